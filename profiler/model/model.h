@@ -1,0 +1,218 @@
+/*
+ * model: an analysed recording, immutable once built.  The waist of the tool:
+ * below it I/O, above it pure functions.
+ *
+ * Equal recordings give equal models: everything is sorted by content, never
+ * by address or arrival.  Strings belong to the model.
+ */
+#ifndef STRANDLINE_MODEL_MODEL_H
+#define STRANDLINE_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MODEL_NONE UINT32_MAX
+
+enum frame_kind {
+	FRAME_NATIVE,
+	FRAME_PYTHON,
+	FRAME_KERNEL,
+	FRAME_MARKER, /* "[truncated]", "[broken]", "[lost]", "[unknown]" */
+};
+
+/* What a module is, for colours and for seeing through wrappers. */
+enum module_kind {
+	MODULE_APPLICATION, /* the executable and what lies beside it */
+	MODULE_LIBRARY,
+	MODULE_LIBC,	  /* libc, ld.so, libpthread, vdso */
+	MODULE_RUNTIME,	  /* the interpreter, libstdc++ */
+	MODULE_EXTENSION, /* a Python extension module */
+	MODULE_PYTHON,	  /* Python source */
+	MODULE_KERNEL,
+	MODULE_UNKNOWN,
+};
+
+struct model_frame {	      /* interned: equal frames are one */
+	const char *function; /* never NULL; "module+0x1234" if unknown */
+	const char *file;     /* NULL: unknown */
+	const char *module;   /* path; never NULL, may be "" */
+	uint32_t line;	      /* 0: unknown */
+	enum frame_kind kind;
+	enum module_kind module_kind;
+	bool inlined;
+};
+
+/*
+ * A node of the calling-context tree: a frame and its caller's node.  Nodes
+ * are in depth-first order, children sorted by frame text, so a parent always
+ * comes before its children.
+ */
+struct model_node {
+	uint32_t parent; /* MODEL_NONE at a root */
+	uint32_t frame;
+};
+
+/*
+ * Estimated bytes and blocks with the variance of the estimate (0 in exact
+ * mode): value +- 1.96 sqrt(variance) is the 95 % interval.
+ */
+struct estimate {
+	double bytes;
+	double bytes_variance;
+	double count;
+	double count_variance;
+};
+
+struct model_site {    /* one distinct allocating stack */
+	uint32_t node; /* leaf-most frame of the stack */
+	struct estimate live;
+	struct estimate allocated;
+	struct estimate peak;		 /* live at the whole target's peak */
+	struct estimate temporary;	 /* freed by the thread that made it */
+					 /* before its next allocation */
+	struct estimate inherited_freed; /* freed, born before recording */
+	double mapped;			 /* mmap'ed and not unmapped, bytes */
+	uint64_t samples;		 /* records behind the estimates */
+};
+
+struct model_ledger_point { /* UINT64_MAX where not read */
+	double t;	    /* seconds since the recording began */
+	int32_t pid;
+	uint64_t rss, vms, heap, anonymous, file, stacks, slabs, swap, pss;
+	uint64_t live;	   /* live heap: estimate or exact */
+	uint64_t retained; /* held by the allocator, not in live blocks */
+	uint64_t self;	   /* Strandline inside the target */
+	uint64_t threads, fds, minor_faults, major_faults;
+	uint64_t context_switches;
+	uint64_t cpu_user_ns, cpu_system_ns;
+	uint64_t allocator_allocated, allocator_active, allocator_resident,
+		allocator_retained, allocator_metadata;
+	uint64_t cgroup_usage, cgroup_limit;
+	uint64_t profiler_rss, profiler_cpu_ns;
+};
+
+/* Baseline, peak, final and rate of one ledger column of the main process. */
+struct model_trend {
+	double baseline, peak, final;
+	double growth_per_second; /* Theil-Sen, units per second */
+	double volatility;	  /* MAD of first differences */
+	double peak_t;
+};
+
+struct model_window { /* totals per second of the recording */
+	double t;
+	double live_bytes, allocated_bytes, released_bytes;
+	double allocations, releases;
+};
+
+struct model_process {
+	int32_t pid, ppid;
+	uint32_t image;
+	const char *exe;
+	const char *command; /* words joined by spaces */
+	double began, ended; /* seconds; ended < 0: still running */
+	int32_t wait_status; /* -1: unknown */
+	bool is_main;	     /* the server: what the summary is about */
+	uint64_t allocations, releases;
+	const char *allocator; /* "glibc", "jemalloc", ... */
+};
+
+struct model_thread {
+	int32_t pid, tid;
+	const char *name;
+	double began, ended; /* seconds; ended < 0: alive at the end */
+	double allocated_bytes, allocations;
+};
+
+struct model_mark {
+	double t;
+	const char *label;
+};
+
+struct model_loss {
+	const char *reason;
+	uint64_t count;
+};
+
+struct model_cost {
+	double self_bytes_peak; /* shim's private memory */
+	double recording_bytes; /* on disk */
+	double startup_ms;
+	double target_cpu_pct;	 /* of one core, in the hooks; < 0 unknown */
+	double profiler_cpu_pct; /* of one core, strandline process */
+	double profiler_rss_bytes;
+};
+
+struct model_totals {
+	struct estimate live, allocated, peak, temporary;
+	double peak_t;
+	uint64_t records, allocations, releases, inherited_releases;
+};
+
+struct model {
+	/* the recording */
+	const char *path, *name, *command, *host, *kernel, *version;
+	const char *mode;  /* "sample" or "exact" */
+	double mean_bytes; /* sampling mean at the end; 0 in exact */
+	uint64_t start_unix_ns;
+	double duration; /* seconds */
+	bool torn;	 /* ended without an orderly exit */
+
+	struct model_frame *frames;
+	uint32_t frame_count;
+	struct model_node *nodes;
+	uint32_t node_count;
+	struct model_site *sites; /* sorted by node */
+	uint32_t site_count;
+	struct model_totals totals;
+
+	struct model_ledger_point *ledger; /* by time; all processes */
+	uint32_t ledger_count;
+	struct model_trend rss_trend, live_trend, thread_trend, fd_trend;
+	struct model_window *windows;
+	uint32_t window_count;
+	struct model_process *processes;
+	uint32_t process_count;
+	uint32_t main_process; /* index, MODEL_NONE when there is none */
+	struct model_thread *threads;
+	uint32_t thread_count;
+	struct model_mark *marks;
+	uint32_t mark_count;
+	struct model_loss *losses; /* every reason, zeros included */
+	uint32_t loss_count;
+	const char **problems; /* sentences: modules not readable, ... */
+	uint32_t problem_count;
+	struct model_cost cost;
+};
+
+struct err;
+
+/* Build from a recording directory (model/build.c). */
+int model_load(struct model **out, const char *recording, struct err *err);
+/* An empty model that owns its strings; for tests and importers. */
+struct model *model_new(void);
+void model_free(struct model *m); /* NULL is fine */
+/* A copy of @text owned by the model; NULL when out of memory. */
+const char *model_string(struct model *m, const char *text);
+
+/* What a report weighs stacks by. */
+enum model_kind {
+	MODEL_LIVE,
+	MODEL_ALLOC,
+	MODEL_PEAK,
+	MODEL_TEMPORARY,
+	MODEL_RSS,
+	MODEL_LEAK,
+	MODEL_CPU,
+	MODEL_OFFCPU,
+	MODEL_WALL,
+};
+
+/* "live" -> MODEL_LIVE; -EINVAL with the list of kinds. */
+int model_kind_parse(const char *text, enum model_kind *kind, struct err *err);
+const char *model_kind_name(enum model_kind kind);
+/* The weight of @site under @kind, bytes. */
+double model_site_weight(const struct model_site *site, enum model_kind kind);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * reader: open a recording directory, NAME.strand/, and hand out what it
+ * holds.  The only parser of recording bytes.  Takes any prefix of a torn
+ * file; refuses a newer format with one sentence.
+ *
+ * Memory: events are read slab by slab with pread and folded, never mapped
+ * whole.
+ */
+#ifndef STRANDLINE_TRACE_READER_H
+#define STRANDLINE_TRACE_READER_H
+
+#include "profiler/trace/fold.h"
+#include "profiler/wire/record.h"
+#include "profiler/wire/slab.h"
+
+struct err;
+struct trace;
+
+struct trace_module {
+	uint32_t id;
+	const char *path;
+	uint8_t build_id[32];
+	uint32_t build_id_size;
+	uint64_t bias, start, end, ticks;
+};
+
+struct trace_code { /* a Python code object */
+	uint32_t id;
+	const char *qualname, *file;
+	uint32_t first_line;
+	const uint8_t *linetable;
+	uint32_t linetable_size;
+	uint32_t python_version; /* hex, 0x030b02f0 */
+};
+
+struct trace_image { /* one <pid>.slabs: a process between exec and exec */
+	struct slab_file header;
+	const char *file;	       /* its path */
+	const struct wire_node *nodes; /* node id n is nodes[n - 1] */
+	uint32_t node_count;
+	const struct trace_module *modules; /* sorted by id */
+	size_t module_count;
+	const struct trace_code *codes; /* sorted by id */
+	size_t code_count;
+	struct fold_result result;
+	bool torn; /* no orderly end, or unreadable bytes */
+};
+
+struct trace_process { /* WIRE_PROCESS */
+	int32_t pid, ppid;
+	uint64_t at_ns;
+	bool ended;
+	int32_t wait_status;
+	const char *exe;
+	const char *command; /* words joined by single spaces */
+};
+
+struct trace_mark {
+	uint64_t at_ns;
+	const char *label;
+};
+
+struct trace_meta { /* meta.json; NULL and 0 where it lacks something */
+	const char *command; /* words joined by single spaces */
+	const char *host, *kernel, *version, *mode;
+	uint64_t start_realtime_ns, start_monotonic_ns;
+	uint64_t interval_ms;
+};
+
+struct trace_view { /* everything, owned by the trace */
+	const char *path;
+	struct trace_meta meta;
+	const struct trace_image *images; /* by start time, then pid */
+	size_t image_count;
+	const struct wire_ledger *ledger; /* by time */
+	size_t ledger_count;
+	const struct trace_process *processes; /* by time */
+	size_t process_count;
+	const struct trace_mark *marks;
+	size_t mark_count;
+	bool host_torn;
+};
+
+/*
+ * Open and fold everything.  -ENOENT, -ENOTDIR, -EBADMSG (not a recording),
+ * -EPROTO (newer format), -ENOMEM, each with a sentence.
+ */
+int trace_open(struct trace **out, const char *dir, struct err *err);
+void trace_close(struct trace *t); /* NULL is fine */
+const struct trace_view *trace_view(const struct trace *t);
+
+#endif

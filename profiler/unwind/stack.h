@@ -1,0 +1,95 @@
+/*
+ * stack: unwind this thread's own stack from inside an allocation hook.
+ *
+ * Freestanding.  Never allocates, locks, calls the loader or takes a signal
+ * mask; every load is checked against the stack's bounds, so garbage gives a
+ * short stack and never a fault.  Memory comes from the caller.
+ *
+ * Cost model: a frame whose rule is cached is two dependent loads; the outer
+ * part of the stack that has not moved since this thread's previous call is
+ * verified slot by slot (independent loads) and not unwound again.
+ */
+#ifndef STRANDLINE_UNWIND_STACK_H
+#define STRANDLINE_UNWIND_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STACK_MAX_FRAMES 1024
+
+/*
+ * Code known to the unwinder.  The owner keeps the array sorted by start and
+ * replaces it whole; `generation` changes whenever addresses may have changed
+ * their meaning (dlclose), which voids every cached rule.
+ */
+struct unwind_module {
+	uint64_t start; /* first executable address */
+	uint64_t end;
+	uint64_t bias;
+	uint64_t eh_frame_hdr; /* mapped runtime address; 0: none */
+	uint64_t eh_frame_hdr_size;
+	uint64_t readable_start; /* bounds of what may be read when */
+	uint64_t readable_end;	 /* following .eh_frame pointers */
+	uint32_t id;
+};
+
+struct unwind_modules {
+	uint32_t generation;
+	uint32_t count;
+	struct unwind_module at[];
+};
+
+struct rules; /* rules.h: lock-free pc -> rule cache, process-wide */
+
+enum stack_end {
+	STACK_ROOT,	 /* reached a frame whose caller is undefined */
+	STACK_TRUNCATED, /* more than STACK_MAX_FRAMES */
+	STACK_BROKEN,	 /* no rule, a bad address, a loop */
+};
+
+/*
+ * One frame.  `hash` identifies this frame and all its callers, so equal
+ * hashes mean equal stacks from the root down to here.
+ */
+struct stack_frame {
+	uint64_t pc;   /* raw: a return address unless STACK_EXACT_PC */
+	uint64_t sp;   /* the frame's own sp = CFA of its callee */
+	uint64_t hash; /* of pcs and flags from the root to here; never 0 */
+	uint32_t flags;
+	uint32_t owner; /* the caller's to use; 0 in a frame just unwound */
+};
+#define STACK_EXACT_PC 1u /* leaf of a capture, or interrupted by a signal */
+
+struct stack_regs { /* the registers a caller's frame can depend on */
+	uint64_t pc, sp, bp, bx, r12, r13, r14, r15;
+};
+
+struct stack_bounds { /* the memory that may be read: [low, high) */
+	uint64_t low, high;
+};
+
+struct stack; /* one a thread; about 80 KiB, touched as deep as it gets */
+
+size_t stack_size(void);
+/* @memory: stack_size() zeroed bytes, 64-byte aligned. */
+struct stack *stack_init(void *memory);
+
+/*
+ * Unwind from @regs.  Afterwards stack_frames() are root first.  Returns the
+ * number of outermost frames that are the same activations as in the previous
+ * call on this struct stack, and so kept their `owner`; every frame after
+ * them is new, its owner 0.
+ */
+unsigned stack_unwind(struct stack *s, const struct stack_regs *regs,
+		      const struct stack_bounds *bounds,
+		      const struct unwind_modules *modules,
+		      struct rules *rules);
+struct stack_frame *stack_frames(struct stack *s, unsigned *count);
+enum stack_end stack_end(const struct stack *s);
+/* With STACK_BROKEN: the pc no module covered, or 0 when that was not why. */
+uint64_t stack_missing_pc(const struct stack *s);
+/* Forget the previous stack (after fork, after a change of modules). */
+void stack_forget(struct stack *s);
+
+#endif

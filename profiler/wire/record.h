@@ -1,0 +1,249 @@
+/*
+ * record: what stands in the slabs of a recording, and how it is coded.
+ * Freestanding and header-only; the shim encodes, trace/reader decodes.
+ *
+ * Events (SLAB_EVENTS).  One tag byte, low nibble the type, high nibble the
+ * api (of ALLOC) or flags; then LEB128 varints in the order given below.
+ * Addresses are sent as the zigzag difference to the previous address in the
+ * slab, both >> 3; times as the difference to the previous record's ticks in
+ * the slab, zigzag because a signal handler's record may carry an earlier
+ * stamp than the record it interrupted.  Every slab starts from address 0,
+ * mean 0 and slab_head.first_ticks, so each can be read by itself.
+ *
+ *   ALLOC	node, size, addr, ticks		a block was born
+ *   FREE	addr, ticks			a block is about to die
+ *   UNFREE	addr, ticks			that FREE did not happen
+ *						(realloc failed)
+ *   MAP	node, size, addr, ticks		mmap, mremap's new part
+ *   UNMAP	size, addr, ticks		munmap, any part
+ *   BRK	node, zigzag size, ticks	the heap end moved
+ *   THREAD	tid, ticks			who writes from here on
+ *   EXIT	ticks				that thread ended
+ *   MEAN	bytes				sampling mean of the ALLOCs
+ *						that follow; 0 is exact
+ *   NAME	16 bytes			the writer's thread name
+ *
+ * Order across threads: ALLOC is stamped after the real call, FREE before it.
+ * The TSC is read without a fence, so an ALLOC can carry a stamp some ten ns
+ * before the FREE (on another thread) that gave it the address.  A reader who
+ * meets ALLOC of a live address ends the older block there and then, and
+ * swallows the late FREE.
+ *
+ * In `sample` mode an ALLOC stands for 1/p blocks of its size, where
+ * p = 1 - exp(-(size + sample_constant) / mean).
+ */
+#ifndef STRANDLINE_WIRE_RECORD_H
+#define STRANDLINE_WIRE_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum record_type {
+	RECORD_ALLOC = 1,
+	RECORD_FREE,
+	RECORD_UNFREE,
+	RECORD_MAP,
+	RECORD_UNMAP,
+	RECORD_BRK,
+	RECORD_THREAD,
+	RECORD_EXIT,
+	RECORD_MEAN,
+	RECORD_NAME,
+	/* 11..14 are kept for requests and spans */
+};
+
+enum record_api { /* high nibble of an ALLOC's tag */
+		  API_MALLOC = 0,
+		  API_CALLOC,
+		  API_REALLOC,
+		  API_ALIGNED, /* posix_memalign, aligned_alloc, memalign,
+				  valloc */
+		  API_NEW,     /* operator new in all forms */
+		  API_PYTHON_OBJECT,
+		  API_PYTHON_MEM,
+		  API_OTHER,
+};
+
+/* The longest record: tag and four varints of ten bytes. */
+#define RECORD_MAX_SIZE 48u
+
+static inline uint64_t record_zigzag(int64_t v)
+{
+	return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
+}
+
+static inline int64_t record_unzigzag(uint64_t v)
+{
+	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+}
+
+/* At most 10 bytes.  Returns the byte after. */
+static inline uint8_t *record_put(uint8_t *at, uint64_t v)
+{
+	while (v >= 0x80) {
+		*at++ = (uint8_t)v | 0x80;
+		v >>= 7;
+	}
+	*at++ = (uint8_t)v;
+	return at;
+}
+
+/* NULL when the bytes end, or go on past 10, before the varint does. */
+static inline const uint8_t *record_get(const uint8_t *at, const uint8_t *end,
+					uint64_t *v)
+{
+	uint64_t value = 0;
+
+	for (unsigned shift = 0; at < end && shift < 70; shift += 7) {
+		uint8_t byte = *at++;
+
+		if (shift < 64)
+			value |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80)) {
+			*v = value;
+			return at;
+		}
+	}
+	return 0;
+}
+
+/*
+ * Calling-context tree (SLAB_NODES).  Node ids count from 1 over the whole
+ * file; node id n is entry (n - 1) % WIRE_NODES_PER_SLAB of the NODES slab
+ * whose head.seq is (n - 1) / WIRE_NODES_PER_SLAB.  The parent is the caller
+ * (root first); parent 0 means the frame is a root.  kind 0 (all zero) is an
+ * entry that was reserved but not finished: show it as unknown.
+ */
+enum wire_node_kind {
+	NODE_UNFINISHED = 0,
+	NODE_NATIVE = 1,    /* value: ELF vaddr in module (see below) */
+	NODE_ABSOLUTE = 2,  /* value: address outside every known module */
+	NODE_PYTHON = 3,    /* module: code object id; value: lasti, bytes */
+	NODE_TRUNCATED = 4, /* root marker: frames beyond 1024 were cut */
+	NODE_BROKEN = 5,    /* root marker: unwinding ended early */
+	NODE_LOST = 6,	    /* stack could not be kept */
+	NODE_KERNEL = 7,
+};
+
+/*
+ * A NATIVE value is the address to look up, already one less than the return
+ * address where the frame was found by one (a call can be the last insn of
+ * its function), in the module's own vaddr space (load bias taken off).
+ */
+struct wire_node {
+	uint32_t parent;
+	uint32_t kind_module; /* kind << 24 | module or code id */
+	uint64_t value;
+};
+_Static_assert(sizeof(struct wire_node) == 16, "read by other builds");
+
+#define WIRE_NODES_PER_SLAB   ((65536u - 64u) / 16u)
+#define WIRE_NODE_MODULE_MASK 0xffffffu
+
+static inline enum wire_node_kind wire_node_kind(const struct wire_node *n)
+{
+	return (enum wire_node_kind)(n->kind_module >> 24);
+}
+
+static inline uint32_t wire_node_module(const struct wire_node *n)
+{
+	return n->kind_module & WIRE_NODE_MODULE_MASK;
+}
+
+/*
+ * Metadata (SLAB_META) and host records (SLAB_HOST): a head, then `size`
+ * bytes (head included, a multiple of 8).  A reader skips types it does not
+ * know.
+ */
+struct wire_head {
+	uint16_t type;
+	uint16_t pad;
+	uint32_t size;
+};
+
+enum wire_type {
+	WIRE_MODULE = 1,
+	WIRE_CODE = 2, /* a Python code object, for NODE_PYTHON */
+	/* host.slabs */
+	WIRE_LEDGER = 16,
+	WIRE_PROCESS = 17,
+	WIRE_MARK = 18,
+	WIRE_REQUESTS = 19, /* kept for the request tracker */
+	WIRE_OPTION = 20,
+};
+
+/* Modules have dense ids from 1; the same file mapped again gets a new id. */
+struct wire_module {
+	struct wire_head head;
+	uint32_t id;
+	uint32_t build_id_size; /* 0: none */
+	uint64_t bias;		/* runtime address - ELF vaddr */
+	uint64_t start;		/* first mapped address */
+	uint64_t end;
+	uint64_t ticks; /* seen at */
+	uint8_t build_id[32];
+	char path[]; /* NUL-terminated; "[vdso]" for the vdso */
+};
+
+/* A process of the target began or ended, as the strandline process saw it. */
+struct wire_process {
+	struct wire_head head;
+	int32_t pid;
+	int32_t ppid;
+	uint64_t at_ns;	     /* CLOCK_MONOTONIC */
+	uint32_t ended;	     /* 0 began or exec'ed, 1 ended */
+	int32_t wait_status; /* of waitpid(), when ended and known */
+	char exe[];	     /* NUL-terminated, then the command line's */
+	/* words, each NUL-terminated, then NUL */
+};
+
+struct wire_mark {
+	struct wire_head head;
+	uint64_t at_ns;
+	char label[]; /* NUL-terminated */
+};
+
+/*
+ * One line of the RSS ledger of one process.  Bytes unless said.  WIRE_UNSEEN
+ * where a value was not read at this tick (smaps is read seldom).
+ */
+#define WIRE_UNSEEN UINT64_MAX
+
+struct wire_ledger {
+	struct wire_head head;
+	int32_t pid;
+	uint32_t threads;
+	uint64_t at_ns; /* CLOCK_MONOTONIC */
+	/* from statm, stat, status, fd/ */
+	uint64_t rss;
+	uint64_t vms;
+	uint64_t fds;
+	uint64_t minor_faults; /* since the process began */
+	uint64_t major_faults;
+	uint64_t cpu_user_ns; /* since the process began */
+	uint64_t cpu_system_ns;
+	uint64_t context_switches;
+	/* from smaps, split by what a mapping is; resident bytes */
+	uint64_t heap;	    /* [heap]: brk */
+	uint64_t anonymous; /* other private anonymous mappings */
+	uint64_t file;	    /* file-backed and shared */
+	uint64_t stacks;    /* main and thread stacks */
+	uint64_t slabs;	    /* mappings of our own recording */
+	uint64_t swap;
+	uint64_t pss;
+	/* from the shim's header */
+	uint64_t self; /* the shim's private memory */
+	uint64_t allocator_allocated;
+	uint64_t allocator_active;
+	uint64_t allocator_resident;
+	uint64_t allocator_retained;
+	uint64_t allocator_metadata;
+	uint64_t cgroup_usage; /* memory.current */
+	uint64_t cgroup_limit; /* memory.max; WIRE_UNSEEN: none */
+	uint64_t profiler_rss; /* of the strandline process */
+	uint64_t profiler_cpu_ns;
+	uint64_t spare[6]; /* WIRE_UNSEEN */
+};
+_Static_assert(sizeof(struct wire_ledger) % 8 == 0, "record alignment");
+
+#endif

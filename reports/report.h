@@ -1,0 +1,31 @@
+/*
+ * report: the table of output formats.  Pure: a model in, bytes out; equal
+ * models give equal bytes.
+ */
+#ifndef STRANDLINE_REPORTS_REPORT_H
+#define STRANDLINE_REPORTS_REPORT_H
+
+#include "profiler/model/model.h"
+
+struct buf;
+
+struct report_options {
+	enum model_kind kind;
+	unsigned top;	  /* rows in tables; 0: the format's own default */
+	bool color;	  /* ANSI colours are welcome */
+	unsigned columns; /* terminal width, 0: 80 */
+	bool native_only; /* hide Python frames */
+	bool python_only; /* hide native frames */
+};
+
+struct report_format {
+	const char *name;
+	const char *summary; /* for --help */
+	int (*write)(const struct model *m, const struct report_options *opt,
+		     struct buf *out);
+};
+
+extern const struct report_format report_formats[]; /* ends with name NULL */
+const struct report_format *report_format_find(const char *name);
+
+#endif
