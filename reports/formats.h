@@ -1,0 +1,25 @@
+/*
+ * formats: the writers behind the table in report.c.  Each appends its report
+ * of @m to @out and returns 0 or -ENOMEM.
+ */
+#ifndef STRANDLINE_REPORTS_FORMATS_H
+#define STRANDLINE_REPORTS_FORMATS_H
+
+#include "reports/report.h"
+
+int report_text(const struct model *m, const struct report_options *opt,
+		struct buf *out);
+int report_json(const struct model *m, const struct report_options *opt,
+		struct buf *out);
+int report_folded(const struct model *m, const struct report_options *opt,
+		  struct buf *out);
+int report_svg(const struct model *m, const struct report_options *opt,
+	       struct buf *out);
+int report_csv(const struct model *m, const struct report_options *opt,
+	       struct buf *out);
+
+/* Whether the options leave @frame out of stacks; markers always stay. */
+bool report_hides(const struct report_options *opt,
+		  const struct model_frame *frame);
+
+#endif

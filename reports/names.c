@@ -1,0 +1,139 @@
+/*
+ * names: see names.h.
+ */
+#include "reports/names.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "profiler/base/buf.h"
+#include "reports/utf8.h"
+
+const char *name_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+/* Past ".../lib/python3.11/", or NULL. */
+static const char *past_standard_library(const char *path)
+{
+	const char *at = strstr(path, "/lib/python");
+
+	if (!at)
+		return NULL;
+	at += strlen("/lib/python");
+	while (isdigit((unsigned char)*at) || *at == '.')
+		at++;
+	return *at == '/' && at[1] ? at + 1 : NULL;
+}
+
+const char *name_source(const char *path)
+{
+	static const char *const roots[] = { "/site-packages/",
+					     "/dist-packages/" };
+	const char *base = name_base(path), *at;
+
+	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+		at = strstr(path, roots[i]);
+		if (at && at[strlen(roots[i])])
+			return at + strlen(roots[i]);
+	}
+	at = past_standard_library(path);
+	if (at)
+		return at;
+	if (strcmp(base, "__init__.py") != 0 || base - path < 2)
+		return base;
+	for (at = base - 1; at > path && at[-1] != '/'; at--)
+		;
+	return at;
+}
+
+/* ';' parts the frames of a folded stack and a newline ends it. */
+static void put_plain(struct buf *out, const char *text)
+{
+	uint32_t c;
+
+	while (*text) {
+		text += utf8_next(text, &c);
+		utf8_put(out, c == ';' || utf8_is_control(c) ? '_' : c);
+	}
+}
+
+void name_put_label(struct buf *out, const struct model_frame *frame)
+{
+	put_plain(out, frame->function);
+	if (frame->kind == FRAME_KERNEL)
+		buf_puts(out, "_[k]");
+	if (frame->kind != FRAME_PYTHON || !frame->file)
+		return;
+	buf_puts(out, " (");
+	put_plain(out, name_source(frame->file));
+	if (frame->line > 0)
+		buf_printf(out, ":%u", frame->line);
+	buf_putc(out, ')');
+}
+
+const char *name_module_kind(enum module_kind kind)
+{
+	switch (kind) {
+	case MODULE_APPLICATION:
+		return "application";
+	case MODULE_LIBRARY:
+		return "library";
+	case MODULE_LIBC:
+		return "libc";
+	case MODULE_RUNTIME:
+		return "runtime";
+	case MODULE_EXTENSION:
+		return "extension";
+	case MODULE_PYTHON:
+		return "python";
+	case MODULE_KERNEL:
+		return "kernel";
+	case MODULE_UNKNOWN:
+		break;
+	}
+	return "unknown";
+}
+
+const char *name_frame_kind(enum frame_kind kind)
+{
+	switch (kind) {
+	case FRAME_NATIVE:
+		return "native";
+	case FRAME_PYTHON:
+		return "python";
+	case FRAME_KERNEL:
+		return "kernel";
+	case FRAME_MARKER:
+		break;
+	}
+	return "marker";
+}
+
+const char *name_weight(enum model_kind kind)
+{
+	switch (kind) {
+	case MODEL_LIVE:
+		return "live bytes";
+	case MODEL_ALLOC:
+		return "bytes allocated";
+	case MODEL_PEAK:
+		return "bytes live at the peak";
+	case MODEL_TEMPORARY:
+		return "temporary bytes";
+	case MODEL_RSS:
+		return "bytes of resident memory";
+	case MODEL_LEAK:
+		return "bytes leaked";
+	case MODEL_CPU:
+		return "time on a CPU";
+	case MODEL_OFFCPU:
+		return "time off the CPUs";
+	case MODEL_WALL:
+		break;
+	}
+	return "elapsed time";
+}

@@ -1,0 +1,35 @@
+/*
+ * names: how a frame is called in a report.
+ */
+#ifndef STRANDLINE_REPORTS_NAMES_H
+#define STRANDLINE_REPORTS_NAMES_H
+
+#include "profiler/model/model.h"
+
+struct buf;
+
+/* The last component of @path. */
+const char *name_base(const char *path);
+
+/*
+ * A source file as a person knows it: from the package on for Python packages
+ * and the standard library ("starlette/routing.py"), the last component
+ * otherwise, with its directory where that says nothing ("rag/__init__.py").
+ */
+const char *name_source(const char *path);
+
+/*
+ * The frame in one piece, as flame graph tools expect it: "function" for
+ * native code, "function (file.py:12)" for Python, "function_[k]" in the
+ * kernel.  Neither ';' nor a control character is in it.
+ */
+void name_put_label(struct buf *out, const struct model_frame *frame);
+
+/* "application", "library", ... stable, for JSON and for CSS classes. */
+const char *name_module_kind(enum module_kind kind);
+const char *name_frame_kind(enum frame_kind kind);
+
+/* What a kind's weights are: "live bytes", "bytes allocated", ... */
+const char *name_weight(enum model_kind kind);
+
+#endif

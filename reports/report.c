@@ -1,0 +1,34 @@
+/*
+ * report: the table of formats.
+ */
+#include "reports/report.h"
+
+#include <string.h>
+
+#include "reports/formats.h"
+
+const struct report_format report_formats[] = {
+	{ "text", "a summary for the terminal", report_text },
+	{ "json", "everything, by reports/schema.json", report_json },
+	{ "folded", "stacks and bytes, for flame graph tools", report_folded },
+	{ "csv", "the memory ledger, a line per reading", report_csv },
+	{ NULL, NULL, NULL },
+};
+
+const struct report_format *report_format_find(const char *name)
+{
+	for (const struct report_format *f = report_formats; f->name; f++)
+		if (strcmp(f->name, name) == 0)
+			return f;
+	return NULL;
+}
+
+bool report_hides(const struct report_options *opt,
+		  const struct model_frame *frame)
+{
+	if (frame->kind == FRAME_MARKER)
+		return false;
+	if (opt->native_only)
+		return frame->kind == FRAME_PYTHON;
+	return opt->python_only && frame->kind != FRAME_PYTHON;
+}

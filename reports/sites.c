@@ -1,0 +1,141 @@
+/*
+ * sites: see sites.h.
+ */
+#include "reports/sites.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "profiler/base/hash.h"
+#include "profiler/base/vec.h"
+#include "reports/formats.h"
+
+struct ranking {
+	const struct model *m;
+	enum model_kind kind;
+};
+
+/* Equal weights keep the order of the model, which is by stack. */
+static int compare_sites(const void *a, const void *b, void *ranking)
+{
+	const struct ranking *r = ranking;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	double v = model_site_weight(&r->m->sites[x], r->kind);
+	double w = model_site_weight(&r->m->sites[y], r->kind);
+
+	if (v != w)
+		return v > w ? -1 : 1;
+	return (x > y) - (x < y);
+}
+
+uint32_t *sites_ranked(const struct model *m, enum model_kind kind)
+{
+	struct ranking ranking = { .m = m, .kind = kind };
+	uint32_t *order = malloc((m->site_count + 1) * sizeof(*order));
+
+	if (!order)
+		return NULL;
+	for (uint32_t i = 0; i < m->site_count; i++)
+		order[i] = i;
+	qsort_r(order, m->site_count, sizeof(*order), compare_sites, &ranking);
+	return order;
+}
+
+uint32_t sites_blamed(const struct model *m, const struct report_options *opt,
+		      const struct model_site *site)
+{
+	for (uint32_t node = site->node; node != MODEL_NONE;
+	     node = m->nodes[node].parent) {
+		uint32_t frame = m->nodes[node].frame;
+
+		if (!report_hides(opt, &m->frames[frame]))
+			return frame;
+	}
+	return MODEL_NONE;
+}
+
+static void add(struct estimate *to, const struct estimate *e)
+{
+	to->bytes += e->bytes;
+	to->bytes_variance += e->bytes_variance;
+	to->count += e->count;
+	to->count_variance += e->count_variance;
+}
+
+/* The variance that goes with model_site_weight(). */
+static double weight_variance(const struct model_site *s, enum model_kind kind)
+{
+	switch (kind) {
+	case MODEL_ALLOC:
+		return s->allocated.bytes_variance;
+	case MODEL_PEAK:
+		return s->peak.bytes_variance;
+	case MODEL_TEMPORARY:
+		return s->temporary.bytes_variance;
+	default:
+		return s->live.bytes_variance;
+	}
+}
+
+static int compare_groups(const void *a, const void *b)
+{
+	const struct site_group *x = a, *y = b;
+
+	if (x->weight != y->weight)
+		return x->weight > y->weight ? -1 : 1;
+	return (x->frame > y->frame) - (x->frame < y->frame);
+}
+
+int sites_grouped(const struct model *m, const struct report_options *opt,
+		  struct site_group **groups, size_t *count)
+{
+	VEC(struct site_group) all = VEC_INIT;
+	struct hash *by_frame = hash_new();
+	uint32_t *order = sites_ranked(m, opt->kind);
+	int rc = by_frame && order ? 0 : -ENOMEM;
+
+	/* Heaviest first, so a group's first site is its largest. */
+	for (uint32_t i = 0; rc == 0 && i < m->site_count; i++) {
+		const struct model_site *s = &m->sites[order[i]];
+		double weight = model_site_weight(s, opt->kind);
+		uint32_t frame = sites_blamed(m, opt, s);
+		uint64_t *known = hash_find(by_frame, frame);
+		struct site_group *g;
+
+		if (weight <= 0)
+			break;
+		g = known ? &all.at[*known] : vec_push(&all);
+		if (!g ||
+		    (!known && hash_set(by_frame, frame, all.count - 1))) {
+			rc = -ENOMEM;
+			break;
+		}
+		if (!known)
+			*g = (struct site_group) { .frame = frame,
+						   .largest = order[i] };
+		g->stacks++;
+		g->weight += weight;
+		g->weight_variance += weight_variance(s, opt->kind);
+		add(&g->live, &s->live);
+		add(&g->allocated, &s->allocated);
+		add(&g->peak, &s->peak);
+		add(&g->temporary, &s->temporary);
+	}
+	free(order);
+	hash_free(by_frame);
+	if (rc < 0) {
+		vec_free(&all);
+		return rc;
+	}
+	if (all.count > 0)
+		qsort(all.at, all.count, sizeof(*all.at), compare_groups);
+	*groups = all.at;
+	*count = all.count;
+	return 0;
+}
+
+double sites_margin(double variance)
+{
+	return variance > 0 ? 1.96 * sqrt(variance) : 0;
+}

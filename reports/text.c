@@ -1,0 +1,111 @@
+/*
+ * Text: what a person reads in the terminal after a run, about one screen of
+ * it: which server, its memory over time and what it is made of, who holds
+ * it, what was lost and what the profiler cost.
+ */
+#include "reports/text.h"
+
+#include <stdio.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/units.h"
+#include "reports/formats.h"
+
+#define DEFAULT_COLUMNS 80u
+#define MIN_COLUMNS	60u
+#define MAX_COLUMNS	160u
+
+void text_heading(const struct layout *l, const char *title, const char *detail)
+{
+	buf_putc(l->out, '\n');
+	layout_style(l, LAYOUT_TITLE);
+	layout_put(l, title, TEXT_LABEL_WIDTH, LAYOUT_LAST);
+	layout_style(l, LAYOUT_PLAIN);
+	if (detail[0]) {
+		layout_fill(l, 2);
+		layout_style(l, LAYOUT_FAINT);
+		layout_put(l, detail, l->columns - TEXT_LABEL_WIDTH,
+			   LAYOUT_LAST);
+		layout_style(l, LAYOUT_PLAIN);
+	}
+	buf_putc(l->out, '\n');
+}
+
+void text_labelled(const struct layout *l, const char *label, const char *text)
+{
+	layout_style(l, LAYOUT_TITLE);
+	layout_put(l, label, TEXT_LABEL_WIDTH, LAYOUT_LEFT);
+	layout_style(l, LAYOUT_PLAIN);
+	layout_wrap(l, text, TEXT_LABEL_WIDTH);
+}
+
+static void put_server(const struct layout *l, const struct model *m)
+{
+	const struct model_process *p = m->main_process < m->process_count
+						? &m->processes[m->main_process]
+						: NULL;
+	char detail[400];
+
+	if (!p) {
+		text_labelled(l, "server", m->command ? m->command : "unknown");
+		return;
+	}
+	snprintf(detail, sizeof(detail), "pid %d, %s, %s malloc", p->pid,
+		 p->exe, p->allocator ? p->allocator : "unknown");
+	text_labelled(l, "server", p->command);
+	layout_fill(l, TEXT_LABEL_WIDTH);
+	layout_style(l, LAYOUT_FAINT);
+	layout_wrap(l, detail, TEXT_LABEL_WIDTH);
+	layout_style(l, LAYOUT_PLAIN);
+}
+
+static void put_recording(const struct layout *l, const struct model *m)
+{
+	char mode[UNITS_TEXT_MAX + 32], size[UNITS_TEXT_MAX];
+	char duration[UNITS_TEXT_MAX], text[800];
+
+	if (m->mean_bytes > 0)
+		snprintf(mode, sizeof(mode), "one sample per %s",
+			 units_format_bytes(size, m->mean_bytes));
+	else
+		snprintf(mode, sizeof(mode), "every allocation (%s)", m->mode);
+	snprintf(text, sizeof(text), "%s, %s, %s on %s", m->name,
+		 units_format_duration(duration, m->duration * 1e9), mode,
+		 m->host ? m->host : "an unknown host");
+	text_labelled(l, "recording", text);
+	if (!m->torn)
+		return;
+	layout_fill(l, TEXT_LABEL_WIDTH);
+	layout_style(l, LAYOUT_ALARM);
+	layout_wrap(l,
+		    "It ended without an orderly exit; the last record of "
+		    "each thread may be missing.",
+		    TEXT_LABEL_WIDTH);
+	layout_style(l, LAYOUT_PLAIN);
+}
+
+int report_text(const struct model *m, const struct report_options *opt,
+		struct buf *out)
+{
+	struct layout l = {
+		.out = out,
+		.columns = opt->columns ? opt->columns : DEFAULT_COLUMNS,
+		.color = opt->color,
+	};
+	int rc;
+
+	if (l.columns < MIN_COLUMNS)
+		l.columns = MIN_COLUMNS;
+	if (l.columns > MAX_COLUMNS)
+		l.columns = MAX_COLUMNS;
+	put_server(&l, m);
+	put_recording(&l, m);
+	text_memory(&l, m);
+	rc = text_sites(&l, m, opt);
+	buf_putc(out, '\n');
+	text_traffic(&l, m);
+	text_processes(&l, m);
+	text_losses(&l, m);
+	text_cost(&l, m);
+	return rc < 0 ? rc : buf_status(out);
+}

@@ -1,0 +1,28 @@
+/*
+ * text: the sections of the summary, in the order they are printed.
+ */
+#ifndef STRANDLINE_REPORTS_TEXT_H
+#define STRANDLINE_REPORTS_TEXT_H
+
+#include "profiler/model/model.h"
+#include "reports/layout.h"
+#include "reports/report.h"
+
+void text_memory(const struct layout *l, const struct model *m);
+/* 0 or -ENOMEM; the others leave that to the buffer. */
+int text_sites(const struct layout *l, const struct model *m,
+	       const struct report_options *opt);
+void text_traffic(const struct layout *l, const struct model *m);
+void text_processes(const struct layout *l, const struct model *m);
+void text_losses(const struct layout *l, const struct model *m);
+void text_cost(const struct layout *l, const struct model *m);
+
+#define TEXT_LABEL_WIDTH 11u
+
+/* "LABEL      sentence", wrapped under itself. */
+void text_labelled(const struct layout *l, const char *label, const char *text);
+/* A section's heading; the detail beside it may be "". */
+void text_heading(const struct layout *l, const char *title,
+		  const char *detail);
+
+#endif

@@ -1,0 +1,263 @@
+/*
+ * text_sites: who holds the memory, and how the largest of them came to it.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/units.h"
+#include "profiler/base/vec.h"
+#include "reports/formats.h"
+#include "reports/names.h"
+#include "reports/sites.h"
+#include "reports/text.h"
+
+#define DEFAULT_TOP    8u
+#define FIGURE_WIDTH   10u
+#define SHARE_WIDTH    7u
+#define MAX_FRAMES     12u
+#define FUNCTION_WIDTH 44u
+
+struct column {
+	enum model_kind kind;
+	const char *name;
+	size_t offset; /* of its estimate in struct site_group */
+};
+
+static const struct column columns[] = {
+	{ MODEL_LIVE, "live", offsetof(struct site_group, live) },
+	{ MODEL_PEAK, "peak", offsetof(struct site_group, peak) },
+	{ MODEL_ALLOC, "allocated", offsetof(struct site_group, allocated) },
+	{ MODEL_TEMPORARY, "temporary",
+	  offsetof(struct site_group, temporary) },
+};
+
+#define COLUMN_COUNT (sizeof(columns) / sizeof(columns[0]))
+
+/* The kind's own column comes first, then the others. */
+static unsigned figures_width(enum model_kind kind)
+{
+	unsigned width = FIGURE_WIDTH + SHARE_WIDTH;
+
+	for (size_t i = 0; i < COLUMN_COUNT; i++)
+		if (columns[i].kind != kind)
+			width += FIGURE_WIDTH + 1;
+	return width + 2;
+}
+
+static void put_bytes(const struct layout *l, double bytes, unsigned width)
+{
+	char text[UNITS_TEXT_MAX];
+
+	layout_put(l, bytes > 0 ? units_format_bytes(text, bytes) : "-", width,
+		   LAYOUT_RIGHT);
+}
+
+static void put_heads(const struct layout *l, enum model_kind kind)
+{
+	layout_style(l, LAYOUT_FAINT);
+	layout_put(l, model_kind_name(kind), FIGURE_WIDTH, LAYOUT_RIGHT);
+	layout_put(l, "share", SHARE_WIDTH, LAYOUT_RIGHT);
+	for (size_t i = 0; i < COLUMN_COUNT; i++)
+		if (columns[i].kind != kind)
+			layout_put(l, columns[i].name, FIGURE_WIDTH + 1,
+				   LAYOUT_RIGHT);
+	layout_fill(l, 2);
+	layout_put(l, "function", l->columns, LAYOUT_LAST);
+	layout_style(l, LAYOUT_PLAIN);
+	buf_putc(l->out, '\n');
+}
+
+static void put_place(struct buf *text, const struct model_frame *f)
+{
+	if (f->file) {
+		buf_puts(text, f->kind == FRAME_PYTHON ? name_source(f->file)
+						       : f->file);
+		if (f->line > 0)
+			buf_printf(text, ":%u", f->line);
+	}
+	if (f->kind != FRAME_PYTHON && f->module[0]) {
+		buf_puts(text, text->len > 0 ? " in " : "");
+		buf_puts(text, name_base(f->module));
+	}
+}
+
+/* Under the figures: the interval of the first, and where the code stands. */
+static void put_second_line(const struct layout *l, const struct site_group *g,
+			    const struct model_frame *f)
+{
+	double margin = sites_margin(g->weight_variance);
+	char text[UNITS_TEXT_MAX + 4] = "", size[UNITS_TEXT_MAX];
+	struct buf place = BUF_INIT;
+
+	if (margin > 0)
+		snprintf(text, sizeof(text), "±%s",
+			 units_format_bytes(size, margin));
+	if (f)
+		put_place(&place, f);
+	if (g->stacks > 1)
+		buf_printf(&place, "%s(%u stacks)", place.len > 0 ? "  " : "",
+			   g->stacks);
+	if (place.failed)
+		l->out->failed = true;
+	if (margin > 0 || place.len > 0) {
+		layout_style(l, LAYOUT_FAINT);
+		layout_put(l, text, FIGURE_WIDTH, LAYOUT_RIGHT);
+		layout_fill(l, SHARE_WIDTH + 2);
+		layout_put(l, place.len > 0 ? place.bytes : "",
+			   l->columns - FIGURE_WIDTH - SHARE_WIDTH - 2,
+			   LAYOUT_LAST_TAIL);
+		layout_style(l, LAYOUT_PLAIN);
+		buf_putc(l->out, '\n');
+	}
+	buf_free(&place);
+}
+
+static void put_group(const struct layout *l, const struct model *m,
+		      enum model_kind kind, const struct site_group *g,
+		      double total)
+{
+	const struct model_frame *f =
+		g->frame == MODEL_NONE ? NULL : &m->frames[g->frame];
+	unsigned used = figures_width(kind);
+	char share[UNITS_TEXT_MAX];
+
+	snprintf(share, sizeof(share), "%.1f%%",
+		 total > 0 ? g->weight / total * 100 : 0);
+	put_bytes(l, g->weight, FIGURE_WIDTH);
+	layout_put(l, share, SHARE_WIDTH, LAYOUT_RIGHT);
+	for (size_t i = 0; i < COLUMN_COUNT; i++) {
+		const struct estimate *e =
+			(const void *)((const char *)g + columns[i].offset);
+
+		if (columns[i].kind != kind)
+			put_bytes(l, e->bytes, FIGURE_WIDTH + 1);
+	}
+	layout_fill(l, 2);
+	layout_style(l, LAYOUT_TITLE);
+	layout_put(l, f ? f->function : "(hidden frames)", l->columns - used,
+		   LAYOUT_LAST);
+	layout_style(l, LAYOUT_PLAIN);
+	buf_putc(l->out, '\n');
+	put_second_line(l, g, f);
+}
+
+struct shown {
+	uint32_t frame;
+	uint32_t hidden; /* frames like it that follow, further from the leaf */
+};
+
+/* The inside of the interpreter and of libc is told by its number of frames. */
+static bool is_machinery(const struct model_frame *f)
+{
+	return f->kind == FRAME_NATIVE && (f->module_kind == MODULE_RUNTIME ||
+					   f->module_kind == MODULE_LIBC);
+}
+
+static void put_frame(const struct layout *l, const struct model *m,
+		      const struct shown *s)
+{
+	const struct model_frame *f = &m->frames[s->frame];
+	struct buf text = BUF_INIT;
+
+	layout_fill(l, 2);
+	if (is_machinery(f)) {
+		buf_printf(&text, "… %u frame%s of %s", s->hidden + 1,
+			   s->hidden > 0 ? "s" : "", name_base(f->module));
+		layout_style(l, LAYOUT_FAINT);
+		layout_put(l, text.bytes ? text.bytes : "", l->columns - 2,
+			   LAYOUT_LAST);
+	} else {
+		put_place(&text, f);
+		layout_put(l, f->function, FUNCTION_WIDTH, LAYOUT_LEFT);
+		layout_fill(l, 2);
+		layout_style(l, LAYOUT_FAINT);
+		layout_put(l, text.bytes ? text.bytes : "",
+			   l->columns - FUNCTION_WIDTH - 4, LAYOUT_LAST_TAIL);
+	}
+	layout_style(l, LAYOUT_PLAIN);
+	buf_putc(l->out, '\n');
+	if (text.failed)
+		l->out->failed = true;
+	buf_free(&text);
+}
+
+/* Leaf first, as a traceback is read from where it happened. */
+static int put_stack(const struct layout *l, const struct model *m,
+		     const struct report_options *opt, uint32_t node)
+{
+	VEC(struct shown) lines = VEC_INIT;
+	size_t omitted = 0;
+
+	for (; node != MODEL_NONE; node = m->nodes[node].parent) {
+		const struct model_frame *f = &m->frames[m->nodes[node].frame];
+		struct shown *last =
+			lines.count ? &lines.at[lines.count - 1] : NULL;
+
+		if (report_hides(opt, f))
+			continue;
+		if (last && is_machinery(f) &&
+		    is_machinery(&m->frames[last->frame])) {
+			last->hidden++;
+			continue;
+		}
+		last = vec_push(&lines);
+		if (!last) {
+			vec_free(&lines);
+			return -ENOMEM;
+		}
+		last->frame = m->nodes[node].frame;
+	}
+	/* Of a long one, the leaf's side says more than the root's. */
+	if (lines.count > MAX_FRAMES)
+		omitted = lines.count - (MAX_FRAMES - 1);
+	for (size_t i = 0; i < lines.count - omitted; i++)
+		put_frame(l, m, &lines.at[i]);
+	if (omitted > 0) {
+		layout_style(l, LAYOUT_FAINT);
+		buf_printf(l->out, "  … and %zu further out", omitted);
+		layout_style(l, LAYOUT_PLAIN);
+		buf_putc(l->out, '\n');
+	}
+	vec_free(&lines);
+	return 0;
+}
+
+static void put_title(const struct layout *l, const struct report_options *opt,
+		      double total, size_t count)
+{
+	char size[UNITS_TEXT_MAX], sites[UNITS_TEXT_MAX], detail[160];
+
+	snprintf(detail, sizeof(detail), "by %s: %s at %s place%s",
+		 name_weight(opt->kind), units_format_bytes(size, total),
+		 units_format_count(sites, count), count == 1 ? "" : "s");
+	text_heading(l, "TOP SITES", detail);
+}
+
+int text_sites(const struct layout *l, const struct model *m,
+	       const struct report_options *opt)
+{
+	size_t count, top = opt->top ? opt->top : DEFAULT_TOP;
+	struct site_group *groups;
+	double total = 0;
+	int rc;
+
+	rc = sites_grouped(m, opt, &groups, &count);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < count; i++)
+		total += groups[i].weight;
+	put_title(l, opt, total, count);
+	if (count > 0)
+		put_heads(l, opt->kind);
+	for (size_t i = 0; i < count && i < top; i++)
+		put_group(l, m, opt->kind, &groups[i], total);
+	if (count > 0) {
+		text_heading(l, "STACK", "of the largest, innermost first");
+		rc = put_stack(l, m, opt, m->sites[groups[0].largest].node);
+	}
+	free(groups);
+	return rc;
+}
