@@ -79,8 +79,11 @@ struct slab_control {
 	uint32_t rate_auto;  /* 1: the shim moves mean_bytes by itself */
 	uint32_t samples_per_second; /* what rate_auto holds, 1000 */
 	uint64_t slabs_max;	     /* cap on slabs_taken - slabs_given_back */
-	uint64_t wanted; /* bumped by the tool to ask for a refresh */
-	uint64_t pad[3];
+	uint64_t wanted;    /* bumped by the tool to ask for a refresh */
+	uint64_t keeper_ns; /* CLOCK_MONOTONIC, set about each second by a
+			     * strandline process that digests; the cap then
+			     * drops events instead of ending the recording */
+	uint64_t pad[2];
 };
 
 /* Written by the shim; all monotone unless said. */

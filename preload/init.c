@@ -1,0 +1,349 @@
+/*
+ * init: start of the shim, and of a recording file.
+ *
+ * Settings come from the environment as the kernel keeps it
+ * (/proc/self/environ): we may be called before libc has its own copy.
+ *
+ *	STRANDLINE		off | idle | (anything else: record)
+ *	STRANDLINE_DIR		the recording's directory, absolute
+ *	STRANDLINE_MODE		sample | exact
+ *	STRANDLINE_RATE		auto | mean in bytes
+ *	STRANDLINE_MAX_BYTES	cap on the slabs of one process
+ *	STRANDLINE_FOLLOW	0: only the process STRANDLINE_PID names
+ *	STRANDLINE_SEED		for repeatable samples
+ */
+#include <cpuid.h>
+
+#include "preload/internal.h"
+#include "preload/real.h"
+#include "preload/sys.h"
+
+#define DEFAULT_MAX_BYTES (256ULL << 20)
+#define FIRST_MEAN	  (128u << 10)
+#define FIRST_FD	  200 /* where servers do not expect a neighbour */
+
+static uint8_t filter_closed[2];
+
+struct shim shim = {
+	.filter = { filter_closed, 63 },
+	.fd = -1,
+};
+
+struct settings {
+	char text[32 << 10];
+	size_t size;
+};
+
+static const char *setting(const struct settings *s, const char *name)
+{
+	for (size_t at = 0; at < s->size;) {
+		const char *entry = s->text + at;
+		size_t i = 0;
+
+		while (name[i] && entry[i] == name[i])
+			i++;
+		if (!name[i] && entry[i] == '=')
+			return entry + i + 1;
+		while (at < s->size && s->text[at])
+			at++;
+		at++;
+	}
+	return NULL;
+}
+
+static bool is(const char *value, const char *word)
+{
+	if (!value)
+		return false;
+	while (*word && *value == *word)
+		value++, word++;
+	return *value == *word;
+}
+
+static uint64_t number(const char *value, uint64_t otherwise)
+{
+	uint64_t n = 0;
+
+	if (!value || *value < '0' || *value > '9')
+		return otherwise;
+	while (*value >= '0' && *value <= '9')
+		n = n * 10 + (uint64_t)(*value++ - '0');
+	return n;
+}
+
+static size_t append(char *to, size_t capacity, size_t at, const char *text)
+{
+	while (*text && at + 1 < capacity)
+		to[at++] = *text++;
+	to[at] = 0;
+	return at;
+}
+
+static size_t append_number(char *to, size_t capacity, size_t at, uint64_t n)
+{
+	char digits[24];
+	int i = 23;
+
+	digits[23] = 0;
+	do
+		digits[--i] = (char)('0' + n % 10);
+	while (n /= 10);
+	return append(to, capacity, at, digits + i);
+}
+
+uint64_t clock_ns(void)
+{
+	return sys_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* Private zeroed pages, named in /proc/PID/maps and counted as our cost. */
+void *shim_memory(size_t size)
+{
+	void *at;
+
+	size = (size + 4095) & ~(size_t)4095;
+	at = sys_mmap(size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!at)
+		return NULL;
+	/* PR_SET_VMA_ANON_NAME, Linux 5.17; without it, just nameless */
+	sys6(SYS_prctl, 0x53564d41, 0, (long)at, (long)size, (long)"strandline",
+	     0);
+	return at;
+}
+
+static bool invariant_tsc(void)
+{
+	unsigned a, b, c, d;
+
+	return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & 1u << 8);
+}
+
+static size_t read_text(const char *path, char *to, size_t capacity)
+{
+	int fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
+	size_t size = 0;
+	long got = 1;
+
+	if (fd < 0)
+		return 0;
+	while (got > 0 && size < capacity) {
+		got = sys_read(fd, to + size, capacity - size);
+		if (got > 0)
+			size += (size_t)got;
+	}
+	sys_close(fd);
+	return size;
+}
+
+/* "<pid>.slabs", "<pid>.1.slabs" after an exec, and so on. */
+static int open_file(uint32_t *image)
+{
+	for (*image = 0; *image < 1000; ++*image) {
+		size_t at = append(shim.path, sizeof(shim.path), 0, shim.dir);
+		int fd;
+
+		at = append(shim.path, sizeof(shim.path), at, "/");
+		at = append_number(shim.path, sizeof(shim.path), at,
+				   (uint64_t)sys_getpid());
+		if (*image) {
+			at = append(shim.path, sizeof(shim.path), at, ".");
+			at = append_number(shim.path, sizeof(shim.path), at,
+					   *image);
+		}
+		append(shim.path, sizeof(shim.path), at, ".slabs");
+		fd = sys_open(shim.path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+			      0644);
+		if (fd != -17 /* EEXIST */)
+			return fd;
+	}
+	return -17;
+}
+
+static struct slab_file *map_header(int fd)
+{
+	if (sys_fallocate(fd, 0, SLAB_FILE_HEADER_SIZE) < 0)
+		return NULL;
+	return sys_mmap(SLAB_FILE_HEADER_SIZE, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_POPULATE, fd, 0);
+}
+
+static void fill_header(struct slab_file *f, uint32_t image, bool forked)
+{
+	long got = sys3(SYS_readlink, (long)"/proc/self/exe", (long)f->exe,
+			sizeof(f->exe) - 1);
+
+	f->exe[got > 0 ? got : 0] = 0;
+	sys3(SYS_prctl, 16 /* PR_GET_NAME */, (long)f->comm, 0);
+	read_text("/proc/self/cmdline", f->command, sizeof(f->command) - 1);
+	append(f->version, sizeof(f->version), 0, STRANDLINE_VERSION);
+	f->format = SLAB_FORMAT;
+	f->header_size = SLAB_FILE_HEADER_SIZE;
+	f->slab_size = SLAB_SIZE;
+	f->clock = shim.tsc ? SLAB_CLOCK_TSC : SLAB_CLOCK_MONOTONIC;
+	f->pid = sys_getpid();
+	f->ppid = (int)sys3(SYS_getppid, 0, 0, 0);
+	f->image = image;
+	f->forked = forked;
+	f->start_realtime_ns = sys_clock_ns(CLOCK_REALTIME);
+	f->start_ticks = ticks_now();
+	f->start_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	f->sample_constant = SAMPLE_CONSTANT;
+	f->seed = shim.seed;
+	f->control.state = shim.idle ? SLAB_IDLE : SLAB_RECORDING;
+	f->control.mode = shim.mode;
+	f->control.mean_bytes = shim.rate ? shim.rate : FIRST_MEAN;
+	f->control.rate_auto = !shim.rate;
+	f->control.samples_per_second = 1000;
+	f->control.slabs_max = shim.max_bytes / SLAB_SIZE;
+	__atomic_store_n(&f->magic, SLAB_FILE_MAGIC, __ATOMIC_RELEASE);
+}
+
+void shim_begin_file(bool forked)
+{
+	struct slab_file *f;
+	struct stat sb;
+	uint32_t image;
+	int fd = open_file(&image), high;
+
+	if (fd < 0)
+		return;
+	high = sys_fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD);
+	if (high >= 0) {
+		sys_close(fd);
+		fd = high;
+	}
+	if (sys_fstat(fd, &sb) < 0)
+		goto close_fd;
+	f = map_header(fd);
+	if (!f)
+		goto unlink_file;
+	fill_header(f, image, forked);
+	shim.fd = fd;
+	shim.fd_dev = sb.st_dev;
+	shim.fd_ino = sb.st_ino;
+	shim.file = f;
+	shim.window_ticks = shim.allocator_ticks = ticks_now();
+	return;
+
+unlink_file:
+	sys3(SYS_unlink, (long)shim.path, 0, 0);
+close_fd:
+	sys_close(fd);
+}
+
+/* LD_PRELOAD alone: ./strandline.PID.strand, else under /tmp. */
+static void own_directory(void)
+{
+	static const char *const places[] = { "", "/tmp/" };
+
+	for (int i = 0; i < 2; i++) {
+		size_t at = 0;
+		int rc;
+
+		if (!places[i][0]) {
+			long got = sys3(SYS_getcwd, (long)shim.dir, 400, 0);
+
+			if (got <= 1)
+				continue;
+			at = append(shim.dir, sizeof(shim.dir), (size_t)got - 1,
+				    "/");
+		} else {
+			at = append(shim.dir, sizeof(shim.dir), 0, places[i]);
+		}
+		at = append(shim.dir, sizeof(shim.dir), at, "strandline.");
+		at = append_number(shim.dir, sizeof(shim.dir), at,
+				   (uint64_t)sys_getpid());
+		append(shim.dir, sizeof(shim.dir), at, ".strand");
+		rc = sys_mkdir(shim.dir, 0755);
+		if (rc == 0 || rc == -17 /* EEXIST */)
+			return;
+	}
+	shim.dir[0] = 0;
+}
+
+static void read_settings(void)
+{
+	static struct settings s; /* early stacks can be small */
+	const char *dir;
+
+	s.size = read_text("/proc/self/environ", s.text, sizeof(s.text) - 1);
+	shim.idle = is(setting(&s, "STRANDLINE"), "idle");
+	shim.follow = !is(setting(&s, "STRANDLINE_FOLLOW"), "0");
+	shim.on = !is(setting(&s, "STRANDLINE"), "off") &&
+		  (shim.follow || number(setting(&s, "STRANDLINE_PID"), 0) ==
+					  (uint64_t)sys_getpid());
+	shim.mode = is(setting(&s, "STRANDLINE_MODE"), "exact")
+			    ? SLAB_MODE_EXACT
+			    : SLAB_MODE_SAMPLE;
+	shim.rate = number(setting(&s, "STRANDLINE_RATE"), 0);
+	shim.max_bytes =
+		number(setting(&s, "STRANDLINE_MAX_BYTES"), DEFAULT_MAX_BYTES);
+	shim.seed = number(setting(&s, "STRANDLINE_SEED"),
+			   sys_clock_ns(CLOCK_MONOTONIC));
+	dir = setting(&s, "STRANDLINE_DIR");
+	if (dir)
+		append(shim.dir, sizeof(shim.dir), 0, dir);
+	else if (shim.on)
+		own_directory();
+}
+
+static void start_recording(void)
+{
+	size_t rules_bytes = rules_size(14);
+	void *rules_memory;
+
+	shim.tsc = invariant_tsc();
+	shim.second_ticks = 3000000000ULL; /* near enough for patience */
+	if (!shim.tsc)
+		shim.second_ticks = 1000000000ULL;
+	rules_memory = shim_memory(rules_bytes);
+	if (!rules_memory)
+		return;
+	shim.rules = rules_init(rules_memory, 14);
+	fork_start();
+	if (!shim.on)
+		return;
+	shim_begin_file(false);
+	if (!shim.file)
+		return;
+	nodes_start();
+	modules_start();
+	allocator_start();
+	shim.file->allocator.allocator = SLAB_ALLOCATOR_UNKNOWN;
+	allocator_refresh();
+	thread_start();
+	sampled_start();
+}
+
+void shim_start(void)
+{
+	uint64_t since;
+
+	if (shim.started)
+		return;
+	shim.started = true;
+	real_start();
+	since = sys_clock_ns(CLOCK_MONOTONIC);
+	read_settings();
+	if (shim.on && shim.dir[0])
+		start_recording();
+	shim.on = shim.file != NULL;
+	if (shim.file)
+		shim.file->stats.startup_ns =
+			sys_clock_ns(CLOCK_MONOTONIC) - since;
+}
+
+__attribute__((constructor)) static void constructor(void)
+{
+	shim_start();
+}
+
+/* An orderly exit: what readers need to tell it from a kill. */
+__attribute__((destructor)) static void destructor(void)
+{
+	if (!shim.file || *shim.fork_canary != FORK_CANARY)
+		return;
+	slab_refresh_clock();
+	shim.file->ended_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
+}

@@ -1,0 +1,214 @@
+/*
+ * internal: what the shim's files know of each other.
+ *
+ * Contract with the host: same results, same errno, no lock, no wait, no
+ * allocation through its allocator, no output.  What cannot be recorded under
+ * that contract is dropped and counted.
+ *
+ * Life: everything starts in shim_start(), on the first hooked call or in the
+ * constructor, whichever is first, while the process has one thread.  After
+ * that `shim` is read by all threads; fields that change are marked, with
+ * their partners.  fork: fork.c starts a new recording file in the child.
+ */
+#ifndef STRANDLINE_PRELOAD_INTERNAL_H
+#define STRANDLINE_PRELOAD_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/unwind/rules.h"
+#include "profiler/unwind/stack.h"
+#include "profiler/wire/record.h"
+#include "profiler/wire/slab.h"
+
+#define EXPORT	    __attribute__((visibility("default")))
+#define COLD	    __attribute__((cold, noinline))
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* Each allocation costs its size plus this: DESIGN, "Two modes". */
+#define SAMPLE_CONSTANT 512
+
+/* A slab being filled by one thread. */
+struct slab_pen {
+	struct slab_head *head; /* NULL: none */
+	uint8_t *at;		/* next byte */
+	uint8_t *end;		/* no record may begin past it */
+	uint64_t ticks;		/* of the previous record */
+	uint64_t addr;		/* of the previous record, >> 3 */
+	uint64_t mean;		/* last MEAN written */
+	uint32_t number;
+};
+
+/*
+ * One per thread that has recorded something; 160 KiB of address space, of
+ * which some 20 KiB are ever touched.  Kept and reused after the thread ends.
+ */
+struct thread_state {
+	struct slab_pen pen;
+	struct stack *stack;
+	struct stack_bounds bounds; /* where the stack was found last */
+	uint64_t mean;		    /* the mean that drew the current credit */
+	uint64_t random;	    /* xorshift state */
+	uint64_t retry_ticks;	    /* no slab could be had: not before this */
+	uint64_t events;
+	uint64_t ticks_spent;
+	int tid;
+	bool busy; /* inside our own code: a signal or a nested call */
+	struct thread_state *next; /* in the pool of unused states */
+	uint64_t memo_hash[256];   /* last seen: hash of a stack -> node */
+	uint32_t memo_node[256];
+};
+
+/*
+ * The whole of our thread-local storage: it must fit the static TLS surplus
+ * when the library arrives by dlopen.
+ */
+struct thread_local_state {
+	int64_t credit; /* bytes until the next sample; < 0: due */
+	struct thread_state *state;
+	bool leaving; /* the thread's destructors run: hold nothing */
+};
+extern __thread struct thread_local_state self
+	__attribute__((tls_model("initial-exec")));
+
+struct filter { /* is this address perhaps sampled? */
+	uint8_t *counts;
+	uint32_t shift; /* index = hash >> shift */
+};
+
+struct shim {
+	/* hot: read on every call */
+	struct filter filter; /* swapped by sampled.c */
+	uint32_t mode;	      /* enum slab_mode */
+	bool started;
+	bool on;		     /* there is a recording */
+	bool tsc;		     /* the clock is the TSC */
+	bool idle;		     /* begin switched off */
+	bool follow;		     /* record forked children, too */
+	const uint32_t *fork_canary; /* wiped by the kernel in a child */
+	struct slab_file *file;	     /* NULL: no recording */
+	struct rules *rules;
+	const struct unwind_modules *modules; /* release by modules.c */
+
+	/* cold */
+	int fd;
+	uint64_t fd_dev, fd_ino;
+	char path[512]; /* of the slab file, absolute */
+	char dir[448];
+	uint64_t max_bytes;
+	uint64_t rate; /* fixed mean, 0: auto */
+	uint64_t seed;
+	uint64_t window_ticks, window_samples; /* rate control, sample.c */
+	uint64_t second_ticks;		       /* about a second in ticks */
+	uint64_t allocator_ticks; /* when allocator.c last looked */
+};
+extern struct shim shim;
+
+#define FORK_CANARY 0x57414e44u
+
+/* init.c */
+void shim_start(void);
+void shim_begin_file(bool forked); /* create and head a recording file */
+void *shim_memory(size_t size);	   /* private zeroed pages, named, counted */
+static inline void shim_drop(enum slab_drop reason)
+{
+	if (shim.file)
+		__atomic_fetch_add(&shim.file->stats.drops[reason], 1,
+				   __ATOMIC_RELAXED);
+}
+
+/* real.c */
+void *real_symbol(const char *name); /* next definition after ours */
+void *real_symbol_in(const char *name, const void *peer);
+const char *real_object_of(const void *code); /* file name, "" unknown */
+
+/* clock: raw ticks of shim.file->clock */
+uint64_t clock_ns(void);
+static inline uint64_t ticks_now(void)
+{
+	return likely(shim.tsc) ? __builtin_ia32_rdtsc() : clock_ns();
+}
+
+/* slabs.c */
+struct slab_head *slab_take(enum slab_kind kind, uint64_t seq, int tid,
+			    uint64_t ticks, uint32_t *number);
+bool pen_begin(struct thread_state *ts, uint64_t ticks);
+void pen_release(struct thread_state *ts);
+void slab_refresh_clock(void);
+void slabs_fork_child(void);
+/* Room for one record, starting a new slab when needed; NULL: dropped. */
+static inline uint8_t *pen_room(struct thread_state *ts, uint64_t ticks)
+{
+	if (likely(ts->pen.at && ts->pen.at <= ts->pen.end))
+		return ts->pen.at;
+	return pen_begin(ts, ticks) ? ts->pen.at : NULL;
+}
+/* Publish what was written up to @at; pairs with the reader's acquire. */
+static inline void pen_commit(struct thread_state *ts, uint8_t *at)
+{
+	ts->pen.at = at;
+	__atomic_store_n(&ts->pen.head->used,
+			 (uint32_t)(at - (uint8_t *)(ts->pen.head + 1)),
+			 __ATOMIC_RELEASE);
+}
+
+/* thread.c */
+struct thread_state *thread_begin(void); /* NULL: no memory, or switched off */
+void thread_done(struct thread_state *ts); /* after each event */
+void thread_start(void);
+void thread_fork_child(void);
+bool thread_bounds(struct thread_state *ts, uint64_t sp);
+
+/* modules.c */
+void modules_start(void);
+void modules_refresh(void);	   /* now */
+bool modules_missing(uint64_t pc); /* true: the table changed */
+void modules_invalidate(void);	   /* after dlclose */
+void modules_fork_child(void);
+const struct unwind_module *modules_find(uint64_t pc);
+
+/* nodes.c: calling-context tree */
+void nodes_start(void);
+void nodes_fork_child(void);
+uint32_t nodes_of_stack(struct thread_state *ts, const struct stack_regs *regs);
+
+/* sample.c */
+int64_t sample_draw(struct thread_state *ts);
+void sample_taken(uint64_t ticks);
+
+/* sampled.c */
+void sampled_start(void);
+bool sampled_insert(uint64_t addr);
+bool sampled_remove(uint64_t addr);
+void sampled_maintain(void);
+void sampled_clear(void);
+
+static inline bool filter_hit(const void *p)
+{
+	uint64_t h = ((uint64_t)p >> 4) * 0x9e3779b97f4a7c15ULL;
+
+	return __atomic_load_n(&shim.filter.counts[h >> shim.filter.shift],
+			       __ATOMIC_RELAXED) != 0;
+}
+
+/* record.c: the slow path */
+bool record_release(void *p); /* true: it is on record */
+void record_unrelease(void *p);
+void record_unmap(void *at, size_t size);
+
+/* slow.S: record_alloc() and so on, with the caller's registers */
+void *alloc_slow(void *p, size_t size, unsigned api); /* returns p */
+void map_slow(void *at, size_t size, unsigned zero);
+void brk_slow(void *at, size_t grown, unsigned zero);
+
+/* allocator.c */
+void allocator_start(void);
+void allocator_refresh(void);
+
+/* fork.c */
+void fork_start(void);
+void fork_child(void);
+
+#endif

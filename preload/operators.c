@@ -1,0 +1,67 @@
+/*
+ * operators: C++ operator new and delete in all forms, by mangled name.
+ *
+ * libstdc++'s call malloc and free, which are hooked: then these only pass
+ * through and nothing is counted twice.  jemalloc's and tcmalloc's allocate
+ * past malloc: then it is here that they are recorded (`real.new_records`).
+ * A failing operator new throws through these frames: they hold nothing.
+ */
+#include "preload/internal.h"
+#include "preload/real.h"
+
+static inline bool new_due(const void *p, size_t size)
+{
+	if (!real.new_records || !p)
+		return false;
+	self.credit -= (int64_t)size + SAMPLE_CONSTANT;
+	return unlikely(self.credit < 0);
+}
+
+static inline void note_delete(void *p)
+{
+	if (real.new_records && unlikely(filter_hit(p)))
+		record_release(p);
+}
+
+#define NEW(symbol, params, args)                            \
+	EXPORT void *symbol params                           \
+	{                                                    \
+		void *p = real.symbol args;                  \
+                                                             \
+		if (new_due(p, size))                        \
+			return alloc_slow(p, size, API_NEW); \
+		return p;                                    \
+	}
+
+#define DELETE(symbol, params, args) \
+	EXPORT void symbol params    \
+	{                            \
+		note_delete(p);      \
+		real.symbol args;    \
+	}
+
+NEW(_Znwm, (size_t size), (size))
+NEW(_Znam, (size_t size), (size))
+NEW(_ZnwmRKSt9nothrow_t, (size_t size, const void *t), (size, t))
+NEW(_ZnamRKSt9nothrow_t, (size_t size, const void *t), (size, t))
+NEW(_ZnwmSt11align_val_t, (size_t size, size_t a), (size, a))
+NEW(_ZnamSt11align_val_t, (size_t size, size_t a), (size, a))
+NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t a, const void *t),
+    (size, a, t))
+NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t a, const void *t),
+    (size, a, t))
+
+DELETE(_ZdlPv, (void *p), (p))
+DELETE(_ZdaPv, (void *p), (p))
+DELETE(_ZdlPvm, (void *p, size_t size), (p, size))
+DELETE(_ZdaPvm, (void *p, size_t size), (p, size))
+DELETE(_ZdlPvRKSt9nothrow_t, (void *p, const void *t), (p, t))
+DELETE(_ZdaPvRKSt9nothrow_t, (void *p, const void *t), (p, t))
+DELETE(_ZdlPvSt11align_val_t, (void *p, size_t a), (p, a))
+DELETE(_ZdaPvSt11align_val_t, (void *p, size_t a), (p, a))
+DELETE(_ZdlPvmSt11align_val_t, (void *p, size_t size, size_t a), (p, size, a))
+DELETE(_ZdaPvmSt11align_val_t, (void *p, size_t size, size_t a), (p, size, a))
+DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t a, const void *t),
+       (p, a, t))
+DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t a, const void *t),
+       (p, a, t))

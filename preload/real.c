@@ -1,0 +1,289 @@
+/*
+ * real: the definition that would have been used had we not been loaded.
+ *
+ * Own lookup over the loader's list of objects instead of dlsym(RTLD_NEXT):
+ * dlsym allocates, takes the loader's lock and needs a newer symbol version
+ * on newer libcs; we are called before libc is ready and from inside malloc.
+ * Only the objects that were there at start are searched, so nothing can be
+ * unloaded under our feet.
+ */
+#include <elf.h>
+#include <link.h>
+
+#include "preload/internal.h"
+#include "preload/real.h"
+#include "preload/sys.h"
+
+extern struct r_debug _r_debug;
+
+struct object {
+	const ElfW(Sym) * symbols;
+	const char *strings;
+	const uint32_t *gnu_hash;
+	const uint32_t *sysv_hash;
+	const uint16_t *versions;
+	uint64_t bias;
+};
+
+/* glibc relocates these pointers in place; other loaders may not. */
+static uint64_t relocated(const struct link_map *map, uint64_t pointer)
+{
+	return pointer < map->l_addr ? pointer + map->l_addr : pointer;
+}
+
+static bool object_read(const struct link_map *map, struct object *o)
+{
+	*o = (struct object) { .bias = map->l_addr };
+	if (!map->l_ld)
+		return false;
+	for (const ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
+		uint64_t at = relocated(map, d->d_un.d_ptr);
+
+		if (d->d_tag == DT_SYMTAB)
+			o->symbols = (const void *)at;
+		else if (d->d_tag == DT_STRTAB)
+			o->strings = (const void *)at;
+		else if (d->d_tag == DT_GNU_HASH)
+			o->gnu_hash = (const void *)at;
+		else if (d->d_tag == DT_HASH)
+			o->sysv_hash = (const void *)at;
+		else if (d->d_tag == DT_VERSYM)
+			o->versions = (const void *)at;
+	}
+	return o->symbols && o->strings && (o->gnu_hash || o->sysv_hash);
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+/* A default-version definition of a function (bit 15 marks hidden ones). */
+static void *object_try(const struct object *o, uint32_t index,
+			const char *name)
+{
+	const ElfW(Sym) *s = &o->symbols[index];
+	unsigned type = ELF64_ST_TYPE(s->st_info);
+
+	if (s->st_shndx == SHN_UNDEF || !s->st_value ||
+	    (type != STT_FUNC && type != STT_NOTYPE && type != STT_OBJECT))
+		return NULL;
+	if (o->versions && (o->versions[index] & 0x8000))
+		return NULL;
+	if (!text_equal(o->strings + s->st_name, name))
+		return NULL;
+	return (void *)(o->bias + s->st_value);
+}
+
+static void *find_by_gnu_hash(const struct object *o, const char *name)
+{
+	const uint32_t *table = o->gnu_hash;
+	uint32_t nbuckets = table[0], first = table[1], nbloom = table[2];
+	const uint64_t *bloom = (const uint64_t *)(table + 4);
+	const uint32_t *buckets = (const uint32_t *)(bloom + nbloom);
+	const uint32_t *chain = buckets + nbuckets;
+	uint32_t hash = 5381;
+
+	for (const char *c = name; *c; c++)
+		hash = hash * 33 + (uint8_t)*c;
+	if (!nbuckets)
+		return NULL;
+	for (uint32_t i = buckets[hash % nbuckets]; i >= first && i; i++) {
+		uint32_t h = chain[i - first];
+		void *found;
+
+		if ((h | 1) == (hash | 1)) {
+			found = object_try(o, i, name);
+			if (found)
+				return found;
+		}
+		if (h & 1)
+			break;
+	}
+	return NULL;
+}
+
+static void *find_by_sysv_hash(const struct object *o, const char *name)
+{
+	uint32_t nbuckets = o->sysv_hash[0], nchains = o->sysv_hash[1];
+	const uint32_t *buckets = o->sysv_hash + 2;
+	const uint32_t *chain = buckets + nbuckets;
+	uint32_t hash = 0;
+
+	for (const char *c = name; *c; c++) {
+		uint32_t high;
+
+		hash = (hash << 4) + (uint8_t)*c;
+		high = hash & 0xf0000000u;
+		hash = (hash ^ (high >> 24)) & ~high;
+	}
+	if (!nbuckets)
+		return NULL;
+	for (uint32_t i = buckets[hash % nbuckets]; i && i < nchains;
+	     i = chain[i]) {
+		void *found = object_try(o, i, name);
+
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+static void *object_find(const struct link_map *map, const char *name)
+{
+	struct object o;
+
+	if (!object_read(map, &o))
+		return NULL;
+	return o.gnu_hash ? find_by_gnu_hash(&o, name)
+			  : find_by_sysv_hash(&o, name);
+}
+
+static bool is_ours(const struct link_map *map)
+{
+	return map->l_ld == _DYNAMIC;
+}
+
+void *real_symbol(const char *name)
+{
+	bool past_us = false;
+
+	for (const struct link_map *m = _r_debug.r_map; m; m = m->l_next) {
+		void *found;
+
+		if (!past_us) {
+			past_us = is_ours(m);
+			continue;
+		}
+		found = object_find(m, name);
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+/* The object whose image @code lies in: the last that begins below it. */
+static const struct link_map *object_around(const void *code)
+{
+	const struct link_map *best = NULL;
+
+	for (const struct link_map *m = _r_debug.r_map; m; m = m->l_next)
+		if (m->l_addr && (uint64_t)code >= m->l_addr &&
+		    (!best || m->l_addr > best->l_addr))
+			best = m;
+	return best;
+}
+
+void *real_symbol_in(const char *name, const void *peer)
+{
+	const struct link_map *m = object_around(peer);
+
+	return m ? object_find(m, name) : NULL;
+}
+
+const char *real_object_of(const void *code)
+{
+	const struct link_map *m = object_around(code);
+
+	return m && m->l_name ? m->l_name : "";
+}
+
+/*
+ * Starters: what `real` points at before anything was looked up.  Any of
+ * them may be the first call; each looks everything up and calls on.
+ */
+static void *start_malloc(size_t size)
+{
+	shim_start();
+	return real.malloc(size);
+}
+
+static void *start_calloc(size_t count, size_t size)
+{
+	shim_start();
+	return real.calloc(count, size);
+}
+
+static void *start_realloc(void *old, size_t size)
+{
+	shim_start();
+	return real.realloc(old, size);
+}
+
+static void start_free(void *p)
+{
+	shim_start();
+	real.free(p);
+}
+
+static int start_posix_memalign(void **out, size_t alignment, size_t size)
+{
+	shim_start();
+	return real.posix_memalign(out, alignment, size);
+}
+
+static void *start_aligned_alloc(size_t alignment, size_t size)
+{
+	shim_start();
+	return real.aligned_alloc(alignment, size);
+}
+
+static void *start_memalign(size_t alignment, size_t size)
+{
+	shim_start();
+	return real.memalign(alignment, size);
+}
+
+static void *start_mmap(void *at, size_t size, int prot, int flags, int fd,
+			off_t offset)
+{
+	shim_start();
+	return real.mmap(at, size, prot, flags, fd, offset);
+}
+
+static int start_munmap(void *at, size_t size)
+{
+	shim_start();
+	return real.munmap(at, size);
+}
+
+static void *start_new(size_t size)
+{
+	shim_start();
+	return real._Znwm(size);
+}
+
+static void start_delete(void *p)
+{
+	shim_start();
+	real._ZdlPv(p);
+}
+
+struct real real = {
+	.malloc = start_malloc,
+	.calloc = start_calloc,
+	.realloc = start_realloc,
+	.free = start_free,
+	.posix_memalign = start_posix_memalign,
+	.aligned_alloc = start_aligned_alloc,
+	.memalign = start_memalign,
+	.mmap = start_mmap,
+	.munmap = start_munmap,
+	._Znwm = start_new,
+	._ZdlPv = start_delete,
+};
+
+void real_start(void)
+{
+	struct real found = { 0 };
+
+#define LOOK_UP(type, name, params) found.name = real_symbol(#name);
+	REAL_FUNCTIONS(LOOK_UP)
+#undef LOOK_UP
+	/* An allocator that brings operator new brings malloc, too. */
+	found.new_records = found._Znwm && object_around(found._Znwm) ==
+						   object_around(found.malloc);
+	real = found;
+}

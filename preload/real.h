@@ -1,0 +1,63 @@
+/*
+ * real: the functions behind the hooks.  Filled by real_start() before the
+ * process has a second thread; read-only afterwards.
+ */
+#ifndef STRANDLINE_PRELOAD_REAL_H
+#define STRANDLINE_PRELOAD_REAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define REAL_FUNCTIONS(F)                                         \
+	F(void *, malloc, (size_t))                               \
+	F(void *, calloc, (size_t, size_t))                       \
+	F(void *, realloc, (void *, size_t))                      \
+	F(void, free, (void *))                                   \
+	F(int, posix_memalign, (void **, size_t, size_t))         \
+	F(void *, aligned_alloc, (size_t, size_t))                \
+	F(void *, memalign, (size_t, size_t))                     \
+	F(void *, valloc, (size_t))                               \
+	F(void *, pvalloc, (size_t))                              \
+	F(void *, mmap, (void *, size_t, int, int, int, off_t))   \
+	F(int, munmap, (void *, size_t))                          \
+	F(void *, mremap, (void *, size_t, size_t, int, ...))     \
+	F(void *, sbrk, (intptr_t))                               \
+	F(int, dlclose, (void *))                                 \
+	F(void *, _Znwm, (size_t))                                \
+	F(void *, _Znam, (size_t))                                \
+	F(void *, _ZnwmRKSt9nothrow_t, (size_t, const void *))    \
+	F(void *, _ZnamRKSt9nothrow_t, (size_t, const void *))    \
+	F(void *, _ZnwmSt11align_val_t, (size_t, size_t))         \
+	F(void *, _ZnamSt11align_val_t, (size_t, size_t))         \
+	F(void *, _ZnwmSt11align_val_tRKSt9nothrow_t,             \
+	  (size_t, size_t, const void *))                         \
+	F(void *, _ZnamSt11align_val_tRKSt9nothrow_t,             \
+	  (size_t, size_t, const void *))                         \
+	F(void, _ZdlPv, (void *))                                 \
+	F(void, _ZdaPv, (void *))                                 \
+	F(void, _ZdlPvm, (void *, size_t))                        \
+	F(void, _ZdaPvm, (void *, size_t))                        \
+	F(void, _ZdlPvRKSt9nothrow_t, (void *, const void *))     \
+	F(void, _ZdaPvRKSt9nothrow_t, (void *, const void *))     \
+	F(void, _ZdlPvSt11align_val_t, (void *, size_t))          \
+	F(void, _ZdaPvSt11align_val_t, (void *, size_t))          \
+	F(void, _ZdlPvmSt11align_val_t, (void *, size_t, size_t)) \
+	F(void, _ZdaPvmSt11align_val_t, (void *, size_t, size_t)) \
+	F(void, _ZdlPvSt11align_val_tRKSt9nothrow_t,              \
+	  (void *, size_t, const void *))                         \
+	F(void, _ZdaPvSt11align_val_tRKSt9nothrow_t,              \
+	  (void *, size_t, const void *))
+
+struct real {
+#define REAL_MEMBER(type, name, params) type(*name) params;
+	REAL_FUNCTIONS(REAL_MEMBER)
+#undef REAL_MEMBER
+	bool new_records; /* operator new does not go through malloc */
+};
+extern struct real real;
+
+void real_start(void); /* idempotent */
+
+#endif

@@ -1,0 +1,288 @@
+/*
+ * record: turn one event of this thread into bytes in its slab.
+ *
+ * The slow path of every hook: in sample mode about a thousand times a second
+ * in all, in exact mode every time.  No libc call, no lock, no system call
+ * except when a slab is full.
+ */
+#include "preload/internal.h"
+
+#define TIMED_MASK 63u /* in exact mode 1 event in 64 is timed */
+
+/*
+ * This thread's state if it may record now, marked busy; else NULL.  A signal
+ * handler, or a call from our own code, finds it busy.
+ */
+static struct thread_state *enter(void)
+{
+	struct thread_state *ts = self.state;
+
+	if (unlikely(!shim.file))
+		return NULL;
+	if (unlikely(*shim.fork_canary != FORK_CANARY))
+		fork_child();
+	if (unlikely(!ts)) {
+		ts = thread_begin();
+		if (!ts)
+			return NULL;
+	}
+	if (unlikely(ts->busy)) {
+		shim_drop(DROP_REENTRANT);
+		return NULL;
+	}
+	ts->busy = true;
+	/* A signal handler must see it set before anything else changes. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return ts;
+}
+
+static void leave(struct thread_state *ts)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	thread_done(ts);
+}
+
+static bool recording(void)
+{
+	uint32_t state =
+		__atomic_load_n(&shim.file->control.state, __ATOMIC_RELAXED);
+
+	if (likely(state == SLAB_RECORDING))
+		return true;
+	if (state == SLAB_STOPPED)
+		shim_drop(DROP_AFTER_STOP);
+	return false;
+}
+
+static inline uint8_t *put_addr(struct thread_state *ts, uint8_t *at,
+				uint64_t addr)
+{
+	int64_t by = (int64_t)(addr >> 3) - (int64_t)ts->pen.addr;
+
+	ts->pen.addr = addr >> 3;
+	return record_put(at, record_zigzag(by));
+}
+
+static inline uint8_t *put_ticks(struct thread_state *ts, uint8_t *at,
+				 uint64_t ticks)
+{
+	int64_t by = (int64_t)(ticks - ts->pen.ticks);
+
+	ts->pen.ticks = ticks;
+	return record_put(at, record_zigzag(by));
+}
+
+static inline uint8_t *put_mean(struct thread_state *ts, uint8_t *at)
+{
+	uint64_t mean = shim.mode == SLAB_MODE_SAMPLE ? ts->mean : 0;
+
+	if (likely(mean == ts->pen.mean))
+		return at;
+	ts->pen.mean = mean;
+	*at++ = RECORD_MEAN;
+	return record_put(at, mean);
+}
+
+static void put_alloc(struct thread_state *ts, uint64_t addr, size_t size,
+		      unsigned tag, uint64_t ticks,
+		      const struct stack_regs *regs)
+{
+	uint32_t node = nodes_of_stack(ts, regs);
+	uint8_t *at = pen_room(ts, ticks);
+
+	if (unlikely(!at)) {
+		if (shim.mode == SLAB_MODE_SAMPLE && tag != RECORD_MAP)
+			sampled_remove(addr);
+		return;
+	}
+	at = put_mean(ts, at);
+	*at++ = (uint8_t)tag;
+	at = record_put(at, node);
+	at = record_put(at, size);
+	at = put_addr(ts, at, addr);
+	pen_commit(ts, put_ticks(ts, at, ticks));
+}
+
+static void put_simple(struct thread_state *ts, enum record_type type,
+		       uint64_t addr, uint64_t ticks)
+{
+	uint8_t *at = pen_room(ts, ticks);
+
+	if (unlikely(!at))
+		return;
+	*at++ = (uint8_t)type;
+	at = put_addr(ts, at, addr);
+	pen_commit(ts, put_ticks(ts, at, ticks));
+}
+
+static void account(struct thread_state *ts, uint64_t since)
+{
+	uint64_t now = ticks_now();
+
+	__atomic_fetch_add(&shim.file->stats.ticks_spent, now - since,
+			   __ATOMIC_RELAXED);
+	if (unlikely(now - shim.allocator_ticks > shim.second_ticks))
+		allocator_refresh();
+	(void)ts;
+}
+
+static void exact_alloc(struct thread_state *ts, void *p, size_t size,
+			unsigned api, const struct stack_regs *regs)
+{
+	uint64_t ticks = ticks_now();
+
+	put_alloc(ts, (uint64_t)p, size, RECORD_ALLOC | api << 4, ticks, regs);
+	if (unlikely((++ts->events & TIMED_MASK) == 0))
+		account(ts, ticks);
+}
+
+static void sampled_alloc(struct thread_state *ts, void *p, size_t size,
+			  unsigned api, const struct stack_regs *regs)
+{
+	uint64_t ticks = ticks_now();
+
+	sampled_maintain();
+	if (!sampled_insert((uint64_t)p)) {
+		shim_drop(DROP_SAMPLED_FULL);
+		return;
+	}
+	put_alloc(ts, (uint64_t)p, size, RECORD_ALLOC | api << 4, ticks, regs);
+	sample_taken(ticks);
+	account(ts, ticks);
+}
+
+/*
+ * Called by alloc_slow() when the thread's credit is spent; in exact mode it
+ * always is.  A thread's first credit is 0, so its first allocation comes
+ * here, draws one and asks again.
+ */
+__attribute__((used, visibility("hidden"))) void *record_alloc(
+	void *p, size_t size, unsigned api, const struct stack_regs *regs)
+{
+	bool first = !self.state;
+	struct thread_state *ts;
+
+	if (unlikely(!shim.started))
+		shim_start();
+	ts = enter();
+	if (unlikely(!ts)) {
+		self.credit = shim.file ? 0 : INT64_MAX;
+		return p;
+	}
+	if (likely(shim.mode == SLAB_MODE_EXACT)) {
+		self.credit = 0;
+		if (likely(recording()))
+			exact_alloc(ts, p, size, api, regs);
+		goto out;
+	}
+	if (first) {
+		self.credit = sample_draw(ts) - (int64_t)size - SAMPLE_CONSTANT;
+		if (self.credit >= 0)
+			goto out;
+	}
+	if (ts->mean && recording())
+		sampled_alloc(ts, p, size, api, regs);
+	self.credit = sample_draw(ts);
+out:
+	leave(ts);
+	return p;
+}
+
+static struct thread_state *enter_release(void)
+{
+	struct thread_state *ts;
+
+	if (unlikely(!shim.started))
+		shim_start();
+	ts = enter();
+	if (ts && !recording()) {
+		leave(ts);
+		return NULL;
+	}
+	return ts;
+}
+
+/* Before the real free: afterwards another thread may own the address. */
+bool record_release(void *p)
+{
+	struct thread_state *ts;
+
+	if (!p ||
+	    (shim.mode == SLAB_MODE_SAMPLE && !sampled_remove((uint64_t)p)))
+		return false;
+	ts = enter_release();
+	if (!ts)
+		return false;
+	put_simple(ts, RECORD_FREE, (uint64_t)p, ticks_now());
+	leave(ts);
+	return true;
+}
+
+/* realloc failed: the block that was recorded as released lives on. */
+void record_unrelease(void *p)
+{
+	struct thread_state *ts = enter_release();
+
+	if (!ts)
+		return;
+	if (shim.mode == SLAB_MODE_SAMPLE)
+		sampled_insert((uint64_t)p);
+	put_simple(ts, RECORD_UNFREE, (uint64_t)p, ticks_now());
+	leave(ts);
+}
+
+__attribute__((used, visibility("hidden"))) void record_map(
+	void *at, size_t size, unsigned zero, const struct stack_regs *regs)
+{
+	struct thread_state *ts = enter_release();
+
+	(void)zero;
+	if (!ts)
+		return;
+	put_alloc(ts, (uint64_t)at, size, RECORD_MAP, ticks_now(), regs);
+	leave(ts);
+}
+
+void record_unmap(void *addr, size_t size)
+{
+	struct thread_state *ts = enter_release();
+	uint64_t ticks;
+	uint8_t *at;
+
+	if (!ts)
+		return;
+	ticks = ticks_now();
+	at = pen_room(ts, ticks);
+	if (at) {
+		*at++ = RECORD_UNMAP;
+		at = record_put(at, size);
+		at = put_addr(ts, at, (uint64_t)addr);
+		pen_commit(ts, put_ticks(ts, at, ticks));
+	}
+	leave(ts);
+}
+
+__attribute__((used, visibility("hidden"))) void record_brk(
+	void *heap_end, int64_t grown, unsigned zero,
+	const struct stack_regs *regs)
+{
+	struct thread_state *ts = enter_release();
+	uint64_t ticks;
+	uint32_t node;
+	uint8_t *at;
+
+	(void)heap_end;
+	(void)zero;
+	if (!ts)
+		return;
+	ticks = ticks_now();
+	node = nodes_of_stack(ts, regs);
+	at = pen_room(ts, ticks);
+	if (at) {
+		*at++ = RECORD_BRK;
+		at = record_put(at, node);
+		at = record_put(at, record_zigzag(grown));
+		pen_commit(ts, put_ticks(ts, at, ticks));
+	}
+	leave(ts);
+}

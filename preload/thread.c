@@ -1,0 +1,183 @@
+/*
+ * thread: the state of each thread that records, from a pool.
+ *
+ * A thread gets a state at its first event and gives it back in the
+ * destructor of a pthread key.  Destructors of other keys may run after ours
+ * and free memory: such an event borrows a state and returns it at once.
+ *
+ * Stack bounds come from the kernel's map of our address space, asked when
+ * the stack pointer is somewhere new (a new thread, a signal stack, a
+ * coroutine): pthread_getattr_np would take a lock its caller may hold.
+ */
+#include "preload/internal.h"
+#include "preload/maps.h"
+#include "preload/sys.h"
+
+#define STATE_SIZE (160u << 10)
+
+__thread struct thread_local_state self
+	__attribute__((tls_model("initial-exec")));
+
+static uint64_t pool; /* struct thread_state *, tag in the top 16 bits */
+static unsigned key;
+static bool have_key;
+static int (*key_set)(unsigned key, const void *value);
+
+static struct thread_state *pool_pop(void)
+{
+	uint64_t head = __atomic_load_n(&pool, __ATOMIC_ACQUIRE);
+	struct thread_state *ts;
+
+	do {
+		ts = (struct thread_state *)(head & 0xffffffffffffULL);
+		if (!ts)
+			return NULL;
+		/* States are never unmapped: reading a stale one is safe. */
+	} while (!__atomic_compare_exchange_n(
+		&pool, &head,
+		(uint64_t)__atomic_load_n(&ts->next, __ATOMIC_RELAXED) |
+			((head >> 48) + 1) << 48,
+		true, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE));
+	return ts;
+}
+
+static void pool_push(struct thread_state *ts)
+{
+	uint64_t head = __atomic_load_n(&pool, __ATOMIC_RELAXED);
+
+	do {
+		__atomic_store_n(&ts->next,
+				 (struct thread_state *)(head &
+							 0xffffffffffffULL),
+				 __ATOMIC_RELAXED);
+	} while (!__atomic_compare_exchange_n(
+		&pool, &head, (uint64_t)ts | ((head >> 48) + 1) << 48, true,
+		__ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+static struct thread_state *state_new(void)
+{
+	struct thread_state *ts = shim_memory(STATE_SIZE);
+
+	_Static_assert(sizeof(struct thread_state) <= 8192, "stack follows");
+	if (!ts)
+		return NULL;
+	if (8192 + stack_size() > STATE_SIZE)
+		__builtin_trap();
+	ts->stack = stack_init((char *)ts + 8192);
+	return ts;
+}
+
+COLD struct thread_state *thread_begin(void)
+{
+	struct thread_state *ts;
+
+	if (!shim.file)
+		return NULL;
+	ts = pool_pop();
+	if (!ts)
+		ts = state_new();
+	if (!ts) {
+		shim_drop(DROP_THREAD_STATE);
+		return NULL;
+	}
+	ts->tid = sys_gettid();
+	ts->bounds = (struct stack_bounds) { 0, 0 };
+	ts->random =
+		(shim.seed + (uint64_t)ts->tid * 0x9e3779b97f4a7c15ULL) | 1;
+	for (int i = 0; i < 4; i++) /* spread a poor seed over all bits */
+		ts->random =
+			ts->random * 0xd6e8feb86659fd93ULL ^ ts->random >> 29;
+	ts->random |= 1;
+	ts->busy = false;
+	ts->retry_ticks = 0;
+	stack_forget(ts->stack);
+	__atomic_fetch_add(&shim.file->stats.threads, 1, __ATOMIC_RELAXED);
+	self.state = ts;
+	if (have_key && !self.leaving) {
+		ts->busy = true; /* it may allocate, in an odd libc */
+		key_set(key, ts);
+		ts->busy = false;
+	}
+	return ts;
+}
+
+static void thread_leave(struct thread_state *ts)
+{
+	uint64_t ticks = ticks_now();
+	uint8_t *at;
+
+	ts->busy = true;
+	at = ts->pen.head ? pen_room(ts, ticks) : NULL;
+	if (at) {
+		*at++ = RECORD_NAME;
+		sys3(SYS_prctl, 16 /* PR_GET_NAME */, (long)at, 0);
+		at += 16;
+		*at++ = RECORD_EXIT;
+		at = record_put(at, record_zigzag(
+					    (int64_t)(ticks - ts->pen.ticks)));
+		ts->pen.ticks = ticks;
+		pen_commit(ts, at);
+	}
+	pen_release(ts);
+	self.state = NULL;
+	pool_push(ts);
+}
+
+/* The key's destructor: the thread is on its way out. */
+static void thread_exit(void *value)
+{
+	struct thread_state *ts = value;
+
+	self.leaving = true;
+	if (ts && ts == self.state)
+		thread_leave(ts);
+}
+
+void thread_done(struct thread_state *ts)
+{
+	ts->busy = false;
+	if (unlikely(self.leaving))
+		thread_leave(ts);
+}
+
+/* Learn the bounds of the stack that @sp is on; false when there is none. */
+COLD bool thread_bounds(struct thread_state *ts, uint64_t sp)
+{
+	struct maps_line line;
+
+	if (!maps_find(sp, &line))
+		return false;
+	/* The main stack grows downwards after we looked. */
+	ts->bounds.low = line.grows_down && line.start > 64u << 20
+				 ? line.start - (64u << 20)
+				 : line.start;
+	ts->bounds.high = line.end;
+	return true;
+}
+
+void thread_start(void)
+{
+	int (*create)(unsigned *, void (*)(void *)) =
+		real_symbol("pthread_key_create");
+
+	key_set = real_symbol("pthread_setspecific");
+	have_key = create && key_set && create(&key, thread_exit) == 0;
+}
+
+/* Only the forking thread lives on; its slab belongs to the parent. */
+void thread_fork_child(void)
+{
+	struct thread_state *ts = self.state;
+
+	pool = 0;
+	if (!ts)
+		return;
+	ts->pen = (struct slab_pen) { 0 };
+	ts->tid = sys_gettid();
+	ts->retry_ticks = 0;
+	ts->events = ts->ticks_spent = 0;
+	for (int i = 0; i < 256; i++)
+		ts->memo_hash[i] = 0;
+	stack_forget(ts->stack);
+}
