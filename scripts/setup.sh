@@ -1,0 +1,125 @@
+#!/bin/bash
+#
+# Install what Strandline is built, tested and benchmarked with, from the
+# distribution's own packages.  Run it as root or as somebody who may sudo.
+#
+#   scripts/setup.sh [build] [test] [bench]      no group: all of them
+#
+# When everything is there already it only asks dpkg, which takes 0.1 s.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# The tool, the shim and the man pages.
+build_packages=(
+	gcc g++ cmake ninja-build pkg-config libc6-dev
+	libelf-dev libdw-dev libiberty-dev libjansson-dev zlib1g-dev
+)
+
+# Unit tests (Criterion, libunwind as the oracle), fuzzers (clang), style,
+# the bundled servers and the real ones, and the roots of other releases.
+test_packages=(
+	libcriterion-dev libunwind-dev libjemalloc-dev libmicrohttpd-dev
+	libsqlite3-dev clang libclang-rt-14-dev clang-format shellcheck
+	libc6-dbg binutils man-db procps curl
+	python3 python3-pytest python3-httpx python3-jsonschema python3-yaml
+	python3-numpy python3-fastapi python3-faiss python3-uvicorn
+	python3-uvloop python3-httptools python3-redis
+	gunicorn redis-server nginx-light debootstrap
+	libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0
+)
+
+# The peers that the bench stands beside, and the load.
+bench_packages=(
+	heaptrack google-perftools libgoogle-perftools4 libjemalloc2
+	redis-server redis-tools wrk time
+	python3 python3-numpy python3-fastapi python3-faiss python3-uvicorn
+	python3-uvloop python3-httptools python3-redis
+)
+
+usage() {
+	sed -n '3,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"
+}
+
+missing_of() {
+	local package status
+	for package in "$@"; do
+		status=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" \
+			2>/dev/null || true)
+		[[ $status == ii* ]] || echo "$package"
+	done | sort -u
+}
+
+# A daemon that a package brings (redis, nginx) must not start on its own:
+# the tests start theirs, and port 80 is none of our business.
+no_daemons() {
+	[[ -e /usr/sbin/policy-rc.d ]] && return
+	printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d \
+		>/dev/null
+	as_root chmod 755 /usr/sbin/policy-rc.d
+	trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+}
+
+as_root() {
+	if [[ $(id -u) -eq 0 ]]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+apt() {
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+		-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+
+install_packages() {
+	local log
+	if [[ $(id -u) -ne 0 ]] && ! command -v sudo >/dev/null; then
+		die "cannot install $*: run this as root or install sudo"
+	fi
+	log=$(mktemp)
+	say "apt-get update"
+	apt update >"$log" 2>&1 || {
+		cat "$log" >&2
+		die "apt-get update failed: look at the apt sources above"
+	}
+	say "apt-get install $*"
+	no_daemons
+	apt install --no-install-recommends "$@" >"$log" 2>&1 || {
+		tail -n 30 "$log" >&2
+		die "apt-get install failed: install the packages by hand"
+	}
+	rm -f "$log"
+}
+
+groups=("$@")
+[[ ${#groups[@]} -eq 0 ]] && groups=(build test bench)
+wanted=()
+for group in "${groups[@]}"; do
+	case $group in
+	build) wanted+=("${build_packages[@]}") ;;
+	test) wanted+=("${test_packages[@]}") ;;
+	bench) wanted+=("${bench_packages[@]}") ;;
+	-h | --help)
+		usage
+		exit 0
+		;;
+	*) die "unknown group '$group': say build, test or bench" ;;
+	esac
+done
+
+command -v apt-get >/dev/null ||
+	die "no apt-get here: install by hand: ${wanted[*]}"
+
+mapfile -t missing < <(missing_of "${wanted[@]}")
+if [[ ${#missing[@]} -eq 0 ]]; then
+	say "packages for ${groups[*]}: all there"
+	exit 0
+fi
+install_packages "${missing[@]}"
+
+mapfile -t missing < <(missing_of "${wanted[@]}")
+[[ ${#missing[@]} -eq 0 ]] ||
+	die "still missing after the install: ${missing[*]}"
+say "packages for ${groups[*]}: installed"
