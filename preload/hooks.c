@@ -190,9 +190,13 @@ EXPORT void *sbrk(intptr_t by)
 /* Addresses may mean other code afterwards; see modules.c. */
 EXPORT int dlclose(void *handle)
 {
-	int rc = real.dlclose(handle);
-	int saved_errno = errno;
+	int rc, saved_errno;
 
+	if (unlikely(!real.dlclose))
+		real_late();
+	rc = real.dlclose(handle);
+	saved_errno = errno;
+	real_forget_late();
 	if (shim.on)
 		modules_invalidate();
 	errno = saved_errno;

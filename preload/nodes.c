@@ -225,7 +225,7 @@ COLD static void new_stack(struct thread_state *ts, uint64_t sp)
 {
 	stack_forget(ts->stack);
 	if (!thread_bounds(ts, sp))
-		ts->bounds = (struct stack_bounds){ 0, 0 };
+		ts->bounds = (struct stack_bounds) { 0, 0 };
 }
 
 static void unwind(struct thread_state *ts, const struct stack_regs *regs)

@@ -26,18 +26,23 @@ static inline void note_delete(void *p)
 #define NEW(symbol, params, args)                            \
 	EXPORT void *symbol params                           \
 	{                                                    \
-		void *p = real.symbol args;                  \
+		void *p;                                     \
                                                              \
+		if (unlikely(!real.symbol))                  \
+			real_late();                         \
+		p = real.symbol args;                        \
 		if (new_due(p, size))                        \
 			return alloc_slow(p, size, API_NEW); \
 		return p;                                    \
 	}
 
-#define DELETE(symbol, params, args) \
-	EXPORT void symbol params    \
-	{                            \
-		note_delete(p);      \
-		real.symbol args;    \
+#define DELETE(symbol, params, args)        \
+	EXPORT void symbol params           \
+	{                                   \
+		if (unlikely(!real.symbol)) \
+			real_late();        \
+		note_delete(p);             \
+		real.symbol args;           \
 	}
 
 NEW(_Znwm, (size_t size), (size))

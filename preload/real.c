@@ -275,15 +275,38 @@ struct real real = {
 	._ZdlPv = start_delete,
 };
 
+/*
+ * A library that came by dlopen (libstdc++ under Python) is bound to our
+ * exports before we have looked for its own: look again, and forget after
+ * dlclose, since the next copy may lie elsewhere.  What was there at start
+ * stays.
+ */
+static struct real at_start;
+
+COLD void real_late(void)
+{
+#define LOOK_UP(type, name, params) \
+	if (!real.name)             \
+		real.name = real_symbol(#name);
+	REAL_FUNCTIONS(LOOK_UP)
+#undef LOOK_UP
+}
+
+void real_forget_late(void)
+{
+#define FORGET(type, name, params) real.name = at_start.name;
+	REAL_FUNCTIONS(FORGET)
+#undef FORGET
+}
+
 void real_start(void)
 {
-	struct real found = { 0 };
-
-#define LOOK_UP(type, name, params) found.name = real_symbol(#name);
+#define LOOK_UP(type, name, params) at_start.name = real_symbol(#name);
 	REAL_FUNCTIONS(LOOK_UP)
 #undef LOOK_UP
 	/* An allocator that brings operator new brings malloc, too. */
-	found.new_records = found._Znwm && object_around(found._Znwm) ==
-						   object_around(found.malloc);
-	real = found;
+	at_start.new_records = at_start._Znwm &&
+			       object_around((void *)at_start._Znwm) ==
+				       object_around((void *)at_start.malloc);
+	real = at_start;
 }

@@ -58,6 +58,8 @@ struct real {
 };
 extern struct real real;
 
-void real_start(void); /* idempotent */
+void real_start(void);
+void real_late(void);	     /* look again for what was not there */
+void real_forget_late(void); /* after dlclose */
 
 #endif
