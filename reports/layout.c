@@ -169,6 +169,9 @@ void layout_sparkline(const struct layout *l, const double *values,
 		size_t to = (cell + 1) * count / width;
 		double high = NAN;
 
+		if (to == from && count > 0)
+			to = from + 1; /* fewer values than cells */
+
 		for (size_t i = from; i < to; i++)
 			high = fmax(high, values[i]);
 		if (!isnan(high)) /* else what was last seen still stands */

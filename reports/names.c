@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/base/units.h"
 #include "reports/utf8.h"
 
 const char *name_base(const char *path)
@@ -75,6 +76,23 @@ void name_put_label(struct buf *out, const struct model_frame *frame)
 	buf_putc(out, ')');
 }
 
+void name_put_place(struct buf *out, const struct model_frame *f, uint32_t line,
+		    bool full)
+{
+	bool python = f->kind == FRAME_PYTHON;
+
+	if (f->file) {
+		buf_puts(out, python && !full ? name_source(f->file) : f->file);
+		if (line > 0)
+			buf_printf(out, ":%u", line);
+	}
+	/* A Python frame's module is its file once more. */
+	if (python || !f->module[0])
+		return;
+	buf_puts(out, f->file ? " in " : "");
+	buf_puts(out, full ? f->module : name_base(f->module));
+}
+
 const char *name_module_kind(enum module_kind kind)
 {
 	switch (kind) {
@@ -117,17 +135,17 @@ const char *name_weight(enum model_kind kind)
 {
 	switch (kind) {
 	case MODEL_LIVE:
-		return "live bytes";
+		return "live memory";
 	case MODEL_ALLOC:
-		return "bytes allocated";
+		return "allocated memory";
 	case MODEL_PEAK:
-		return "bytes live at the peak";
+		return "memory live at the peak";
 	case MODEL_TEMPORARY:
-		return "temporary bytes";
+		return "temporary memory";
 	case MODEL_RSS:
-		return "bytes of resident memory";
+		return "resident memory";
 	case MODEL_LEAK:
-		return "bytes leaked";
+		return "leaked memory";
 	case MODEL_CPU:
 		return "time on a CPU";
 	case MODEL_OFFCPU:
@@ -136,4 +154,23 @@ const char *name_weight(enum model_kind kind)
 		break;
 	}
 	return "elapsed time";
+}
+
+static bool is_time(enum model_kind kind)
+{
+	return kind == MODEL_CPU || kind == MODEL_OFFCPU || kind == MODEL_WALL;
+}
+
+const char *name_unit(enum model_kind kind)
+{
+	return is_time(kind) ? "ns" : "bytes";
+}
+
+_Static_assert(NAME_AMOUNT_MAX >= UNITS_TEXT_MAX, "either kind of text fits");
+
+char *name_amount(char out[NAME_AMOUNT_MAX], enum model_kind kind,
+		  double weight)
+{
+	return is_time(kind) ? units_format_duration(out, weight)
+			     : units_format_bytes(out, weight);
 }

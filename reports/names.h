@@ -25,11 +25,27 @@ const char *name_source(const char *path);
  */
 void name_put_label(struct buf *out, const struct model_frame *frame);
 
+/*
+ * Where the code stands: "main.py:88", "index.cpp:120 in libfaiss.so".  @full
+ * gives whole paths.  Nothing when nothing is known.
+ */
+void name_put_place(struct buf *out, const struct model_frame *frame,
+		    uint32_t line, bool full);
+
 /* "application", "library", ... stable, for JSON and for CSS classes. */
 const char *name_module_kind(enum module_kind kind);
 const char *name_frame_kind(enum frame_kind kind);
 
-/* What a kind's weights are: "live bytes", "bytes allocated", ... */
+/* What a kind weighs: "live memory", "allocated memory", ... */
 const char *name_weight(enum model_kind kind);
+
+/* "bytes" or "ns". */
+const char *name_unit(enum model_kind kind);
+
+#define NAME_AMOUNT_MAX 32
+
+/* @weight in the unit of @kind, rounded for reading. */
+char *name_amount(char out[NAME_AMOUNT_MAX], enum model_kind kind,
+		  double weight);
 
 #endif

@@ -11,6 +11,7 @@ const struct report_format report_formats[] = {
 	{ "text", "a summary for the terminal", report_text },
 	{ "json", "everything, by reports/schema.json", report_json },
 	{ "folded", "stacks and bytes, for flame graph tools", report_folded },
+	{ "svg", "a flame graph for the browser", report_svg },
 	{ "csv", "the memory ledger, a line per reading", report_csv },
 	{ NULL, NULL, NULL },
 };

@@ -12,7 +12,7 @@
 #include "reports/formats.h"
 
 #define DEFAULT_COLUMNS 80u
-#define MIN_COLUMNS	60u
+#define MIN_COLUMNS	72u
 #define MAX_COLUMNS	160u
 
 void text_heading(const struct layout *l, const char *title, const char *detail)
@@ -31,12 +31,15 @@ void text_heading(const struct layout *l, const char *title, const char *detail)
 	buf_putc(l->out, '\n');
 }
 
-void text_labelled(const struct layout *l, const char *label, const char *text)
+void text_labelled(const struct layout *l, const char *label,
+		   enum layout_style style, const char *text)
 {
 	layout_style(l, LAYOUT_TITLE);
 	layout_put(l, label, TEXT_LABEL_WIDTH, LAYOUT_LEFT);
 	layout_style(l, LAYOUT_PLAIN);
+	layout_style(l, style);
 	layout_wrap(l, text, TEXT_LABEL_WIDTH);
+	layout_style(l, LAYOUT_PLAIN);
 }
 
 static void put_server(const struct layout *l, const struct model *m)
@@ -47,16 +50,14 @@ static void put_server(const struct layout *l, const struct model *m)
 	char detail[400];
 
 	if (!p) {
-		text_labelled(l, "server", m->command ? m->command : "unknown");
+		text_labelled(l, "server", LAYOUT_PLAIN,
+			      m->command ? m->command : "unknown");
 		return;
 	}
+	text_labelled(l, "server", LAYOUT_PLAIN, p->command);
 	snprintf(detail, sizeof(detail), "pid %d, %s, %s malloc", p->pid,
 		 p->exe, p->allocator ? p->allocator : "unknown");
-	text_labelled(l, "server", p->command);
-	layout_fill(l, TEXT_LABEL_WIDTH);
-	layout_style(l, LAYOUT_FAINT);
-	layout_wrap(l, detail, TEXT_LABEL_WIDTH);
-	layout_style(l, LAYOUT_PLAIN);
+	text_labelled(l, "", LAYOUT_FAINT, detail);
 }
 
 static void put_recording(const struct layout *l, const struct model *m)
@@ -72,16 +73,11 @@ static void put_recording(const struct layout *l, const struct model *m)
 	snprintf(text, sizeof(text), "%s, %s, %s on %s", m->name,
 		 units_format_duration(duration, m->duration * 1e9), mode,
 		 m->host ? m->host : "an unknown host");
-	text_labelled(l, "recording", text);
-	if (!m->torn)
-		return;
-	layout_fill(l, TEXT_LABEL_WIDTH);
-	layout_style(l, LAYOUT_ALARM);
-	layout_wrap(l,
-		    "It ended without an orderly exit; the last record of "
-		    "each thread may be missing.",
-		    TEXT_LABEL_WIDTH);
-	layout_style(l, LAYOUT_PLAIN);
+	text_labelled(l, "recording", LAYOUT_PLAIN, text);
+	if (m->torn)
+		text_labelled(l, "", LAYOUT_ALARM,
+			      "It ended without an orderly exit; the last "
+			      "record of each thread may be missing.");
 }
 
 int report_text(const struct model *m, const struct report_options *opt,

@@ -20,7 +20,8 @@ void text_cost(const struct layout *l, const struct model *m);
 #define TEXT_LABEL_WIDTH 11u
 
 /* "LABEL      sentence", wrapped under itself. */
-void text_labelled(const struct layout *l, const char *label, const char *text);
+void text_labelled(const struct layout *l, const char *label,
+		   enum layout_style style, const char *text);
 /* A section's heading; the detail beside it may be "". */
 void text_heading(const struct layout *l, const char *title,
 		  const char *detail);

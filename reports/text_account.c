@@ -13,12 +13,12 @@
 
 /* text_labelled() of what was put together; frees it. */
 static void put_line(const struct layout *l, const char *label,
-		     struct buf *text)
+		     enum layout_style style, struct buf *text)
 {
 	if (text->failed)
 		l->out->failed = true;
 	else if (text->len > 0)
-		text_labelled(l, label, text->bytes);
+		text_labelled(l, label, style, text->bytes);
 	buf_free(text);
 }
 
@@ -51,7 +51,7 @@ static void put_allocations(const struct layout *l, const struct model *m)
 		buf_printf(&text, "; %.0f%% of the bytes were temporary",
 			   t->temporary.bytes / t->allocated.bytes * 100);
 	}
-	put_line(l, "allocated", &text);
+	put_line(l, "allocated", LAYOUT_PLAIN, &text);
 }
 
 static void put_work(const struct layout *l, const struct model *m)
@@ -72,7 +72,7 @@ static void put_work(const struct layout *l, const struct model *m)
 		add_count(&text, (double)p->minor_faults, "page faults, ");
 		add_count(&text, (double)p->major_faults, "from disk");
 	}
-	put_line(l, "CPU", &text);
+	put_line(l, "CPU", LAYOUT_PLAIN, &text);
 }
 
 void text_traffic(const struct layout *l, const struct model *m)
@@ -95,19 +95,45 @@ static void format_end(char out[UNITS_TEXT_MAX], const struct model_process *p)
 		snprintf(out, UNITS_TEXT_MAX, "exit %d", WEXITSTATUS(status));
 }
 
-static void put_process(const struct layout *l, const struct model_process *p)
+/* The largest RSS of @pid that the ledger saw. */
+static uint64_t peak_rss(const struct model *m, int32_t pid)
 {
+	uint64_t peak = 0;
+
+	for (uint32_t i = 0; i < m->ledger_count; i++) {
+		const struct model_ledger_point *p = &m->ledger[i];
+
+		if (p->pid == pid && p->rss != LEDGER_UNREAD && p->rss > peak)
+			peak = p->rss;
+	}
+	return peak;
+}
+
+#define STATE_WIDTH  10u
+#define PEAK_WIDTH   11u
+#define COUNT_WIDTH  15u
+#define MALLOC_WIDTH 10u
+
+static void put_process(const struct layout *l, const struct model *m,
+			const struct model_process *p)
+{
+	uint64_t peak = peak_rss(m, p->pid);
 	char text[UNITS_TEXT_MAX];
 
 	snprintf(text, sizeof(text), "%c%d", p->is_main ? '>' : ' ', p->pid);
 	layout_put(l, text, TEXT_LABEL_WIDTH, LAYOUT_LEFT);
 	format_end(text, p);
-	layout_put(l, text, 10, LAYOUT_LEFT);
-	layout_put(l, units_format_count(text, p->allocations), 14,
+	layout_put(l, text, STATE_WIDTH, LAYOUT_LEFT);
+	layout_put(l, peak ? units_format_bytes(text, (double)peak) : "-",
+		   PEAK_WIDTH, LAYOUT_RIGHT);
+	layout_put(l, units_format_count(text, p->allocations), COUNT_WIDTH,
 		   LAYOUT_RIGHT);
 	layout_fill(l, 2);
-	layout_put(l, p->allocator ? p->allocator : "?", 10, LAYOUT_LEFT);
-	layout_put(l, p->command, l->columns - TEXT_LABEL_WIDTH - 36,
+	layout_put(l, p->allocator ? p->allocator : "?", MALLOC_WIDTH,
+		   LAYOUT_LEFT);
+	layout_put(l, p->command,
+		   l->columns - TEXT_LABEL_WIDTH - STATE_WIDTH - PEAK_WIDTH -
+			   COUNT_WIDTH - 2 - MALLOC_WIDTH,
 		   LAYOUT_LAST);
 	buf_putc(l->out, '\n');
 }
@@ -121,15 +147,16 @@ void text_processes(const struct layout *l, const struct model *m)
 	layout_put(l, "PROCESSES", TEXT_LABEL_WIDTH, LAYOUT_LEFT);
 	layout_style(l, LAYOUT_PLAIN);
 	layout_style(l, LAYOUT_FAINT);
-	layout_put(l, "state", 10, LAYOUT_LEFT);
-	layout_put(l, "allocations", 14, LAYOUT_RIGHT);
+	layout_put(l, "state", STATE_WIDTH, LAYOUT_LEFT);
+	layout_put(l, "RSS peak", PEAK_WIDTH, LAYOUT_RIGHT);
+	layout_put(l, "allocations", COUNT_WIDTH, LAYOUT_RIGHT);
 	layout_fill(l, 2);
-	layout_put(l, "malloc", 10, LAYOUT_LEFT);
+	layout_put(l, "malloc", MALLOC_WIDTH, LAYOUT_LEFT);
 	buf_puts(l->out, "command");
 	layout_style(l, LAYOUT_PLAIN);
 	buf_putc(l->out, '\n');
 	for (uint32_t i = 0; i < m->process_count; i++)
-		put_process(l, &m->processes[i]);
+		put_process(l, m, &m->processes[i]);
 	buf_putc(l->out, '\n');
 }
 
@@ -159,14 +186,11 @@ void text_losses(const struct layout *l, const struct model *m)
 	}
 	if (none.failed)
 		some.failed = true;
-	if (lost)
-		layout_style(l, LAYOUT_ALARM);
-	put_line(l, "lost", &some);
-	if (lost)
-		layout_style(l, LAYOUT_PLAIN);
+	put_line(l, "lost", lost ? LAYOUT_ALARM : LAYOUT_PLAIN, &some);
 	buf_free(&none);
 	for (uint32_t i = 0; i < m->problem_count; i++)
-		text_labelled(l, i == 0 ? "problems" : "", m->problems[i]);
+		text_labelled(l, i == 0 ? "problems" : "", LAYOUT_PLAIN,
+			      m->problems[i]);
 }
 
 void text_cost(const struct layout *l, const struct model *m)
@@ -185,5 +209,5 @@ void text_cost(const struct layout *l, const struct model *m)
 		   c->profiler_cpu_pct);
 	buf_printf(&text, "; %s on disk",
 		   units_format_bytes(size, c->recording_bytes));
-	put_line(l, "cost", &text);
+	put_line(l, "cost", LAYOUT_PLAIN, &text);
 }

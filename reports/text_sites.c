@@ -70,20 +70,6 @@ static void put_heads(const struct layout *l, enum model_kind kind)
 	buf_putc(l->out, '\n');
 }
 
-static void put_place(struct buf *text, const struct model_frame *f)
-{
-	if (f->file) {
-		buf_puts(text, f->kind == FRAME_PYTHON ? name_source(f->file)
-						       : f->file);
-		if (f->line > 0)
-			buf_printf(text, ":%u", f->line);
-	}
-	if (f->kind != FRAME_PYTHON && f->module[0]) {
-		buf_puts(text, text->len > 0 ? " in " : "");
-		buf_puts(text, name_base(f->module));
-	}
-}
-
 /* Under the figures: the interval of the first, and where the code stands. */
 static void put_second_line(const struct layout *l, const struct site_group *g,
 			    const struct model_frame *f)
@@ -96,7 +82,7 @@ static void put_second_line(const struct layout *l, const struct site_group *g,
 		snprintf(text, sizeof(text), "±%s",
 			 units_format_bytes(size, margin));
 	if (f)
-		put_place(&place, f);
+		name_put_place(&place, f, f->line, false);
 	if (g->stacks > 1)
 		buf_printf(&place, "%s(%u stacks)", place.len > 0 ? "  " : "",
 			   g->stacks);
@@ -160,6 +146,7 @@ static void put_frame(const struct layout *l, const struct model *m,
 		      const struct shown *s)
 {
 	const struct model_frame *f = &m->frames[s->frame];
+	struct model_frame without_module = *f;
 	struct buf text = BUF_INIT;
 
 	layout_fill(l, 2);
@@ -170,7 +157,10 @@ static void put_frame(const struct layout *l, const struct model *m,
 		layout_put(l, text.bytes ? text.bytes : "", l->columns - 2,
 			   LAYOUT_LAST);
 	} else {
-		put_place(&text, f);
+		/* Where the file is known, the module says little more. */
+		if (f->file)
+			without_module.module = "";
+		name_put_place(&text, &without_module, f->line, false);
 		layout_put(l, f->function, FUNCTION_WIDTH, LAYOUT_LEFT);
 		layout_fill(l, 2);
 		layout_style(l, LAYOUT_FAINT);
@@ -225,14 +215,28 @@ static int put_stack(const struct layout *l, const struct model *m,
 	return 0;
 }
 
-static void put_title(const struct layout *l, const struct report_options *opt,
-		      double total, size_t count)
+static void put_title(const struct layout *l, const struct model *m,
+		      const struct report_options *opt, double total,
+		      size_t count)
 {
-	char size[UNITS_TEXT_MAX], sites[UNITS_TEXT_MAX], detail[160];
+	char amount[NAME_AMOUNT_MAX], places[UNITS_TEXT_MAX];
+	char detail[200];
+	int len;
 
-	snprintf(detail, sizeof(detail), "by %s: %s at %s place%s",
-		 name_weight(opt->kind), units_format_bytes(size, total),
-		 units_format_count(sites, count), count == 1 ? "" : "s");
+	if (count == 0) {
+		snprintf(detail, sizeof(detail), "by %s: none was recorded",
+			 name_weight(opt->kind));
+		text_heading(l, "TOP SITES", detail);
+		return;
+	}
+	len = snprintf(detail, sizeof(detail), "by %s: %s at %s place%s",
+		       name_weight(opt->kind),
+		       name_amount(amount, opt->kind, total),
+		       units_format_count(places, count),
+		       count == 1 ? "" : "s");
+	if (m->process_count > 1)
+		snprintf(detail + len, sizeof(detail) - (size_t)len,
+			 " of %u processes", m->process_count);
 	text_heading(l, "TOP SITES", detail);
 }
 
@@ -249,7 +253,7 @@ int text_sites(const struct layout *l, const struct model *m,
 		return rc;
 	for (size_t i = 0; i < count; i++)
 		total += groups[i].weight;
-	put_title(l, opt, total, count);
+	put_title(l, m, opt, total, count);
 	if (count > 0)
 		put_heads(l, opt->kind);
 	for (size_t i = 0; i < count && i < top; i++)

@@ -1,0 +1,168 @@
+/* The summary for the terminal. */
+#include <criterion/criterion.h>
+
+#include "reports/layout.h"
+#include "tests/unit/fixture_model.h"
+#include "tests/unit/golden.h"
+
+static struct fixture one, two;
+
+static struct buf text_of(const struct model *m, unsigned columns, bool color)
+{
+	struct report_options opt = { .columns = columns, .color = color };
+
+	return golden_report("text", m, &opt);
+}
+
+static void check_holds(const struct model *m, const char *text)
+{
+	struct buf out = text_of(m, 0, false);
+
+	cr_assert_not_null(strstr(out.bytes, text), "no '%s' in\n%s", text,
+			   out.bytes);
+	buf_free(&out);
+}
+
+static void check_lacks(const struct model *m, const char *text)
+{
+	struct buf out = text_of(m, 0, false);
+
+	cr_assert_null(strstr(out.bytes, text), "'%s' in\n%s", text, out.bytes);
+	buf_free(&out);
+}
+
+static void check_fits(const struct model *m, unsigned columns)
+{
+	struct buf out = text_of(m, columns, false);
+	char *line, *rest = out.bytes;
+
+	while ((line = strsep(&rest, "\n")) != NULL)
+		cr_assert_leq(layout_cells(line), columns, "%u cells: %s",
+			      layout_cells(line), line);
+	buf_free(&out);
+}
+
+Test(report_text, a_rag_server_reads_as_agreed)
+{
+	struct report_options opt = { .kind = MODEL_LIVE };
+
+	golden_check_report("rag.txt", "text", fixture_rag(&one, false), &opt);
+}
+
+Test(report_text, other_kinds_lead_with_their_own_column)
+{
+	struct report_options opt = { .kind = MODEL_ALLOC, .top = 3 };
+
+	golden_check_report("rag_alloc.txt", "text", fixture_rag(&one, false),
+			    &opt);
+}
+
+Test(report_text, a_wide_terminal_is_used)
+{
+	struct report_options opt = { .columns = 132, .color = true };
+
+	golden_check_report("rag_wide_color.txt", "text",
+			    fixture_rag(&one, false), &opt);
+}
+
+Test(report_text, hostile_names_neither_move_the_cursor_nor_add_lines)
+{
+	struct report_options opt = { .kind = MODEL_LIVE };
+
+	golden_check_report("hostile.txt", "text", fixture_hostile(&one), &opt);
+	check_lacks(fixture_hostile(&one), "\033");
+	check_lacks(fixture_hostile(&one), "\007");
+}
+
+Test(report_text, an_empty_recording_says_so)
+{
+	struct report_options opt = { .kind = MODEL_LIVE };
+
+	golden_check_report("empty.txt", "text", fixture_empty(&one), &opt);
+}
+
+Test(report_text, no_line_is_wider_than_the_terminal)
+{
+	check_fits(fixture_rag(&one, false), 72);
+	check_fits(fixture_rag(&one, false), 80);
+	check_fits(fixture_rag(&one, false), 100);
+	check_fits(fixture_hostile(&one), 72);
+	check_fits(fixture_hostile(&one), 80);
+}
+
+Test(report_text, insertion_order_does_not_show)
+{
+	struct report_options opt = { .kind = MODEL_LIVE };
+
+	golden_check_equal("text", fixture_rag(&one, false),
+			   fixture_rag(&two, true), &opt);
+}
+
+Test(report_text, without_color_there_is_no_escape)
+{
+	check_lacks(fixture_rag(&one, false), "\033");
+}
+
+Test(report_text, color_changes_nothing_but_escapes)
+{
+	struct buf plain = text_of(fixture_rag(&one, false), 0, false);
+	struct buf color = text_of(fixture_rag(&two, false), 0, true);
+	struct buf stripped = BUF_INIT;
+
+	for (const char *at = color.bytes; *at; at++) {
+		if (*at == '\033')
+			at = strchr(at, 'm');
+		else
+			buf_putc(&stripped, *at);
+	}
+	cr_assert_str_eq(stripped.bytes, plain.bytes);
+	buf_free(&plain);
+	buf_free(&color);
+	buf_free(&stripped);
+}
+
+Test(report_text, every_loss_counter_is_named_even_at_zero)
+{
+	const struct model *m = fixture_rag(&one, false);
+
+	for (uint32_t i = 0; i < m->loss_count; i++)
+		check_holds(m, m->losses[i].reason);
+	for (uint32_t i = 0; i < m->loss_count; i++)
+		m->losses[i].count = 0;
+	check_holds(m, "none: no_slab, table_full, nodes_full, "
+		       "stack_truncated,\n           recording_at_cap, "
+		       "torn_slabs are all 0");
+}
+
+Test(report_text, exact_counts_carry_no_interval)
+{
+	fixture_hostile(&one);
+	check_lacks(&one.model, "±");
+}
+
+Test(report_text, parts_beyond_rss_are_explained)
+{
+	const struct model *m = fixture_rag(&one, false);
+
+	check_lacks(m, "never touched");
+	m->ledger[60].live = 3ull << 30;
+	check_holds(m, "them were never touched");
+}
+
+Test(report_text, a_split_that_was_never_read_is_left_out)
+{
+	const struct model *m = fixture_rag(&one, false);
+
+	for (uint32_t i = 0; i < m->ledger_count; i++)
+		m->ledger[i].anonymous = UINT64_MAX;
+	check_lacks(m, "WHERE IT IS");
+	check_holds(m, "resident (RSS)");
+}
+
+Test(report_text, only_python_frames_can_be_asked_for)
+{
+	struct report_options opt = { .python_only = true };
+
+	golden_check_report("rag_python.txt", "text", fixture_rag(&one, false),
+			    &opt);
+}
