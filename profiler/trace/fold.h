@@ -21,27 +21,15 @@ struct fold_sum {
 	double count_variance;
 };
 
-/*
- * A stack's live bytes window by window, for the verdict: `end` at the end of
- * the window, `low` the lowest level within it (the lower envelope), `old`
- * at its end counting only blocks at least one window old.  Windows double in
- * width when there are more than FOLD_WINDOWS, so the arrays stay short.
- */
+/* Windows double in width when there are more than this. */
 #define FOLD_WINDOWS 240
-
-struct fold_level {
-	float end, low, old;
-	float end_count;
-	float allocated; /* bytes allocated in the window */
-};
 
 struct fold_stack {
 	uint32_t node; /* id in this process's calling-context tree */
 	uint64_t samples;
 	struct fold_sum live, allocated, peak, temporary;
-	double mapped; /* bytes mmap'ed here and not unmapped */
-	/* NULL, or one per window for stacks that ever held >= 4 KiB */
-	struct fold_level *levels;
+	double mapped;	   /* bytes mmap'ed here and not unmapped */
+	double heap_grown; /* net brk growth asked for here */
 };
 
 struct fold_window { /* totals; window w covers [w, w + 1) * window_ns */
@@ -56,12 +44,6 @@ struct fold_thread {
 	char name[16];
 	uint64_t began_ns, ended_ns; /* monotonic; ended 0: alive */
 	struct fold_sum allocated;
-};
-
-struct fold_block { /* a live block, for reachability and type lookups */
-	uint64_t addr, size, born_ns;
-	uint32_t node;
-	float weight; /* 1/p */
 };
 
 struct fold_result { /* owned by the fold, valid until it changes */
@@ -83,5 +65,31 @@ struct fold_result { /* owned by the fold, valid until it changes */
 	double mean_bytes;   /* last MEAN seen; 0 exact */
 	uint64_t torn_slabs; /* slabs with bytes that could not be read */
 };
+
+struct fold;
+struct slab_file;
+
+/* One decoded event.  @ticks are raw; fields a type lacks are 0. */
+struct fold_event {
+	uint8_t type; /* enum record_type */
+	uint8_t api;  /* enum record_api */
+	uint32_t node;
+	int32_t tid;
+	uint64_t size; /* ALLOC, MAP, UNMAP */
+	uint64_t addr;
+	uint64_t ticks;
+	int64_t grown;	  /* BRK */
+	double mean;	  /* ALLOC: sampling mean, 0 exact */
+	const char *name; /* NAME: 16 bytes */
+};
+
+/* @header must stay valid.  NULL when out of memory. */
+struct fold *fold_new(const struct slab_file *header);
+void fold_free(struct fold *f);
+/* Events in time order.  0, or -ENOMEM. */
+int fold_apply(struct fold *f, const struct fold_event *e);
+/* Close the last window and settle the peak; call once, at the end. */
+int fold_finish(struct fold *f);
+const struct fold_result *fold_result(const struct fold *f);
 
 #endif

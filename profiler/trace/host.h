@@ -1,0 +1,22 @@
+/*
+ * host: host.slabs, what the strandline process saw from outside.
+ */
+#ifndef STRANDLINE_TRACE_HOST_H
+#define STRANDLINE_TRACE_HOST_H
+
+#include "profiler/base/vec.h"
+#include "profiler/trace/reader.h"
+
+struct host {
+	VEC(struct wire_ledger) ledger;
+	VEC(struct trace_process) processes;
+	VEC(struct trace_mark) marks;
+	VEC(char *) strings;
+	bool torn;
+};
+
+/* A missing file is an empty host.  0 or -errno with a sentence. */
+int host_read(struct host *h, const char *path, struct err *err);
+void host_fini(struct host *h);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * image: one <pid>.slabs file read whole: header, nodes, modules, code
+ * objects, events folded.  Every size and id in it is foreign.
+ */
+#ifndef STRANDLINE_TRACE_IMAGE_H
+#define STRANDLINE_TRACE_IMAGE_H
+
+#include "profiler/trace/reader.h"
+
+struct image; /* owns what its view points to */
+
+/* -EPROTO (newer format), -EBADMSG, -ENOMEM, -errno, with a sentence. */
+int image_open(struct image **out, const char *path, struct err *err);
+void image_close(struct image *im);
+const struct trace_image *image_view(const struct image *im);
+
+/* Read and check a slab file's header.  @name is for the sentence. */
+int image_read_header(int fd, const char *name, struct slab_file *header,
+		      struct err *err);
+
+#endif

@@ -1,0 +1,228 @@
+#include "profiler/trace/reader.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/err.h"
+#include "profiler/base/vec.h"
+#include "profiler/trace/host.h"
+#include "profiler/trace/image.h"
+
+struct trace {
+	struct trace_view view;
+	char *path;
+	json_t *meta;
+	struct buf command;
+	VEC(struct image *) images;
+	VEC(struct trace_image) views;
+	struct host host;
+};
+
+static bool is_image(const char *name)
+{
+	size_t len = strlen(name);
+
+	return name[0] >= '0' && name[0] <= '9' && len > 6 &&
+	       !strcmp(name + len - 6, ".slabs");
+}
+
+static const char *meta_text(const struct trace *t, const char *key)
+{
+	return json_string_value(json_object_get(t->meta, key));
+}
+
+static uint64_t meta_number(const struct trace *t, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(t->meta, key));
+}
+
+/* meta.json is a comfort: a recording without it is read all the same. */
+static int read_meta(struct trace *t)
+{
+	json_t *words, *word;
+	char *path = NULL;
+	size_t i;
+
+	if (asprintf(&path, "%s/meta.json", t->path) < 0)
+		return -ENOMEM;
+	t->meta = json_load_file(path, 0, NULL);
+	free(path);
+	words = json_object_get(t->meta, "command");
+	json_array_foreach(words, i, word)
+	{
+		if (i)
+			buf_putc(&t->command, ' ');
+		if (json_is_string(word))
+			buf_puts(&t->command, json_string_value(word));
+	}
+	t->view.meta = (struct trace_meta) {
+		.command = t->command.bytes,
+		.host = meta_text(t, "host"),
+		.kernel = meta_text(t, "kernel"),
+		.version = meta_text(t, "version"),
+		.mode = meta_text(t, "mode"),
+		.start_realtime_ns = meta_number(t, "start_realtime_ns"),
+		.start_monotonic_ns = meta_number(t, "start_monotonic_ns"),
+		.interval_ms = meta_number(t, "interval_ms"),
+	};
+	return buf_status(&t->command);
+}
+
+/*
+ * A file whose process was killed while it began (no magic yet) holds
+ * nothing; it must not make the others unreadable.
+ */
+static int read_image(struct trace *t, const char *name, struct err *err)
+{
+	struct image **slot;
+	char *path = NULL;
+	int rc;
+
+	if (asprintf(&path, "%s/%s", t->path, name) < 0)
+		return -ENOMEM;
+	slot = vec_push(&t->images);
+	rc = slot ? image_open(slot, path, err)
+		  : err_set(err, -ENOMEM, "out of memory");
+	free(path);
+	if (rc < 0 && slot)
+		t->images.count--;
+	if (rc == -EBADMSG && t->images.count)
+		rc = 0;
+	return rc;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct slab_file *x =
+		&image_view(*(struct image *const *)a)->header;
+	const struct slab_file *y =
+		&image_view(*(struct image *const *)b)->header;
+
+	if (x->start_monotonic_ns != y->start_monotonic_ns)
+		return x->start_monotonic_ns < y->start_monotonic_ns ? -1 : 1;
+	return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
+static int read_images(struct trace *t, struct err *err)
+{
+	DIR *dir = opendir(t->path);
+	struct err first = ERR_INIT;
+	struct dirent *d;
+	int rc = 0;
+
+	if (!dir)
+		return errno == ENOENT
+			       ? err_set(err, -ENOENT, "%s: no such recording",
+					 t->path)
+		       : errno == ENOTDIR
+			       ? err_set(err, -ENOTDIR,
+					 "%s: not a recording: a recording is "
+					 "a directory, NAME.strand",
+					 t->path)
+			       : err_errno(err, "cannot open %s", t->path);
+	while (rc == 0 && (d = readdir(dir))) {
+		if (!is_image(d->d_name))
+			continue;
+		rc = read_image(t, d->d_name, &first);
+		if (rc == -EBADMSG)
+			rc = 0; /* perhaps another file is whole */
+	}
+	closedir(dir);
+	if (rc == 0 && !t->images.count)
+		rc = first.code ? first.code : -EBADMSG;
+	if (rc < 0)
+		return err_set(err, rc, "%s",
+			       first.code ? first.text
+					  : "the recording holds no process: "
+					    "the shim was not loaded, or the "
+					    "directory is not a recording");
+	qsort(t->images.at, t->images.count, sizeof(*t->images.at), by_start);
+	return 0;
+}
+
+static int fill_view(struct trace *t)
+{
+	struct image **im;
+
+	vec_foreach (&t->images, im) {
+		struct trace_image *v = vec_push(&t->views);
+
+		if (!v)
+			return -ENOMEM;
+		*v = *image_view(*im);
+	}
+	t->view.path = t->path;
+	t->view.images = t->views.at;
+	t->view.image_count = t->views.count;
+	t->view.ledger = t->host.ledger.at;
+	t->view.ledger_count = t->host.ledger.count;
+	t->view.processes = t->host.processes.at;
+	t->view.process_count = t->host.processes.count;
+	t->view.marks = t->host.marks.at;
+	t->view.mark_count = t->host.marks.count;
+	t->view.host_torn = t->host.torn;
+	return 0;
+}
+
+int trace_open(struct trace **out, const char *dir, struct err *err)
+{
+	struct trace *t = calloc(1, sizeof(*t));
+	char *path = NULL;
+	int rc = -ENOMEM;
+
+	*out = NULL;
+	if (!t)
+		return err_set(err, -ENOMEM, "out of memory");
+	t->path = strdup(dir);
+	if (!t->path || asprintf(&path, "%s/host.slabs", dir) < 0) {
+		err_set(err, rc, "out of memory");
+		goto close_trace;
+	}
+	rc = read_images(t, err);
+	if (rc == 0)
+		rc = host_read(&t->host, path, err);
+	if (rc < 0)
+		goto close_trace;
+	rc = read_meta(t);
+	if (rc == 0)
+		rc = fill_view(t);
+	if (rc < 0) {
+		err_set(err, rc, "out of memory reading %s", dir);
+		goto close_trace;
+	}
+	free(path);
+	*out = t;
+	return 0;
+
+close_trace:
+	free(path);
+	trace_close(t);
+	return rc;
+}
+
+void trace_close(struct trace *t)
+{
+	struct image **im;
+
+	if (!t)
+		return;
+	vec_foreach (&t->images, im)
+		image_close(*im);
+	vec_free(&t->images);
+	vec_free(&t->views);
+	host_fini(&t->host);
+	buf_free(&t->command);
+	json_decref(t->meta);
+	free(t->path);
+	free(t);
+}
+
+const struct trace_view *trace_view(const struct trace *t)
+{
+	return &t->view;
+}

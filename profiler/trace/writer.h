@@ -1,0 +1,38 @@
+/*
+ * writer: host.slabs and meta.json of a recording in progress.
+ *
+ * Several strandline processes may write at once (`run` its ledger, `mark` a
+ * mark): each takes its own slab by the atomic add in the mapped header.
+ */
+#ifndef STRANDLINE_TRACE_WRITER_H
+#define STRANDLINE_TRACE_WRITER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "profiler/wire/record.h"
+
+struct err;
+struct writer;
+
+/* Create or join DIR/host.slabs. */
+int writer_open(struct writer **out, const char *dir, struct err *err);
+void writer_close(struct writer *w); /* NULL is fine */
+
+/* Append; 0 or -errno (a full disk: -ENOSPC; nothing is torn). */
+int writer_ledger(struct writer *w, const struct wire_ledger *line);
+int writer_mark(struct writer *w, uint64_t at_ns, const char *label);
+/* @words: the command line, NULL-terminated; @wait_status of waitpid. */
+int writer_process(struct writer *w, const struct wire_process *process,
+		   const char *exe, const char *const *words);
+
+struct writer_meta {
+	const char *const *command; /* NULL-terminated */
+	const char *mode;
+	uint64_t interval_ms;
+};
+/* DIR/meta.json, with host, kernel, version and clocks filled in. */
+int writer_meta(const char *dir, const struct writer_meta *meta,
+		struct err *err);
+
+#endif
