@@ -1,0 +1,338 @@
+#include "profiler/model/build.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "profiler/base/err.h"
+#include "profiler/base/vec.h"
+
+double build_seconds(const struct trace_view *v, uint64_t monotonic_ns)
+{
+	uint64_t start = v->meta.start_monotonic_ns;
+
+	if (!start && v->image_count)
+		start = v->images[0].header.start_monotonic_ns;
+	return (double)(int64_t)(monotonic_ns - start) / 1e9;
+}
+
+static void sum_into(struct estimate *to, const struct fold_sum *from)
+{
+	to->bytes += from->bytes;
+	to->bytes_variance += from->bytes_variance;
+	to->count += from->count;
+	to->count_variance += from->count_variance;
+}
+
+static void build_totals(struct model *m, const struct trace_view *v)
+{
+	for (size_t i = 0; i < v->image_count; i++) {
+		const struct fold_result *r = &v->images[i].result;
+
+		sum_into(&m->totals.live, &r->live);
+		sum_into(&m->totals.allocated, &r->allocated);
+		sum_into(&m->totals.peak, &r->peak);
+		sum_into(&m->totals.temporary, &r->temporary);
+		m->totals.records += r->records;
+		m->totals.allocations += r->allocations;
+		m->totals.releases += r->releases;
+		m->totals.inherited_releases += r->inherited_releases;
+		if (r->mean_bytes > m->mean_bytes)
+			m->mean_bytes = r->mean_bytes;
+		m->torn |= v->images[i].torn;
+	}
+}
+
+static double last_second(const struct trace_view *v)
+{
+	double last = 0, t;
+
+	for (size_t i = 0; i < v->image_count; i++) {
+		t = build_seconds(v, v->images[i].result.last_ns);
+		if (t > last)
+			last = t;
+		t = build_seconds(v, v->images[i].header.ended_monotonic_ns);
+		if (v->images[i].header.ended_monotonic_ns && t > last)
+			last = t;
+	}
+	for (size_t i = 0; i < v->ledger_count; i++) {
+		t = build_seconds(v, v->ledger[i].at_ns);
+		if (t > last)
+			last = t;
+	}
+	return last;
+}
+
+static const char *text_or(struct model *m, const char *text,
+			   const char *otherwise)
+{
+	return model_string(m, text ? text : otherwise);
+}
+
+static int build_head(struct model *m, const struct trace_view *v)
+{
+	const struct trace_image *first = &v->images[0];
+	char name[256];
+	const char *slash;
+	size_t len = strlen(v->path);
+
+	while (len > 1 && v->path[len - 1] == '/')
+		len--;
+	snprintf(name, sizeof(name), "%.*s", (int)len, v->path);
+	slash = strrchr(name, '/');
+	m->path = model_string(m, v->path);
+	m->name = model_string(m, slash ? slash + 1 : name);
+	m->command = text_or(m, v->meta.command, m->processes[0].command);
+	m->host = text_or(m, v->meta.host, "");
+	m->kernel = text_or(m, v->meta.kernel, "");
+	m->version = text_or(m, v->meta.version, first->header.version);
+	m->mode = model_string(m, first->header.control.mode == SLAB_MODE_EXACT
+					  ? "exact"
+					  : "sample");
+	m->start_unix_ns = v->meta.start_realtime_ns
+				   ? v->meta.start_realtime_ns
+				   : first->header.start_realtime_ns;
+	return m->path && m->name && m->command && m->host && m->kernel &&
+			       m->version && m->mode
+		       ? 0
+		       : -ENOMEM;
+}
+
+/* Every image has windows of its own width; put them on seconds of one. */
+static int build_windows(struct model *m, const struct trace_view *v)
+{
+	uint32_t count = (uint32_t)m->duration + 1;
+
+	if (count > 3600)
+		count = 3600;
+	m->windows = calloc(count, sizeof(*m->windows));
+	if (!m->windows)
+		return -ENOMEM;
+	m->window_count = count;
+	for (uint32_t w = 0; w < count; w++)
+		m->windows[w].t = m->duration * w / count;
+	for (size_t i = 0; i < v->image_count; i++) {
+		const struct fold_result *r = &v->images[i].result;
+
+		for (size_t k = 0; k < r->window_count; k++) {
+			const struct fold_window *from = &r->windows[k];
+			double t = build_seconds(v, r->first_ns +
+							    k * r->window_ns);
+			double at = m->duration > 0 ? t / m->duration : 0;
+			uint32_t w = at <= 0 ? 0 : (uint32_t)(at * count);
+			struct model_window *to =
+				&m->windows[w < count ? w : count - 1];
+
+			to->allocated_bytes += from->allocated.bytes;
+			to->released_bytes += from->released.bytes;
+			to->allocations += from->allocated.count;
+			to->releases += from->released.count;
+			to->live_bytes += from->live.bytes;
+		}
+	}
+	return 0;
+}
+
+static int build_threads(struct model *m, const struct trace_view *v)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < v->image_count; i++)
+		count += v->images[i].result.thread_count;
+	m->threads = calloc(count + 1, sizeof(*m->threads));
+	if (!m->threads)
+		return -ENOMEM;
+	for (size_t i = 0; i < v->image_count; i++) {
+		const struct trace_image *im = &v->images[i];
+
+		for (size_t k = 0; k < im->result.thread_count; k++) {
+			const struct fold_thread *f = &im->result.threads[k];
+			struct model_thread *t = &m->threads[m->thread_count++];
+
+			t->pid = im->header.pid;
+			t->tid = f->tid;
+			t->name = model_string(m, f->name);
+			t->began = build_seconds(v, f->began_ns);
+			t->ended = f->ended_ns ? build_seconds(v, f->ended_ns)
+					       : -1;
+			t->allocated_bytes = f->allocated.bytes;
+			t->allocations = f->allocated.count;
+			if (!t->name)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int build_marks(struct model *m, const struct trace_view *v)
+{
+	m->marks = calloc(v->mark_count + 1, sizeof(*m->marks));
+	if (!m->marks)
+		return -ENOMEM;
+	for (size_t i = 0; i < v->mark_count; i++) {
+		m->marks[i].t = build_seconds(v, v->marks[i].at_ns);
+		m->marks[i].label = model_string(m, v->marks[i].label);
+		if (!m->marks[i].label)
+			return -ENOMEM;
+	}
+	m->mark_count = (uint32_t)v->mark_count;
+	return 0;
+}
+
+static int build_losses(struct model *m, const struct trace_view *v)
+{
+	uint64_t torn = v->host_torn;
+	struct model_loss *l;
+
+	m->losses = calloc(DROP_NREASONS + 1, sizeof(*m->losses));
+	if (!m->losses)
+		return -ENOMEM;
+	for (int r = 0; r < DROP_NREASONS; r++) {
+		const char *name = slab_drop_name((enum slab_drop)r);
+
+		if (!name)
+			continue;
+		l = &m->losses[m->loss_count++];
+		l->reason = name;
+		for (size_t i = 0; i < v->image_count; i++)
+			l->count += v->images[i].header.stats.drops[r];
+	}
+	for (size_t i = 0; i < v->image_count; i++)
+		torn += v->images[i].result.torn_slabs;
+	m->losses[m->loss_count++] = (struct model_loss) { "torn_slabs", torn };
+	return 0;
+}
+
+static double disk_bytes(const struct trace_view *v)
+{
+	struct stat sb;
+	double sum = 0;
+
+	for (size_t i = 0; i < v->image_count; i++)
+		if (stat(v->images[i].file, &sb) == 0)
+			sum += (double)sb.st_blocks * 512;
+	return sum;
+}
+
+static void build_cost(struct model *m, const struct trace_view *v)
+{
+	double spent = 0, life = 0, cpu_first = -1, cpu_last = 0;
+
+	for (size_t i = 0; i < v->image_count; i++) {
+		const struct slab_file *h = &v->images[i].header;
+		double ticks = (double)h->stats.ticks_spent;
+		double ns = h->later_ticks > h->start_ticks
+				    ? (double)(h->later_monotonic_ns -
+					       h->start_monotonic_ns) /
+					      (double)(h->later_ticks -
+						       h->start_ticks)
+				    : 1;
+		double sampled = h->stats.ticks_sampled
+					 ? (double)h->stats.ticks_sampled
+					 : 1;
+
+		spent += ticks * ns * sampled / 1e9;
+		m->cost.self_bytes_peak += (double)h->stats.self_bytes +
+					   (double)h->stats.slab_bytes;
+		if ((double)h->stats.startup_ns / 1e6 > m->cost.startup_ms)
+			m->cost.startup_ms = (double)h->stats.startup_ns / 1e6;
+	}
+	for (size_t i = 0; i < v->ledger_count; i++) {
+		const struct wire_ledger *l = &v->ledger[i];
+
+		if (l->profiler_cpu_ns == WIRE_UNSEEN)
+			continue;
+		if (cpu_first < 0)
+			cpu_first = (double)l->profiler_cpu_ns;
+		cpu_last = (double)l->profiler_cpu_ns;
+		if ((double)l->profiler_rss > m->cost.profiler_rss_bytes)
+			m->cost.profiler_rss_bytes = (double)l->profiler_rss;
+	}
+	life = m->duration > 0 ? m->duration : 1;
+	m->cost.target_cpu_pct = spent / life * 100;
+	m->cost.profiler_cpu_pct =
+		cpu_first < 0 ? 0 : (cpu_last - cpu_first) / life / 1e7;
+	m->cost.recording_bytes = disk_bytes(v);
+}
+
+static int build_all(struct model *m, const struct trace_view *v,
+		     struct symtab *st)
+{
+	int rc;
+
+	m->duration = last_second(v);
+	build_totals(m, v);
+	rc = build_processes(m, v);
+	if (rc == 0)
+		rc = build_head(m, v);
+	if (rc == 0)
+		rc = build_stacks(m, v, st);
+	if (rc == 0)
+		rc = build_ledger(m, v);
+	if (rc == 0)
+		rc = build_windows(m, v);
+	if (rc == 0)
+		rc = build_threads(m, v);
+	if (rc == 0)
+		rc = build_marks(m, v);
+	if (rc == 0)
+		rc = build_losses(m, v);
+	build_cost(m, v);
+	return rc;
+}
+
+static int load(struct model **out, const char *recording, bool save,
+		struct err *err)
+{
+	struct trace *t;
+	struct symtab *st = symtab_new("");
+	struct model *m = model_new();
+	char *symbols = NULL;
+	int rc;
+
+	*out = NULL;
+	rc = trace_open(&t, recording, err);
+	if (rc < 0)
+		goto free_model;
+	if (!st || !m || asprintf(&symbols, "%s/symbols", recording) < 0) {
+		rc = err_set(err, -ENOMEM, "out of memory");
+		goto close_trace;
+	}
+	rc = symtab_load(st, symbols, err);
+	if (rc == -ENOENT)
+		rc = 0;
+	if (rc < 0)
+		goto close_trace;
+	rc = build_all(m, trace_view(t), st);
+	if (rc < 0)
+		err_set(err, rc, "out of memory reading %s", recording);
+	else if (save)
+		rc = symtab_save(st, symbols, err);
+	if (rc == 0) {
+		*out = m;
+		m = NULL;
+	}
+close_trace:
+	free(symbols);
+	trace_close(t);
+free_model:
+	model_free(m);
+	symtab_free(st);
+	return rc;
+}
+
+int model_load(struct model **out, const char *recording, struct err *err)
+{
+	return load(out, recording, false, err);
+}
+
+int model_save_symbols(const char *recording, struct err *err)
+{
+	struct model *m;
+	int rc = load(&m, recording, true, err);
+
+	model_free(m);
+	return rc;
+}

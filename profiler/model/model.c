@@ -1,0 +1,101 @@
+#include "profiler/model/model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/err.h"
+#include "profiler/base/intern.h"
+#include "profiler/model/build.h"
+
+/* A model with what it owns behind it; model.h shows only the front. */
+struct owned_model {
+	struct model model; /* first: model_free() casts back */
+	struct intern *strings;
+};
+
+static const char *const kind_names[] = {
+	[MODEL_LIVE] = "live", [MODEL_ALLOC] = "alloc",
+	[MODEL_PEAK] = "peak", [MODEL_TEMPORARY] = "temporary",
+	[MODEL_RSS] = "rss",   [MODEL_LEAK] = "leak",
+	[MODEL_CPU] = "cpu",   [MODEL_OFFCPU] = "offcpu",
+	[MODEL_WALL] = "wall",
+};
+
+struct model *model_new(void)
+{
+	struct owned_model *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->strings = intern_new();
+	if (!o->strings) {
+		free(o);
+		return NULL;
+	}
+	o->model.main_process = MODEL_NONE;
+	return &o->model;
+}
+
+void model_free(struct model *m)
+{
+	if (!m)
+		return;
+	intern_free(((struct owned_model *)m)->strings);
+	free(m->frames);
+	free(m->nodes);
+	free(m->sites);
+	free(m->ledger);
+	free(m->windows);
+	free(m->processes);
+	free(m->threads);
+	free(m->marks);
+	free(m->losses);
+	free(m->problems);
+	free(m);
+}
+
+const char *model_string(struct model *m, const char *text)
+{
+	struct intern *strings = ((struct owned_model *)m)->strings;
+	uint32_t id = intern_id(strings, text);
+
+	return id == INTERN_NONE ? NULL : intern_text(strings, id);
+}
+
+int model_kind_parse(const char *text, enum model_kind *kind, struct err *err)
+{
+	for (int k = MODEL_LIVE; k <= MODEL_RSS; k++) {
+		if (!strcmp(text, kind_names[k])) {
+			*kind = (enum model_kind)k;
+			return 0;
+		}
+	}
+	return err_set(err, -EINVAL,
+		       "unknown kind '%s': a recording has live, alloc, peak, "
+		       "temporary and rss",
+		       text);
+}
+
+const char *model_kind_name(enum model_kind kind)
+{
+	return kind_names[kind];
+}
+
+double model_site_weight(const struct model_site *site, enum model_kind kind)
+{
+	switch (kind) {
+	case MODEL_LIVE:
+		return site->live.bytes;
+	case MODEL_ALLOC:
+		return site->allocated.bytes;
+	case MODEL_PEAK:
+		return site->peak.bytes;
+	case MODEL_TEMPORARY:
+		return site->temporary.bytes;
+	case MODEL_RSS:
+		return site->mapped;
+	default:
+		return 0;
+	}
+}
