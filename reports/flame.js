@@ -19,16 +19,17 @@
 	var reset = svg.querySelector(".reset");
 	var head = svg.querySelector(".head");
 	var hint = status.textContent;
+	var tip = document.createElementNS(SVG, "title");
 	var width, box, input;
 
 	/* In document order, which is depth-first: a frame's callees follow. */
 	var frames = Array.from(svg.querySelectorAll(".f"), function (g) {
-		var lines = g.querySelector("title").textContent.split("\n");
+		var lines = g.getAttribute("data-tip").split("\n");
 
 		return {
 			g: g,
-			rect: g.querySelector("rect"),
-			text: g.querySelector("text"),
+			rect: g.firstElementChild,
+			text: g.children[1] || null,
 			name: lines[0],
 			weight: lines[1],
 			place: lines[2] || "",
@@ -109,6 +110,19 @@
 		return name.length <= cells ? name : name.slice(0, cells - 1) + "…";
 	}
 
+	function label(f, x, name) {
+		if (!f.text && !name)
+			return;
+		if (!f.text) {
+			f.text = f.g.appendChild(
+				document.createElementNS(SVG, "text"));
+			f.text.setAttribute(
+				"y", +f.rect.getAttribute("y") + 13);
+		}
+		f.text.setAttribute("x", (x + 3).toFixed(2));
+		f.text.textContent = name;
+	}
+
 	function place(f, x, w, above) {
 		var off = w < LEAST;
 
@@ -118,8 +132,7 @@
 			return;
 		f.rect.setAttribute("x", x.toFixed(2));
 		f.rect.setAttribute("width", w.toFixed(2));
-		f.text.setAttribute("x", (x + 3).toFixed(2));
-		f.text.textContent = fit(f.name, w);
+		label(f, x, fit(f.name, w));
 	}
 
 	function zoom(to) {
@@ -243,6 +256,11 @@
 
 		status.textContent = !f ? hint :
 			f.name + "   " + f.weight + "   " + f.place;
+		tip.remove();
+		if (f) {
+			tip.textContent = f.g.getAttribute("data-tip");
+			f.g.appendChild(tip);
+		}
 	});
 	reset.addEventListener("click", function () { go({ zoom: 0 }); });
 	window.addEventListener("keydown", on_key);

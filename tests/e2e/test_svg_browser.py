@@ -39,15 +39,15 @@ class View:
         raise AssertionError(f"no {name} in the document")
 
     def named(self, name):
-        """The titles' first lines of the frames in a class."""
+        """The names of the frames in a class."""
         return [
-            g.find(SVG + "title").text.split("\n")[0] for g in self.frames
+            g.get("data-tip").split("\n")[0] for g in self.frames
             if name in g.get("class").split()
         ]
 
     def shown(self):
         return {
-            g.find(SVG + "title").text.split("\n")[0]:
+            g.get("data-tip").split("\n")[0]:
             float(g.find(SVG + "rect").get("width"))
             for g in self.frames if "off" not in g.get("class").split()
         }
@@ -150,7 +150,7 @@ CLICK = """
 var frames = Array.from(document.querySelectorAll(".f"));
 function click(name) {
 	frames.find(function (g) {
-		return g.querySelector("title").textContent.startsWith(name);
+		return g.getAttribute("data-tip").startsWith(name);
 	}).dispatchEvent(new MouseEvent("click", { bubbles: true }));
 }
 function key(name, ctrl) {
@@ -198,3 +198,5 @@ def test_pointing_at_a_frame_tells_its_figures(acting):
         frames[0].querySelector("rect").dispatchEvent(
             new MouseEvent("mouseover", { bubbles: true }));""")
     assert view.text("status").startswith("all   209.8 MiB, 100.00%")
+    tips = list(view.root.iter(SVG + "title"))
+    assert [tip.text for tip in tips] == ["all\n209.8 MiB, 100.00%"]

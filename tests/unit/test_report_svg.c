@@ -31,8 +31,8 @@ Test(report_svg, hostile_names_are_text)
 
 	golden_check_report("hostile.svg", "svg", fixture_hostile(&one), &opt);
 	check_holds(&one.model,
-		    "<title>&lt;script&gt;alert(1)&lt;/script&gt;\n");
-	check_holds(&one.model, "<title>a_b_c ]]&gt; --&gt;\n");
+		    "data-tip=\"&lt;script&gt;alert(1)&lt;/script&gt;&#10;");
+	check_holds(&one.model, "data-tip=\"a_b_c ]]&gt; --&gt;&#10;");
 	check_holds(&one.model, "&lt;rag&gt; &amp; &quot;co&quot;</text>");
 }
 
@@ -62,8 +62,8 @@ Test(report_svg, frames_too_small_to_see_are_counted)
 Test(report_svg, a_tooltip_tells_bytes_share_and_place)
 {
 	check_holds(fixture_rag(&one, false),
-		    "<title>rag::Index::add(float const*, long)\n"
-		    "142.5 MiB, 67.92%, 22.5 MiB of it here\n"
+		    "data-tip=\"rag::Index::add(float const*, long)&#10;"
+		    "142.5 MiB, 67.92%, 22.5 MiB of it here&#10;"
 		    "/srv/rag/native/index.cpp:120 in "
-		    "/srv/rag/native/libragindex.so</title>");
+		    "/srv/rag/native/libragindex.so\"");
 }
