@@ -22,10 +22,10 @@
 #define FIRST_MEAN	  (128u << 10)
 #define FIRST_FD	  200 /* where servers do not expect a neighbour */
 
-static uint8_t filter_closed[2];
+static uint8_t filter_closed[2] __attribute__((aligned(64)));
 
 struct shim shim = {
-	.filter = { filter_closed, 63 },
+	.filter = (uint64_t)filter_closed + 63,
 	.fd = -1,
 };
 

@@ -73,15 +73,24 @@ struct thread_local_state {
 extern __thread struct thread_local_state self
 	__attribute__((tls_model("initial-exec")));
 
-struct filter { /* is this address perhaps sampled? */
-	uint8_t *counts;
-	uint32_t shift; /* index = hash >> shift */
-};
+/*
+ * Is this address perhaps sampled?  An array of counts and the shift that
+ * makes an index of a hash, in one word, so that they change together: the
+ * array is aligned to 64 and the shift stands in its low bits.
+ */
+typedef uint64_t filter_word;
+
+static inline uint8_t *filter_count_of(filter_word f, uint64_t addr)
+{
+	uint64_t h = (addr >> 4) * 0x9e3779b97f4a7c15ULL;
+
+	return (uint8_t *)(f & ~63ULL) + (h >> (f & 63));
+}
 
 struct shim {
 	/* hot: read on every call */
-	struct filter filter; /* swapped by sampled.c */
-	uint32_t mode;	      /* enum slab_mode */
+	filter_word filter; /* swapped by sampled.c */
+	uint32_t mode;	    /* enum slab_mode */
 	bool started;
 	bool on;		     /* there is a recording */
 	bool tsc;		     /* the clock is the TSC */
@@ -187,9 +196,9 @@ void sampled_clear(void);
 
 static inline bool filter_hit(const void *p)
 {
-	uint64_t h = ((uint64_t)p >> 4) * 0x9e3779b97f4a7c15ULL;
+	filter_word f = __atomic_load_n(&shim.filter, __ATOMIC_ACQUIRE);
 
-	return __atomic_load_n(&shim.filter.counts[h >> shim.filter.shift],
+	return __atomic_load_n(filter_count_of(f, (uint64_t)p),
 			       __ATOMIC_RELAXED) != 0;
 }
 

@@ -10,8 +10,11 @@
  *
  * The filter grows with the set in two steps a second apart: first both
  * filters are counted up (and down), later the set's contents are added to
- * the new one and it takes over.  Counting an address twice is harmless: a
- * filter may say "perhaps" too often, never "no" wrongly.
+ * the new one and it takes over.  An insertion looks again at what filters
+ * there are once it is in the set, so one that a change overtakes is counted
+ * in the newcomer, too.  Counting an address twice is harmless: a filter may
+ * say "perhaps" too often.  It says "no" wrongly only where a removal is
+ * stalled between set and filter while all of the set is copied.
  *
  * In exact mode the filter is two bytes that are always set.
  */
@@ -27,8 +30,9 @@
 static struct {
 	uint64_t *slots[SEGMENTS]; /* 4096 * 4^k slots; set once, release */
 	uint64_t live;
-	struct filter next; /* counts NULL: none is being prepared */
+	filter_word next; /* 0: none is being prepared; release */
 	uint64_t next_since;
+	uint32_t busy; /* sampled_maintain: one thread, the others pass by */
 } set;
 
 static uint32_t segment_bits(int segment)
@@ -62,14 +66,32 @@ static bool segment_add(int segment)
 	return true;
 }
 
-static void filter_count(const struct filter *f, uint64_t addr, int by)
+/* The filters in use; `next` first, as it is emptied after it took over. */
+struct filters {
+	filter_word next, current;
+};
+
+static struct filters filters_now(void)
 {
-	uint64_t h = (addr >> 4) * 0x9e3779b97f4a7c15ULL;
+	struct filters f;
+
+	f.next = __atomic_load_n(&set.next, __ATOMIC_ACQUIRE);
+	f.current = __atomic_load_n(&shim.filter, __ATOMIC_ACQUIRE);
+	return f;
+}
+
+static uint64_t filter_size(filter_word f)
+{
+	return (uint64_t)1 << (64 - (f & 63));
+}
+
+static void filter_count(filter_word f, uint64_t addr, int by)
+{
 	uint8_t *at, old, new;
 
-	if (!f->counts)
+	if (!f)
 		return;
-	at = &f->counts[h >> f->shift];
+	at = filter_count_of(f, addr);
 	old = __atomic_load_n(at, __ATOMIC_RELAXED);
 	do {
 		if (old == 255 || (old == 0 && by < 0))
@@ -95,14 +117,34 @@ static bool neighbourhood_insert(uint64_t *slots, uint64_t addr)
 	return false;
 }
 
+static void filters_count(struct filters f, uint64_t addr, int by)
+{
+	filter_count(f.current, addr, by);
+	if (f.next != f.current)
+		filter_count(f.next, addr, by);
+}
+
+/* Count @addr in a filter that was not there when @before was looked up. */
+static void filters_catch_up(struct filters before, uint64_t addr)
+{
+	struct filters now = filters_now();
+
+	if (now.next != before.next && now.next != before.current)
+		filter_count(now.next, addr, 1);
+	if (now.current != before.next && now.current != before.current &&
+	    now.current != now.next)
+		filter_count(now.current, addr, 1);
+}
+
 /*
- * Filter before set: another thread may free the block only after malloc has
- * returned it, by when both are in place.
+ * Another thread may free the block only after malloc has returned it, by
+ * when it is in the set and in every filter.
  */
 bool sampled_insert(uint64_t addr)
 {
-	filter_count(&shim.filter, addr, 1);
-	filter_count(&set.next, addr, 1);
+	struct filters before = filters_now();
+
+	filters_count(before, addr, 1);
 	for (int k = 0; k < SEGMENTS; k++) {
 		uint64_t *slots = neighbourhood(k, addr);
 
@@ -110,11 +152,11 @@ bool sampled_insert(uint64_t addr)
 			slots = neighbourhood(k, addr);
 		if (slots && neighbourhood_insert(slots, addr)) {
 			__atomic_fetch_add(&set.live, 1, __ATOMIC_RELAXED);
+			filters_catch_up(before, addr);
 			return true;
 		}
 	}
-	filter_count(&shim.filter, addr, -1);
-	filter_count(&set.next, addr, -1);
+	filters_count(before, addr, -1);
 	return false;
 }
 
@@ -138,78 +180,85 @@ bool sampled_remove(uint64_t addr)
 							 __ATOMIC_RELAXED))
 				continue;
 			__atomic_fetch_sub(&set.live, 1, __ATOMIC_RELAXED);
-			filter_count(&shim.filter, addr, -1);
-			filter_count(&set.next, addr, -1);
+			filters_count(filters_now(), addr, -1);
 			return true;
 		}
 	}
 	return false;
 }
 
-static void filter_prepare(uint64_t ticks)
+static void filter_prepare(filter_word current, uint64_t ticks)
 {
-	uint32_t bits = 64 - shim.filter.shift + 2;
 	uint8_t *counts = shim_memory(FILTER_MAX);
 
 	if (!counts)
 		return;
-	set.next.shift = 64 - bits;
-	__atomic_store_n(&set.next.counts, counts, __ATOMIC_RELEASE);
 	set.next_since = ticks;
+	__atomic_store_n(&set.next, (uint64_t)counts | ((current & 63) - 2),
+			 __ATOMIC_RELEASE);
 }
 
-static void filter_take_over(void)
+static void filter_take_over(filter_word next)
 {
-	for (int k = 0; k < SEGMENTS && set.slots[k]; k++)
-		for (size_t i = 0; i < (size_t)1 << segment_bits(k); i++)
-			if (set.slots[k][i] > REMOVED)
-				filter_count(&set.next, set.slots[k][i], 1);
-	/*
-	 * free() loads the two words separately.  Every array has FILTER_MAX
-	 * bytes of address space, so a mix of old and new stays inside; for
-	 * those few ns it can miss a release, which the reader mends when the
-	 * address is next allocated.
-	 */
-	__atomic_store_n(&shim.filter.counts, set.next.counts,
-			 __ATOMIC_RELEASE);
-	__atomic_store_n(&shim.filter.shift, set.next.shift, __ATOMIC_RELEASE);
-	set.next.counts = NULL;
+	for (int k = 0; k < SEGMENTS; k++) {
+		const uint64_t *slots =
+			__atomic_load_n(&set.slots[k], __ATOMIC_ACQUIRE);
+
+		for (size_t i = 0; slots && i < (size_t)1 << segment_bits(k);
+		     i++) {
+			uint64_t addr =
+				__atomic_load_n(&slots[i], __ATOMIC_RELAXED);
+
+			if (addr > REMOVED)
+				filter_count(next, addr, 1);
+		}
+	}
+	/* The old array stays: a free() may be reading it. */
+	__atomic_store_n(&shim.filter, next, __ATOMIC_RELEASE);
+	__atomic_store_n(&set.next, 0, __ATOMIC_RELEASE);
+}
+
+static void filter_step(uint64_t live)
+{
+	struct filters f = filters_now();
+	uint64_t ticks = ticks_now();
+
+	if (!f.next && live >= filter_size(f.current) / 4)
+		filter_prepare(f.current, ticks);
+	else if (f.next && ticks - set.next_since > shim.second_ticks)
+		filter_take_over(f.next);
 }
 
 /* Called with each sample: cheap unless the filter is due to grow. */
 void sampled_maintain(void)
 {
-	static uint32_t busy; /* one thread at a time, the others pass by */
-	uint64_t room = (uint64_t)1 << (64 - shim.filter.shift);
-	uint64_t ticks;
+	uint64_t live = __atomic_load_n(&set.live, __ATOMIC_RELAXED);
+	struct filters f = filters_now();
 
-	if (likely(!set.next.counts && set.live < room / 4))
+	if (likely(!f.next && live < filter_size(f.current) / 4))
 		return;
-	if (shim.mode == SLAB_MODE_EXACT || shim.filter.shift <= 64 - 22)
+	if (shim.mode == SLAB_MODE_EXACT ||
+	    filter_size(f.current) >= FILTER_MAX)
 		return;
-	if (__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
+	if (__atomic_exchange_n(&set.busy, 1, __ATOMIC_ACQUIRE))
 		return;
-	ticks = ticks_now();
-	if (!set.next.counts && set.live >= room / 4)
-		filter_prepare(ticks);
-	else if (set.next.counts && ticks - set.next_since > shim.second_ticks)
-		filter_take_over();
-	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
+	filter_step(live);
+	__atomic_store_n(&set.busy, 0, __ATOMIC_RELEASE);
 }
 
 /* 4 KiB of the filter to begin with: it stays in the L1 cache. */
 void sampled_start(void)
 {
-	static uint8_t always[2] = { 1, 1 };
+	static uint8_t always[2] __attribute__((aligned(64))) = { 1, 1 };
 	uint8_t *counts;
 
 	if (shim.mode == SLAB_MODE_EXACT) {
-		shim.filter = (struct filter) { always, 63 };
+		shim.filter = (uint64_t)always | 63;
 		return;
 	}
 	counts = shim_memory(FILTER_MAX);
 	if (counts)
-		shim.filter = (struct filter) { counts, 64 - 12 };
+		shim.filter = (uint64_t)counts | (64 - 12);
 }
 
 /* In a forked child, where the parent's samples are not ours. */
@@ -221,9 +270,9 @@ void sampled_clear(void)
 				    sizeof(uint64_t) << segment_bits(k),
 				    MADV_DONTNEED);
 	set.live = 0;
-	set.next.counts = NULL;
+	set.next = 0;
+	set.busy = 0;
 	if (shim.mode == SLAB_MODE_SAMPLE)
-		for (uint64_t i = 0;
-		     i < (uint64_t)1 << (64 - shim.filter.shift); i++)
-			shim.filter.counts[i] = 0;
+		for (uint64_t i = 0; i < filter_size(shim.filter); i++)
+			((uint8_t *)(shim.filter & ~63ULL))[i] = 0;
 }

@@ -74,11 +74,21 @@ static struct slab_head *slab_map(uint64_t number)
 			(long)slab_offset(number));
 }
 
-/* A second (time, ticks) pair, so that readers know the ticks' length. */
+static uint32_t clock_busy; /* slab_refresh_clock: the others pass by */
+
+/*
+ * A second (time, ticks) pair, so that readers know the ticks' length.  One
+ * thread at a time, or the two would be of different instants.
+ */
 void slab_refresh_clock(void)
 {
-	shim.file->later_ticks = ticks_now();
-	shim.file->later_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	if (__atomic_exchange_n(&clock_busy, 1, __ATOMIC_ACQUIRE))
+		return;
+	__atomic_store_n(&shim.file->later_ticks, ticks_now(),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&shim.file->later_monotonic_ns,
+			 sys_clock_ns(CLOCK_MONOTONIC), __ATOMIC_RELAXED);
+	__atomic_store_n(&clock_busy, 0, __ATOMIC_RELEASE);
 }
 
 struct slab_head *slab_take(enum slab_kind kind, uint64_t seq, int tid,
@@ -249,4 +259,5 @@ void slabs_fork_child(void)
 {
 	for (int i = 0; i < 64; i++)
 		spare[i] = 0;
+	clock_busy = 0;
 }
