@@ -1,0 +1,153 @@
+/*
+ * Names of symbols, files and threads are other people's bytes, and end up in
+ * terminals, JSON parsers, flame graph tools and browsers.  Whatever they are:
+ * text moves no cursor, JSON parses, a folded line is a stack and a number,
+ * and the flame graph has one script, ours.
+ *
+ * The input's first byte chooses kinds and options; the rest are texts, each
+ * ended by a NUL, for the frames of one stack and the recording's own.
+ */
+#include <jansson.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/buf.h"
+#include "reports/report.h"
+#include "reports/utf8.h"
+
+#define FRAMES 8
+
+static void require(bool fact)
+{
+	if (!fact)
+		abort();
+}
+
+static struct buf report(const char *format, const struct model *m,
+			 const struct report_options *opt)
+{
+	struct buf out = BUF_INIT;
+
+	require(report_format_find(format)->write(m, opt, &out) == 0);
+	buf_putc(&out, '\n');
+	return out;
+}
+
+/* Valid UTF-8 without control characters, but for those in @allowed. */
+static void check_plain(const struct buf *out, const char *allowed)
+{
+	const char *at = out->bytes;
+	uint32_t c;
+
+	require(strlen(at) == out->len);
+	while (*at) {
+		size_t len = utf8_next(at, &c);
+
+		require(len > 1 || (unsigned char)*at < 0x80);
+		require(!utf8_is_control(c) ||
+			(c < 0x80 && strchr(allowed, c)));
+		at += len;
+	}
+}
+
+static void check_folded(char *text)
+{
+	char *line, *end, *number;
+
+	while ((line = strsep(&text, "\n")) != NULL) {
+		if (!*line)
+			continue;
+		number = strrchr(line, ' ');
+		require(number && strtoll(number + 1, &end, 10) > 0 && !*end);
+	}
+}
+
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, what)) != NULL) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+static void check_all(const struct model *m, const struct report_options *opt)
+{
+	struct buf text = report("text", m, opt);
+	struct buf folded = report("folded", m, opt);
+	struct buf svg = report("svg", m, opt);
+	struct buf json = report("json", m, opt);
+	json_t *root = json_loadb(json.bytes, json.len, 0, NULL);
+
+	check_plain(&text, "\n");
+	check_plain(&folded, "\n");
+	check_plain(&svg, "\n\t");
+	check_folded(folded.bytes);
+	require(count(svg.bytes, "<script") == 1);
+	require(count(svg.bytes, "]]>") == 1);
+	require(root != NULL);
+	json_decref(root);
+	buf_free(&text);
+	buf_free(&folded);
+	buf_free(&svg);
+	buf_free(&json);
+}
+
+/* The next text of the input; "" past its end. */
+static const char *next(const char **at, const char *end)
+{
+	const char *text = *at < end ? *at : "";
+
+	*at += strlen(text) + 1;
+	return text;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	struct model_frame frames[FRAMES] = { 0 };
+	struct model_node nodes[FRAMES] = { 0 };
+	struct model_site site = { .node = FRAMES - 1, .live.bytes = 4096 };
+	struct report_options opt = { 0 };
+	struct model m = { .frames = frames,
+			   .frame_count = FRAMES,
+			   .nodes = nodes,
+			   .node_count = FRAMES,
+			   .sites = &site,
+			   .site_count = 1,
+			   .main_process = MODEL_NONE,
+			   .mode = "exact" };
+	char *copy = malloc(size + 1);
+	const char *at = copy;
+
+	if (!copy || size == 0) {
+		free(copy);
+		return 0;
+	}
+	memcpy(copy, bytes + 1, size - 1);
+	copy[size - 1] = '\0';
+	opt.columns = 72 + bytes[0] % 64;
+	opt.native_only = bytes[0] & 0x40;
+	opt.python_only = bytes[0] & 0x80;
+	m.name = next(&at, copy + size);
+	m.command = next(&at, copy + size);
+	m.host = next(&at, copy + size);
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		frames[i].kind = (enum frame_kind)((bytes[0] + i) % 4);
+		frames[i].module_kind = (enum module_kind)((bytes[0] + i) % 8);
+		frames[i].line = i * 7;
+		frames[i].function = next(&at, copy + size);
+		frames[i].module = next(&at, copy + size);
+		frames[i].file = i % 2 ? next(&at, copy + size) : NULL;
+		nodes[i] = (struct model_node) { .parent = i > 0 ? i - 1
+								 : MODEL_NONE,
+						 .frame = i };
+	}
+	check_all(&m, &opt);
+	free(copy);
+	return 0;
+}
