@@ -126,3 +126,34 @@ void emit_raw(struct emit *e, const char *json, size_t len)
 	before_value(e);
 	buf_write(e->out, json, len);
 }
+
+void emit_key_text(struct emit *e, const char *key, const char *text)
+{
+	emit_key(e, key);
+	emit_text(e, text);
+}
+
+void emit_key_integer(struct emit *e, const char *key, int64_t value)
+{
+	emit_key(e, key);
+	emit_integer(e, value);
+}
+
+void emit_key_unsigned(struct emit *e, const char *key, uint64_t value)
+{
+	emit_key(e, key);
+	emit_unsigned(e, value);
+}
+
+void emit_key_real(struct emit *e, const char *key, double value,
+		   unsigned digits)
+{
+	emit_key(e, key);
+	emit_real(e, value, digits);
+}
+
+void emit_key_bool(struct emit *e, const char *key, bool value)
+{
+	emit_key(e, key);
+	emit_bool(e, value);
+}

@@ -34,4 +34,12 @@ void emit_null(struct emit *e);
 /* Bytes that are JSON already. */
 void emit_raw(struct emit *e, const char *json, size_t len);
 
+/* A key and its value. */
+void emit_key_text(struct emit *e, const char *key, const char *text);
+void emit_key_integer(struct emit *e, const char *key, int64_t value);
+void emit_key_unsigned(struct emit *e, const char *key, uint64_t value);
+void emit_key_real(struct emit *e, const char *key, double value,
+		   unsigned digits);
+void emit_key_bool(struct emit *e, const char *key, bool value);
+
 #endif

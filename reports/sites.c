@@ -87,51 +87,63 @@ static int compare_groups(const void *a, const void *b)
 	return (x->frame > y->frame) - (x->frame < y->frame);
 }
 
+struct grouping {
+	VEC(struct site_group) groups;
+	struct hash *by_frame; /* frame -> index of its group */
+};
+
+static int add_site(struct grouping *grouping, const struct model *m,
+		    const struct report_options *opt, uint32_t site)
+{
+	const struct model_site *s = &m->sites[site];
+	uint32_t frame = sites_blamed(m, opt, s);
+	uint64_t *known = hash_find(grouping->by_frame, frame);
+	struct site_group *g = known ? &grouping->groups.at[*known]
+				     : vec_push(&grouping->groups);
+
+	if (!g)
+		return -ENOMEM;
+	if (!known) {
+		if (hash_set(grouping->by_frame, frame,
+			     grouping->groups.count - 1) < 0)
+			return -ENOMEM;
+		g->frame = frame;
+		g->largest = site;
+	}
+	g->stacks++;
+	g->weight += model_site_weight(s, opt->kind);
+	g->weight_variance += weight_variance(s, opt->kind);
+	add(&g->live, &s->live);
+	add(&g->allocated, &s->allocated);
+	add(&g->peak, &s->peak);
+	add(&g->temporary, &s->temporary);
+	return 0;
+}
+
 int sites_grouped(const struct model *m, const struct report_options *opt,
 		  struct site_group **groups, size_t *count)
 {
-	VEC(struct site_group) all = VEC_INIT;
-	struct hash *by_frame = hash_new();
+	struct grouping grouping = { VEC_INIT, hash_new() };
 	uint32_t *order = sites_ranked(m, opt->kind);
-	int rc = by_frame && order ? 0 : -ENOMEM;
+	int rc = grouping.by_frame && order ? 0 : -ENOMEM;
 
 	/* Heaviest first, so a group's first site is its largest. */
 	for (uint32_t i = 0; rc == 0 && i < m->site_count; i++) {
-		const struct model_site *s = &m->sites[order[i]];
-		double weight = model_site_weight(s, opt->kind);
-		uint32_t frame = sites_blamed(m, opt, s);
-		uint64_t *known = hash_find(by_frame, frame);
-		struct site_group *g;
-
-		if (weight <= 0)
+		if (model_site_weight(&m->sites[order[i]], opt->kind) <= 0)
 			break;
-		g = known ? &all.at[*known] : vec_push(&all);
-		if (!g ||
-		    (!known && hash_set(by_frame, frame, all.count - 1))) {
-			rc = -ENOMEM;
-			break;
-		}
-		if (!known)
-			*g = (struct site_group) { .frame = frame,
-						   .largest = order[i] };
-		g->stacks++;
-		g->weight += weight;
-		g->weight_variance += weight_variance(s, opt->kind);
-		add(&g->live, &s->live);
-		add(&g->allocated, &s->allocated);
-		add(&g->peak, &s->peak);
-		add(&g->temporary, &s->temporary);
+		rc = add_site(&grouping, m, opt, order[i]);
 	}
 	free(order);
-	hash_free(by_frame);
+	hash_free(grouping.by_frame);
 	if (rc < 0) {
-		vec_free(&all);
+		vec_free(&grouping.groups);
 		return rc;
 	}
-	if (all.count > 0)
-		qsort(all.at, all.count, sizeof(*all.at), compare_groups);
-	*groups = all.at;
-	*count = all.count;
+	if (grouping.groups.count > 0)
+		qsort(grouping.groups.at, grouping.groups.count,
+		      sizeof(*grouping.groups.at), compare_groups);
+	*groups = grouping.groups.at;
+	*count = grouping.groups.count;
 	return 0;
 }
 

@@ -1,0 +1,19 @@
+/*
+ * json: what the files of the JSON report share.
+ */
+#ifndef STRANDLINE_REPORTS_JSON_H
+#define STRANDLINE_REPORTS_JSON_H
+
+#include "profiler/model/model.h"
+
+struct emit;
+struct report_options;
+
+/* Begin @key's object or array on a line of its own. */
+void json_section(struct emit *e, const char *key, char bracket);
+void json_estimate(struct emit *e, const char *key, const struct estimate *x);
+/* The "sites" section; 0 or -ENOMEM. */
+int json_sites(struct emit *e, const struct model *m,
+	       const struct report_options *opt);
+
+#endif

@@ -1,0 +1,166 @@
+/*
+ * json_sites: the allocation sites of the JSON report, with their stacks.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/vec.h"
+#include "reports/emit.h"
+#include "reports/formats.h"
+#include "reports/json.h"
+#include "reports/names.h"
+#include "reports/sites.h"
+
+/* A value with its 95 % interval; in exact mode all three are equal. */
+static void put_interval(struct emit *e, const char *key, double value,
+			 double variance)
+{
+	double margin = sites_margin(variance);
+
+	emit_key(e, key);
+	emit_open(e, '{');
+	emit_key_real(e, "value", value, 0);
+	emit_key_real(e, "low", fmax(0, value - margin), 0);
+	emit_key_real(e, "high", value + margin, 0);
+	emit_close(e, '}');
+}
+
+void json_estimate(struct emit *e, const char *key, const struct estimate *x)
+{
+	emit_key(e, key);
+	emit_open(e, '{');
+	put_interval(e, "bytes", x->bytes, x->bytes_variance);
+	put_interval(e, "count", x->count, x->count_variance);
+	emit_close(e, '}');
+}
+
+static void put_place(struct emit *e, const struct model_frame *f)
+{
+	emit_key_text(e, "function", f->function);
+	emit_key_text(e, "file", f->file);
+	emit_key(e, "line");
+	if (f->line > 0)
+		emit_unsigned(e, f->line);
+	else
+		emit_null(e);
+	emit_key_text(e, "module", f->module);
+}
+
+/*
+ * The frames of all stacks are few and recur by the hundred thousand: each is
+ * written once, into one buffer, and copied from there.
+ */
+struct frame_texts {
+	struct buf text;
+	size_t *ends; /* frame i's text ends here; it begins at i - 1's */
+};
+
+static int frame_texts_init(struct frame_texts *ft, const struct model *m)
+{
+	*ft = (struct frame_texts) { .text = BUF_INIT };
+	ft->ends = malloc((m->frame_count + 1) * sizeof(*ft->ends));
+	if (!ft->ends)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < m->frame_count; i++) {
+		const struct model_frame *f = &m->frames[i];
+		struct emit e = { .out = &ft->text };
+
+		emit_open(&e, '{');
+		put_place(&e, f);
+		emit_key_text(&e, "kind", name_frame_kind(f->kind));
+		if (f->inlined) {
+			emit_key_bool(&e, "inlined", true);
+		}
+		emit_close(&e, '}');
+		ft->ends[i] = ft->text.len;
+	}
+	return buf_status(&ft->text);
+}
+
+static void frame_texts_fini(struct frame_texts *ft)
+{
+	buf_free(&ft->text);
+	free(ft->ends);
+}
+
+struct stack {
+	VEC(uint32_t) frames; /* leaf first, as the tree is climbed */
+};
+
+static int put_stack(struct emit *e, const struct model *m,
+		     const struct report_options *opt,
+		     const struct frame_texts *ft, struct stack *stack,
+		     uint32_t node)
+{
+	stack->frames.count = 0;
+	for (; node != MODEL_NONE; node = m->nodes[node].parent) {
+		uint32_t *frame, f = m->nodes[node].frame;
+
+		if (report_hides(opt, &m->frames[f]))
+			continue;
+		frame = vec_push(&stack->frames);
+		if (!frame)
+			return -ENOMEM;
+		*frame = f;
+	}
+	emit_key(e, "stack");
+	emit_open(e, '[');
+	for (size_t i = stack->frames.count; i-- > 0;) {
+		uint32_t f = stack->frames.at[i];
+		size_t start = f > 0 ? ft->ends[f - 1] : 0;
+
+		emit_raw(e, ft->text.bytes + start, ft->ends[f] - start);
+	}
+	emit_close(e, ']');
+	return 0;
+}
+
+static void put_site(struct emit *e, const struct model *m,
+		     const struct report_options *opt,
+		     const struct model_site *s)
+{
+	static const struct model_frame hidden = { .function = "[hidden]",
+						   .module = "" };
+	uint32_t blamed = sites_blamed(m, opt, s);
+
+	put_place(e, blamed == MODEL_NONE ? &hidden : &m->frames[blamed]);
+	json_estimate(e, "live", &s->live);
+	json_estimate(e, "allocated", &s->allocated);
+	json_estimate(e, "peak", &s->peak);
+	json_estimate(e, "temporary", &s->temporary);
+	json_estimate(e, "inherited_freed", &s->inherited_freed);
+	emit_key_real(e, "mapped_bytes", s->mapped, 0);
+	emit_key_unsigned(e, "samples", s->samples);
+}
+
+/* All of them unless the options ask for the top ones only. */
+int json_sites(struct emit *e, const struct model *m,
+	       const struct report_options *opt)
+{
+	uint32_t count = m->site_count, *order = sites_ranked(m, opt->kind);
+	struct stack stack = { VEC_INIT };
+	struct frame_texts ft;
+	int rc = frame_texts_init(&ft, m);
+
+	if (!order)
+		rc = -ENOMEM;
+	if (opt->top > 0 && opt->top < count)
+		count = opt->top;
+	json_section(e, "sites", '[');
+	for (uint32_t i = 0; rc == 0 && i < count; i++) {
+		const struct model_site *s = &m->sites[order[i]];
+
+		emit_line(e);
+		emit_open(e, '{');
+		put_site(e, m, opt, s);
+		rc = put_stack(e, m, opt, &ft, &stack, s->node);
+		emit_close(e, '}');
+	}
+	emit_close(e, ']');
+	vec_free(&stack.frames);
+	frame_texts_fini(&ft);
+	free(order);
+	return rc;
+}
