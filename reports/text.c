@@ -102,6 +102,7 @@ int report_text(const struct model *m, const struct report_options *opt,
 	text_traffic(&l, m);
 	text_processes(&l, m);
 	text_losses(&l, m);
+	text_problems(&l, m);
 	text_cost(&l, m);
 	return rc < 0 ? rc : buf_status(out);
 }

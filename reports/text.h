@@ -15,6 +15,7 @@ int text_sites(const struct layout *l, const struct model *m,
 void text_traffic(const struct layout *l, const struct model *m);
 void text_processes(const struct layout *l, const struct model *m);
 void text_losses(const struct layout *l, const struct model *m);
+void text_problems(const struct layout *l, const struct model *m);
 void text_cost(const struct layout *l, const struct model *m);
 
 #define TEXT_LABEL_WIDTH 11u

@@ -114,6 +114,9 @@ static uint64_t peak_rss(const struct model *m, int32_t pid)
 #define COUNT_WIDTH  15u
 #define MALLOC_WIDTH 10u
 
+#define MAX_PROCESSES 10u
+#define MAX_PROBLEMS  5u
+
 static void put_process(const struct layout *l, const struct model *m,
 			const struct model_process *p)
 {
@@ -138,11 +141,8 @@ static void put_process(const struct layout *l, const struct model *m,
 	buf_putc(l->out, '\n');
 }
 
-void text_processes(const struct layout *l, const struct model *m)
+static void put_process_heads(const struct layout *l)
 {
-	if (m->process_count < 2)
-		return;
-	buf_putc(l->out, '\n');
 	layout_style(l, LAYOUT_TITLE);
 	layout_put(l, "PROCESSES", TEXT_LABEL_WIDTH, LAYOUT_LEFT);
 	layout_style(l, LAYOUT_PLAIN);
@@ -155,8 +155,50 @@ void text_processes(const struct layout *l, const struct model *m)
 	buf_puts(l->out, "command");
 	layout_style(l, LAYOUT_PLAIN);
 	buf_putc(l->out, '\n');
-	for (uint32_t i = 0; i < m->process_count; i++)
-		put_process(l, m, &m->processes[i]);
+}
+
+/* How many allocations the MAX_PROCESSES-th busiest process made. */
+static uint64_t busy_enough(const struct model *m)
+{
+	uint64_t busiest[MAX_PROCESSES] = { 0 }; /* in descending order */
+
+	for (uint32_t i = 0; i < m->process_count; i++) {
+		uint64_t count = m->processes[i].allocations;
+
+		for (size_t k = 0; k < MAX_PROCESSES; k++) {
+			uint64_t lower = busiest[k];
+
+			if (count <= lower)
+				continue;
+			busiest[k] = count;
+			count = lower;
+		}
+	}
+	return busiest[MAX_PROCESSES - 1];
+}
+
+/* A build or a CGI server starts thousands: the busiest are shown. */
+void text_processes(const struct layout *l, const struct model *m)
+{
+	uint64_t enough = busy_enough(m);
+	uint32_t shown = 0;
+
+	if (m->process_count < 2)
+		return;
+	buf_putc(l->out, '\n');
+	put_process_heads(l);
+	for (uint32_t i = 0; i < m->process_count; i++) {
+		const struct model_process *p = &m->processes[i];
+
+		if (!p->is_main &&
+		    (p->allocations < enough || shown > MAX_PROCESSES))
+			continue;
+		put_process(l, m, p);
+		shown++;
+	}
+	if (shown < m->process_count)
+		buf_printf(l->out, " … and %u that allocated less\n",
+			   m->process_count - shown);
 	buf_putc(l->out, '\n');
 }
 
@@ -188,9 +230,20 @@ void text_losses(const struct layout *l, const struct model *m)
 		some.failed = true;
 	put_line(l, "lost", lost ? LAYOUT_ALARM : LAYOUT_PLAIN, &some);
 	buf_free(&none);
-	for (uint32_t i = 0; i < m->problem_count; i++)
+}
+
+void text_problems(const struct layout *l, const struct model *m)
+{
+	char more[64];
+
+	for (uint32_t i = 0; i < m->problem_count && i < MAX_PROBLEMS; i++)
 		text_labelled(l, i == 0 ? "problems" : "", LAYOUT_PLAIN,
 			      m->problems[i]);
+	if (m->problem_count <= MAX_PROBLEMS)
+		return;
+	snprintf(more, sizeof(more), "… and %u more, in the JSON report",
+		 m->problem_count - MAX_PROBLEMS);
+	text_labelled(l, "", LAYOUT_FAINT, more);
 }
 
 void text_cost(const struct layout *l, const struct model *m)

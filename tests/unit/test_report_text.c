@@ -166,3 +166,39 @@ Test(report_text, only_python_frames_can_be_asked_for)
 	golden_check_report("rag_python.txt", "text", fixture_rag(&one, false),
 			    &opt);
 }
+
+Test(report_text, of_many_processes_the_server_and_the_busiest_are_listed)
+{
+	static struct model_process processes[500];
+	const struct model *m = fixture_rag(&one, false);
+
+	for (uint32_t i = 0; i < 500; i++)
+		processes[i] = (struct model_process) { .pid = (int)i + 1000,
+							.ppid = 1,
+							.exe = "/bin/cgi",
+							.command = "cgi",
+							.ended = 1,
+							.allocations = i };
+	processes[3].is_main = true;
+	one.model.processes = processes;
+	one.model.process_count = 500;
+	one.model.main_process = 3;
+	check_holds(m, "\n>1003 ");
+	check_holds(m, "\n 1499 ");
+	check_holds(m, "\n 1490 ");
+	check_lacks(m, "\n 1489 ");
+	check_holds(m, "… and 489 that allocated less\n");
+}
+
+Test(report_text, of_many_problems_the_first_are_listed)
+{
+	static const char *problems[] = { "one",  "two", "three", "four",
+					  "five", "six", "seven" };
+	const struct model *m = fixture_rag(&one, false);
+
+	one.model.problems = problems;
+	one.model.problem_count = 7;
+	check_holds(m, "problems   one\n           two\n");
+	check_lacks(m, "six");
+	check_holds(m, "… and 2 more, in the JSON report\n");
+}
