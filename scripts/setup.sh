@@ -14,6 +14,7 @@ set -euo pipefail
 build_packages=(
 	gcc g++ cmake ninja-build pkg-config libc6-dev
 	libelf-dev libdw-dev libiberty-dev libjansson-dev zlib1g-dev
+	liblzma-dev
 )
 
 # Unit tests (Criterion, libunwind as the oracle), fuzzers (clang), style,
@@ -21,7 +22,7 @@ build_packages=(
 test_packages=(
 	libcriterion-dev libunwind-dev libjemalloc-dev libmicrohttpd-dev
 	libsqlite3-dev clang libclang-rt-14-dev clang-format shellcheck
-	libc6-dbg binutils man-db procps curl
+	libc6-dbg binutils man-db procps curl chromium libxml2-utils
 	python3 python3-pytest python3-httpx python3-jsonschema python3-yaml
 	python3-numpy python3-fastapi python3-faiss python3-uvicorn
 	python3-uvloop python3-httptools python3-redis

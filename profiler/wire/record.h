@@ -194,7 +194,7 @@ struct wire_process {
 	uint32_t ended;	     /* 0 began or exec'ed, 1 ended */
 	int32_t wait_status; /* of waitpid(), when ended and known */
 	char exe[];	     /* NUL-terminated, then the command line's */
-	/* words, each NUL-terminated, then NUL */
+			     /* words, each NUL-terminated, then NUL */
 };
 
 struct wire_mark {
