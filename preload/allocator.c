@@ -86,7 +86,10 @@ static void ask_tcmalloc(struct slab_allocator_stats *s)
 	s->retained = unmapped;
 }
 
-/* Called with the thread marked busy; others pass by while one asks. */
+/*
+ * About once a second, with the thread marked busy; others pass by while one
+ * asks.  Our own memory is counted on the same occasion.
+ */
 void allocator_refresh(void)
 {
 	struct slab_allocator_stats *s = &shim.file->allocator;
@@ -105,6 +108,7 @@ void allocator_refresh(void)
 		ask_tcmalloc(s);
 	s->at_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	__atomic_fetch_add(&s->turn, 1, __ATOMIC_ACQ_REL);
+	shim_memory_account();
 	errno = saved_errno;
 	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
 }

@@ -96,22 +96,6 @@ uint64_t clock_ns(void)
 	return sys_clock_ns(CLOCK_MONOTONIC);
 }
 
-/* Private zeroed pages, named in /proc/PID/maps and counted as our cost. */
-void *shim_memory(size_t size)
-{
-	void *at;
-
-	size = (size + 4095) & ~(size_t)4095;
-	at = sys_mmap(size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (!at)
-		return NULL;
-	/* PR_SET_VMA_ANON_NAME, Linux 5.17; without it, just nameless */
-	sys6(SYS_prctl, 0x53564d41, 0, (long)at, (long)size, (long)"strandline",
-	     0);
-	return at;
-}
-
 static bool invariant_tsc(void)
 {
 	unsigned a, b, c, d;
@@ -196,6 +180,8 @@ static void fill_header(struct slab_file *f, uint32_t image, bool forked)
 	f->control.rate_auto = !shim.rate;
 	f->control.samples_per_second = 1000;
 	f->control.slabs_max = shim.max_bytes / SLAB_SIZE;
+	f->stats.ticks_sampled =
+		shim.mode == SLAB_MODE_EXACT ? EXACT_TIMED_MASK + 1 : 1;
 	__atomic_store_n(&f->magic, SLAB_FILE_MAGIC, __ATOMIC_RELEASE);
 }
 
@@ -344,6 +330,7 @@ __attribute__((destructor)) static void destructor(void)
 {
 	if (!shim.file || *shim.fork_canary != FORK_CANARY)
 		return;
+	allocator_refresh();
 	slab_refresh_clock();
 	shim.file->ended_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
 }

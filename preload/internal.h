@@ -30,6 +30,9 @@
 /* Each allocation costs its size plus this: DESIGN, "Two modes". */
 #define SAMPLE_CONSTANT 512
 
+/* In exact mode 1 event in 64 is timed, for the cost in reports. */
+#define EXACT_TIMED_MASK 63u
+
 /* A slab being filled by one thread. */
 struct slab_pen {
 	struct slab_head *head; /* NULL: none */
@@ -53,12 +56,12 @@ struct thread_state {
 	uint64_t random;	    /* xorshift state */
 	uint64_t retry_ticks;	    /* no slab could be had: not before this */
 	uint64_t events;
-	uint64_t ticks_spent;
 	int tid;
 	bool busy; /* inside our own code: a signal or a nested call */
 	struct thread_state *next; /* in the pool of unused states */
-	uint64_t memo_hash[256];   /* last seen: hash of a stack -> node */
-	uint32_t memo_node[256];
+	uint32_t last_node;	   /* of the previous stack */
+	uint64_t memo_hash[512];   /* hash of a stack -> node */
+	uint32_t memo_node[512];
 };
 
 /*
@@ -120,7 +123,12 @@ extern struct shim shim;
 /* init.c */
 void shim_start(void);
 void shim_begin_file(bool forked); /* create and head a recording file */
-void *shim_memory(size_t size);	   /* private zeroed pages, named, counted */
+
+/* memory.c: private zeroed pages, named in /proc/PID/maps; NULL: none */
+void *shim_memory(size_t size);
+void shim_memory_free(void *at, size_t size);
+void shim_memory_account(void); /* stats.self_bytes */
+
 static inline void shim_drop(enum slab_drop reason)
 {
 	if (shim.file)

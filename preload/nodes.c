@@ -49,7 +49,7 @@ static struct slot *table_get(uint32_t table)
 	    !__atomic_compare_exchange_n(&tree.tables[table], &none, slots,
 					 false, __ATOMIC_RELEASE,
 					 __ATOMIC_ACQUIRE)) {
-		sys_munmap(slots, size);
+		shim_memory_free(slots, size);
 		slots = none;
 	}
 	return slots;
@@ -180,42 +180,39 @@ static uint32_t marker(enum wire_node_kind kind)
 	return node;
 }
 
-static uint32_t frame_node(uint32_t parent, const struct stack_frame *f)
+static uint32_t frame_node(uint32_t parent, uint64_t pc)
 {
-	uint64_t at = f->flags & STACK_EXACT_PC ? f->pc : f->pc - 1;
+	uint64_t at = pc - 1;
 	const struct unwind_module *m = modules_find(at);
 
 	return m ? node_new(parent, NODE_NATIVE, m->id, at - m->bias)
 		 : node_new(parent, NODE_ABSOLUTE, 0, at);
 }
 
-/* The frames from @known + 1 on are new: make a node for each. */
-COLD static uint32_t intern(struct stack_frame *frames, unsigned count,
-			    enum stack_end end)
+/* From the innermost frame that has a node already, make the others. */
+COLD static uint32_t intern(struct stack *stack)
 {
-	unsigned first = count;
+	unsigned count = stack_depth(stack), known = count;
+	enum stack_end end = stack_end(stack);
 	uint32_t node = 0;
 
-	while (first > 0 && !node) {
-		first--;
-		node = lookup(frames[first].hash);
-		frames[first].owner = node;
-	}
-	if (!node) {
-		if (end == STACK_TRUNCATED)
-			node = marker(NODE_TRUNCATED);
-		else if (end == STACK_BROKEN)
-			node = marker(NODE_BROKEN);
-		first = (unsigned)-1;
-	}
-	for (unsigned i = first + 1; i < count; i++) {
-		node = frame_node(node, &frames[i]);
+	while (known > 0 && !node)
+		node = lookup(stack_frame(stack, --known).hash);
+	if (node)
+		known++;
+	else if (end == STACK_TRUNCATED)
+		node = marker(NODE_TRUNCATED);
+	else if (end == STACK_BROKEN)
+		node = marker(NODE_BROKEN);
+	for (; known < count; known++) {
+		struct stack_frame f = stack_frame(stack, known);
+
+		node = frame_node(node, f.pc);
 		if (!node) {
 			shim_drop(DROP_NODES_FULL);
 			return marker(NODE_LOST);
 		}
-		frames[i].owner = node;
-		index_add(frames[i].hash, node);
+		index_add(f.hash, node);
 	}
 	return node;
 }
@@ -228,53 +225,55 @@ COLD static void new_stack(struct thread_state *ts, uint64_t sp)
 		ts->bounds = (struct stack_bounds) { 0, 0 };
 }
 
-static void unwind(struct thread_state *ts, const struct stack_regs *regs)
+/* True: it is the same stack as at the previous call. */
+static bool unwind(struct thread_state *ts, const struct stack_regs *regs)
 {
+	struct stack *stack = ts->stack;
+	unsigned kept;
+
 	if (unlikely(regs->sp < ts->bounds.low || regs->sp >= ts->bounds.high))
 		new_stack(ts, regs->sp);
-	stack_unwind(ts->stack, regs, &ts->bounds, shim.modules, shim.rules);
-	if (unlikely(stack_missing_pc(ts->stack)) &&
-	    modules_missing(stack_missing_pc(ts->stack)))
-		stack_unwind(ts->stack, regs, &ts->bounds, shim.modules,
-			     shim.rules);
+	kept = stack_unwind(stack, regs, &ts->bounds, shim.modules, shim.rules);
+	if (unlikely(stack_missing_pc(stack)) &&
+	    modules_missing(stack_missing_pc(stack)))
+		kept = stack_unwind(stack, regs, &ts->bounds, shim.modules,
+				    shim.rules);
+	return kept && kept == stack_depth(stack);
+}
+
+static uint32_t find_or_intern(struct stack *stack)
+{
+	uint32_t node = lookup(stack_hash(stack));
+
+	if (likely(node))
+		return node;
+	if (stack_end(stack) == STACK_TRUNCATED)
+		shim_drop(DROP_STACK_TRUNCATED);
+	else if (stack_end(stack) == STACK_BROKEN)
+		shim_drop(DROP_STACK_BROKEN);
+	return intern(stack);
 }
 
 /* The node of the caller's stack; 0 when it could not be kept. */
 uint32_t nodes_of_stack(struct thread_state *ts, const struct stack_regs *regs)
 {
-	struct stack_frame *frames;
-	unsigned count, memo;
+	struct stack *stack = ts->stack;
+	unsigned memo;
 	uint64_t hash;
-	uint32_t node;
 
-	unwind(ts, regs);
-	frames = stack_frames(ts->stack, &count);
-	if (unlikely(!count)) {
+	if (unwind(ts, regs) && ts->last_node)
+		return ts->last_node;
+	if (unlikely(!stack_depth(stack))) {
 		shim_drop(DROP_STACK_BROKEN);
-		return marker(NODE_BROKEN);
+		return ts->last_node = marker(NODE_BROKEN);
 	}
-	if (frames[count - 1].owner)
-		return frames[count - 1].owner;
-	hash = frames[count - 1].hash;
-	memo = (unsigned)(hash >> 56);
-	if (likely(ts->memo_hash[memo] == hash)) {
-		frames[count - 1].owner = ts->memo_node[memo];
-		return ts->memo_node[memo];
+	hash = stack_hash(stack);
+	memo = (unsigned)(hash >> 55);
+	if (unlikely(ts->memo_hash[memo] != hash)) {
+		ts->memo_node[memo] = find_or_intern(stack);
+		ts->memo_hash[memo] = hash;
 	}
-	node = lookup(hash);
-	if (!node) {
-		enum stack_end end = stack_end(ts->stack);
-
-		if (end == STACK_TRUNCATED)
-			shim_drop(DROP_STACK_TRUNCATED);
-		else if (end == STACK_BROKEN)
-			shim_drop(DROP_STACK_BROKEN);
-		node = intern(frames, count, end);
-	}
-	frames[count - 1].owner = node;
-	ts->memo_hash[memo] = hash;
-	ts->memo_node[memo] = node;
-	return node;
+	return ts->last_node = ts->memo_node[memo];
 }
 
 void nodes_start(void)

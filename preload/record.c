@@ -7,8 +7,6 @@
  */
 #include "preload/internal.h"
 
-#define TIMED_MASK 63u /* in exact mode 1 event in 64 is timed */
-
 /*
  * This thread's state if it may record now, marked busy; else NULL.  A signal
  * handler, or a call from our own code, finds it busy.
@@ -115,7 +113,7 @@ static void put_simple(struct thread_state *ts, enum record_type type,
 	pen_commit(ts, put_ticks(ts, at, ticks));
 }
 
-static void account(struct thread_state *ts, uint64_t since)
+static void account(uint64_t since)
 {
 	uint64_t now = ticks_now();
 
@@ -123,7 +121,6 @@ static void account(struct thread_state *ts, uint64_t since)
 			   __ATOMIC_RELAXED);
 	if (unlikely(now - shim.allocator_ticks > shim.second_ticks))
 		allocator_refresh();
-	(void)ts;
 }
 
 static void exact_alloc(struct thread_state *ts, void *p, size_t size,
@@ -132,8 +129,8 @@ static void exact_alloc(struct thread_state *ts, void *p, size_t size,
 	uint64_t ticks = ticks_now();
 
 	put_alloc(ts, (uint64_t)p, size, RECORD_ALLOC | api << 4, ticks, regs);
-	if (unlikely((++ts->events & TIMED_MASK) == 0))
-		account(ts, ticks);
+	if (unlikely((++ts->events & EXACT_TIMED_MASK) == 0))
+		account(ticks);
 }
 
 static void sampled_alloc(struct thread_state *ts, void *p, size_t size,
@@ -148,7 +145,7 @@ static void sampled_alloc(struct thread_state *ts, void *p, size_t size,
 	}
 	put_alloc(ts, (uint64_t)p, size, RECORD_ALLOC | api << 4, ticks, regs);
 	sample_taken(ticks);
-	account(ts, ticks);
+	account(ticks);
 }
 
 /*

@@ -24,8 +24,7 @@
 	subq	$72, %rsp
 	.cfi_adjust_cfa_offset 72
 	movq	72(%rsp), %rax
-	decq	%rax			/* inside the call instruction */
-	movq	%rax, 0(%rsp)		/* pc */
+	movq	%rax, 0(%rsp)		/* pc: the return address */
 	leaq	80(%rsp), %rax
 	movq	%rax, 8(%rsp)		/* sp, as after the hook returned */
 	movq	%rbp, 16(%rsp)

@@ -176,8 +176,9 @@ void thread_fork_child(void)
 	ts->pen = (struct slab_pen) { 0 };
 	ts->tid = sys_gettid();
 	ts->retry_ticks = 0;
-	ts->events = ts->ticks_spent = 0;
-	for (int i = 0; i < 256; i++)
+	ts->events = 0;
+	for (int i = 0; i < 512; i++)
 		ts->memo_hash[i] = 0;
+	ts->last_node = 0;
 	stack_forget(ts->stack);
 }

@@ -611,25 +611,6 @@ bool cfi_rule(const struct unwind_module *m, uint64_t pc, struct cfi_rule *rule)
 	return true;
 }
 
-/* cfa_offset 27 bits | bp_offset 25 | bp 2 | kind 4, and bit 63 set. */
-uint64_t cfi_pack(const struct cfi_rule *rule)
-{
-	return 1ULL << 63 |
-	       ((uint64_t)(uint32_t)rule->cfa_offset & 0x7ffffff) << 31 |
-	       ((uint64_t)(uint32_t)rule->bp_offset & 0x1ffffff) << 6 |
-	       (uint64_t)rule->bp << 4 | (uint64_t)rule->kind;
-}
-
-struct cfi_rule cfi_unpack(uint64_t packed)
-{
-	return (struct cfi_rule) {
-		.kind = (enum cfi_kind)(packed & 15),
-		.bp = (enum cfi_bp)(packed >> 4 & 3),
-		.cfa_offset = (int32_t)((uint32_t)(packed >> 31) << 5) >> 5,
-		.bp_offset = (int32_t)((uint32_t)(packed >> 6) << 7) >> 7,
-	};
-}
-
 static bool load(const struct stack_bounds *b, uint64_t at, uint64_t *value)
 {
 	if (at < b->low || b->high < 8 || at > b->high - 8 || at & 7)

@@ -45,9 +45,27 @@ struct cfi_rule {
 bool cfi_rule(const struct unwind_module *m, uint64_t pc,
 	      struct cfi_rule *rule);
 
-/* One word, never 0, for caches. */
-uint64_t cfi_pack(const struct cfi_rule *rule);
-struct cfi_rule cfi_unpack(uint64_t packed);
+/*
+ * One word, never 0, for caches:
+ * cfa_offset 27 bits | bp_offset 25 | bp 2 | kind 4, and bit 63 set.
+ */
+static inline uint64_t cfi_pack(const struct cfi_rule *rule)
+{
+	return 1ULL << 63 |
+	       ((uint64_t)(uint32_t)rule->cfa_offset & 0x7ffffff) << 31 |
+	       ((uint64_t)(uint32_t)rule->bp_offset & 0x1ffffff) << 6 |
+	       (uint64_t)rule->bp << 4 | (uint64_t)rule->kind;
+}
+
+static inline struct cfi_rule cfi_unpack(uint64_t packed)
+{
+	return (struct cfi_rule) {
+		.kind = (enum cfi_kind)(packed & 15),
+		.bp = (enum cfi_bp)(packed >> 4 & 3),
+		.cfa_offset = (int32_t)((uint32_t)(packed >> 31) << 5) >> 5,
+		.bp_offset = (int32_t)((uint32_t)(packed >> 6) << 7) >> 7,
+	};
+}
 
 /*
  * Step @regs to its caller by the full row of @pc (= regs->pc, less one for a

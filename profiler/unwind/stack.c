@@ -1,41 +1,67 @@
 /*
  * stack: see stack.h.
  *
- * The walk goes from the leaf outwards into `fresh`.  At every frame it looks
- * whether the previous stack had the same activation there: same sp, same pc,
- * same bp.  If so, the words that held the return addresses further out (and
- * the saved bp's that mattered) are compared with what they were; when none
- * has changed, every step from here would go as before, so the outer part is
- * kept as it is.  When one has changed, the walk goes on to just there.
+ * Two passes.  From the root inwards: the words that held the return
+ * addresses of the previous stack (and the saved bp's that mattered) are
+ * compared with what they were, by loads that do not wait for each other;
+ * this finds how many outermost frames still stand as they were.  From the
+ * leaf outwards: the new frames are stepped one by one until the walk meets
+ * the innermost of those, same sp and same pc.  From there every step would
+ * go as before, so the outer part is kept.
+ *
+ * The hash of a stack is a polynomial over its pcs, H = H * K + mix(pc) from
+ * the root on.  The walk runs the other way and adds mix(pc) * K^t with t
+ * counted from the leaf, so no frame waits for another's hash.
  */
 #include "profiler/unwind/stack.h"
 #include "profiler/unwind/cfi.h"
 #include "profiler/unwind/rules.h"
 
-#define CACHE_BITS 9 /* 512 rules, 8 KiB a thread */
+#define CACHE_BITS 9 /* 512 rules, 16 KiB a thread */
+#define HASH_K	   0x9e3779b97f4a7c15ULL
+#define likely(x)  __builtin_expect(!!(x), 1)
+
+enum fast { /* what the fast loop can do by itself */
+	    FAST_NO = 0,
+	    FAST_SP,	/* CFA = sp + cfa, bp unchanged */
+	    FAST_SP_BP, /* the same, caller's bp at CFA + bp */
+};
 
 struct cached_rule {
-	uint64_t pc; /* looked up, ^ generation */
+	uint64_t key; /* pc ^ generation */
+	uint64_t mix; /* the frame's term of the hash */
+	int32_t cfa, bp;
+	uint32_t fast;
+	uint32_t pad;
 	uint64_t packed;
+	uint64_t pad2;
 };
 
-/* What the next unwind needs to know of a frame besides its public part. */
-struct activation {
-	uint64_t bp;
-	uint64_t ra_slot; /* where its return address lies; 0 at the root */
-	uint64_t bp_slot; /* where its caller's bp lies, if that mattered */
+/* One side of the frames: parallel arrays keep the hot loops dense. */
+struct frames {
+	uint64_t pc[STACK_MAX_FRAMES];
+	uint64_t sp[STACK_MAX_FRAMES];
+	uint64_t bp[STACK_MAX_FRAMES];
+	/*
+	 * How the caller was found: 0 by the return address at its sp - 8;
+	 * IRREGULAR otherwise (a signal frame); else the same as 0, and the
+	 * caller's bp, loaded from this slot, mattered further out.
+	 */
+	uint64_t link[STACK_MAX_FRAMES];
 };
+#define IRREGULAR 1u
 
 struct stack {
-	struct stack_frame frames[STACK_MAX_FRAMES]; /* root first */
-	struct activation kept[STACK_MAX_FRAMES];    /* of frames[] */
-	struct stack_frame fresh[STACK_MAX_FRAMES];  /* leaf first */
-	struct activation fresh_kept[STACK_MAX_FRAMES];
 	unsigned count;
+	unsigned hashed; /* frames from the root whose prefix is known */
 	uint32_t generation;
 	enum stack_end end;
 	uint64_t missing_pc;
+	uint64_t hash;
 	struct cached_rule cache[1 << CACHE_BITS];
+	struct frames kept;		   /* root first */
+	struct frames fresh;		   /* leaf first */
+	uint64_t prefix[STACK_MAX_FRAMES]; /* hashes of kept frames */
 };
 
 /* Where a walk stands. */
@@ -44,9 +70,13 @@ struct walk {
 	const struct stack_bounds *bounds;
 	const struct unwind_modules *modules;
 	struct rules *rules;
-	bool exact;   /* pc is not a return address */
-	bool full;    /* all registers are tracked */
-	int bp_owner; /* fresh frame that loaded the present bp, or -1 */
+	uint64_t salt; /* generation, in the key's spare bits */
+	uint64_t hash, power;
+	unsigned fresh;
+	unsigned standing; /* outermost frames that stand unchanged */
+	bool full;	   /* all registers are tracked */
+	int bp_owner;	   /* fresh frame that loaded the present bp, or -1 */
+	uint64_t bp_slot;  /* from where */
 	uint64_t missing_pc;
 };
 
@@ -62,13 +92,17 @@ struct stack *stack_init(void *memory)
 
 void stack_forget(struct stack *s)
 {
-	s->count = 0;
+	s->count = s->hashed = 0;
 }
 
-struct stack_frame *stack_frames(struct stack *s, unsigned *count)
+unsigned stack_depth(const struct stack *s)
 {
-	*count = s->count;
-	return s->frames;
+	return s->count;
+}
+
+uint64_t stack_hash(const struct stack *s)
+{
+	return s->hash;
 }
 
 enum stack_end stack_end(const struct stack *s)
@@ -79,6 +113,41 @@ enum stack_end stack_end(const struct stack *s)
 uint64_t stack_missing_pc(const struct stack *s)
 {
 	return s->end == STACK_BROKEN ? s->missing_pc : 0;
+}
+
+static inline uint64_t mix(uint64_t key)
+{
+	key *= 0xbf58476d1ce4e5b9ULL;
+	key ^= key >> 32;
+	key *= 0x94d049bb133111ebULL;
+	return key ^ key >> 29;
+}
+
+static uint64_t salt_of(uint32_t generation)
+{
+	return (uint64_t)generation << 48;
+}
+
+/* The hash of kept frames 0 .. @index. */
+static uint64_t prefix_hash(struct stack *s, unsigned index)
+{
+	uint64_t salt = salt_of(s->generation);
+
+	if (!s->hashed) {
+		s->prefix[0] =
+			mix((uint64_t)s->end + 1) + mix(s->kept.pc[0] ^ salt);
+		s->hashed = 1;
+	}
+	for (; s->hashed <= index; s->hashed++)
+		s->prefix[s->hashed] = s->prefix[s->hashed - 1] * HASH_K +
+				       mix(s->kept.pc[s->hashed] ^ salt);
+	return s->prefix[index];
+}
+
+struct stack_frame stack_frame(struct stack *s, unsigned index)
+{
+	return (struct stack_frame) { s->kept.pc[index], s->kept.sp[index],
+				      prefix_hash(s, index) };
 }
 
 static inline bool load(const struct stack_bounds *b, uint64_t at,
@@ -93,7 +162,7 @@ static inline bool load(const struct stack_bounds *b, uint64_t at,
 static const struct unwind_module *find_module(const struct unwind_modules *m,
 					       uint64_t pc)
 {
-	uint32_t low = 0, high = m ? m->count : 0;
+	uint32_t low = 0, high = m->count;
 
 	while (low < high) {
 		uint32_t middle = (low + high) / 2;
@@ -109,40 +178,48 @@ static const struct unwind_module *find_module(const struct unwind_modules *m,
 }
 
 /* 0: no module covers @pc; such answers are not cached. */
-__attribute__((cold, noinline)) static uint64_t rule_slow(const struct walk *w,
-							  uint64_t pc,
-							  uint64_t key)
+static uint64_t find_rule(const struct walk *w, uint64_t pc)
 {
-	const struct unwind_module *m = find_module(w->modules, pc);
+	uint64_t key = pc ^ w->salt, packed;
+	const struct unwind_module *m;
 	struct cfi_rule rule;
-	uint64_t packed;
 
+	if (rules_get(w->rules, key, &packed))
+		return packed;
+	m = find_module(w->modules, pc - 1);
 	if (!m)
 		return 0;
-	cfi_rule(m, pc, &rule);
+	cfi_rule(m, pc - 1, &rule);
 	packed = cfi_pack(&rule);
 	rules_put(w->rules, key, packed);
 	return packed;
 }
 
-static inline uint64_t rule_of(struct stack *s, const struct walk *w,
-			       uint64_t pc)
+__attribute__((cold, noinline)) static bool cache_fill(struct cached_rule *c,
+						       const struct walk *w,
+						       uint64_t pc)
 {
-	uint64_t key = pc ^ (uint64_t)w->modules->generation << 48;
-	struct cached_rule *c =
-		&s->cache[(key * 0x9e3779b97f4a7c15ULL) >> (64 - CACHE_BITS)];
-	uint64_t packed;
+	uint64_t packed = find_rule(w, pc);
+	struct cfi_rule rule = cfi_unpack(packed);
 
-	if (__builtin_expect(c->pc == key, 1))
-		return c->packed;
-	if (!rules_get(w->rules, key, &packed)) {
-		packed = rule_slow(w, pc, key);
-		if (!packed)
-			return 0;
-	}
-	c->pc = key;
+	if (!packed)
+		return false;
+	c->key = pc ^ w->salt;
+	c->mix = mix(c->key);
 	c->packed = packed;
-	return packed;
+	c->cfa = rule.cfa_offset;
+	c->bp = rule.bp_offset;
+	c->fast = FAST_NO;
+	if (rule.kind == CFI_SP && rule.bp == CFI_BP_SAME)
+		c->fast = FAST_SP;
+	else if (rule.kind == CFI_SP && rule.bp == CFI_BP_AT_CFA)
+		c->fast = FAST_SP_BP;
+	return true;
+}
+
+static inline struct cached_rule *cache_slot(struct stack *s, uint64_t key)
+{
+	return &s->cache[(key ^ key >> CACHE_BITS) & ((1 << CACHE_BITS) - 1)];
 }
 
 /* Offsets in the kernel's struct ucontext, which lies at sp (x86-64 ABI). */
@@ -166,239 +243,277 @@ static bool step_signal(struct walk *w)
 	    !load(w->bounds, at + UCONTEXT_R12 + 24, &r->r15) ||
 	    !load(w->bounds, at + UCONTEXT_RSP, &r->sp))
 		return false;
-	w->exact = true;
+	r->pc++; /* exact: see struct stack_frame */
+	w->bp_owner = -1;
 	return true;
 }
 
 enum step { STEPPED, ENDED, FAILED, NEEDS_FULL };
 
-static enum step step_full(struct walk *w, uint64_t pc, uint64_t *ra_slot)
+static enum step step_full(struct walk *w)
 {
-	const struct unwind_module *m = find_module(w->modules, pc);
-	uint64_t sp = w->regs.sp;
+	const struct unwind_module *m = find_module(w->modules, w->regs.pc - 1);
+	uint64_t sp = w->regs.sp, slot = 0;
 
-	if (!m || !cfi_step_full(m, pc, &w->regs, w->bounds, ra_slot) ||
+	if (!m ||
+	    !cfi_step_full(m, w->regs.pc - 1, &w->regs, w->bounds, &slot) ||
 	    w->regs.sp <= sp)
 		return FAILED;
-	return STEPPED;
+	return w->regs.pc ? STEPPED : ENDED;
 }
 
-/* CFI_SP and CFI_BP are nearly all; kept small for the inliner. */
-static inline enum step step(struct stack *s, struct walk *w, unsigned depth)
+/* Somebody needs the present bp: its slot must be verified from now on. */
+static void bp_matters(struct stack *s, const struct walk *w)
 {
-	uint64_t pc = w->exact ? w->regs.pc : w->regs.pc - 1;
-	uint64_t packed = rule_of(s, w, pc);
-	struct activation *a = &s->fresh_kept[depth];
+	if (w->bp_owner >= 0 && s->fresh.link[w->bp_owner] != IRREGULAR)
+		s->fresh.link[w->bp_owner] = w->bp_slot;
+}
+
+static bool step_bp(struct stack *s, struct walk *w,
+		    const struct cfi_rule *rule, uint64_t cfa)
+{
+	uint64_t slot = (rule->bp == CFI_BP_AT_CFA ? cfa : w->regs.bp) +
+			(uint64_t)(int64_t)rule->bp_offset;
+
+	if (rule->bp == CFI_BP_SAME)
+		return true;
+	if (rule->bp == CFI_BP_AT_BP)
+		bp_matters(s, w);
+	if (!load(w->bounds, slot, &w->regs.bp))
+		return false;
+	w->bp_owner = (int)w->fresh;
+	w->bp_slot = slot;
+	return true;
+}
+
+/* Any rule; the frame's place in `fresh` is already filled. */
+static enum step step_any(struct stack *s, struct walk *w, uint64_t packed)
+{
 	struct cfi_rule rule = cfi_unpack(packed);
 	uint64_t cfa, sp = w->regs.sp, bp = w->regs.bp;
 
-	if (__builtin_expect(!packed, 0)) {
-		w->missing_pc = pc;
-		return FAILED;
-	}
-	w->exact = false;
 	switch (rule.kind) {
 	case CFI_SP:
 		cfa = sp + (uint64_t)(int64_t)rule.cfa_offset;
 		break;
 	case CFI_BP:
 		cfa = bp + (uint64_t)(int64_t)rule.cfa_offset;
-		if (w->bp_owner >= 0)
-			s->fresh_kept[w->bp_owner].bp_slot |= 1;
+		bp_matters(s, w);
 		break;
 	case CFI_BP_LOAD:
 		if (!load(w->bounds, bp + (uint64_t)(int64_t)rule.cfa_offset,
 			  &cfa))
 			return FAILED;
-		if (w->bp_owner >= 0)
-			s->fresh_kept[w->bp_owner].bp_slot |= 1;
+		bp_matters(s, w);
+		s->fresh.link[w->fresh] = IRREGULAR; /* that word may change */
 		break;
 	case CFI_PLT:
-		cfa = sp + 8 + ((pc & 15) >= 11 ? 8 : 0);
+		cfa = sp + 8 + (((w->regs.pc - 1) & 15) >= 11 ? 8 : 0);
 		break;
 	case CFI_SIGNAL:
+		s->fresh.link[w->fresh] = IRREGULAR;
 		return step_signal(w) && w->regs.sp > sp ? STEPPED : FAILED;
 	case CFI_END:
 		return ENDED;
 	case CFI_FULL:
-		return w->full ? step_full(w, pc, &a->ra_slot) : NEEDS_FULL;
+		s->fresh.link[w->fresh] = IRREGULAR;
+		return w->full ? step_full(w) : NEEDS_FULL;
 	default:
 		return FAILED;
 	}
-	if (w->full)
-		return step_full(w, pc, &a->ra_slot);
-	a->ra_slot = cfa - 8;
-	if (cfa <= sp || !load(w->bounds, cfa - 8, &w->regs.pc))
-		return FAILED;
-	if (rule.bp != CFI_BP_SAME) {
-		uint64_t slot = (rule.bp == CFI_BP_AT_CFA ? cfa : bp) +
-				(uint64_t)(int64_t)rule.bp_offset;
-
-		if (!load(w->bounds, slot, &w->regs.bp))
-			return FAILED;
-		a->bp_slot = slot; /* aligned; bit 0: it mattered */
-		w->bp_owner = (int)depth;
+	if (w->full) {
+		s->fresh.link[w->fresh] = IRREGULAR;
+		return step_full(w);
 	}
+	if (cfa <= sp || !load(w->bounds, cfa - 8, &w->regs.pc) ||
+	    !step_bp(s, w, &rule, cfa))
+		return FAILED;
 	w->regs.sp = cfa;
 	return w->regs.pc ? STEPPED : ENDED;
 }
 
 /*
- * Frame @j of the previous stack is the activation we are at.  True when all
- * that it was unwound by still stands; else *@from is the outermost frame
- * whose callers have changed.
+ * How many outermost frames of the previous stack stand: what lies above
+ * @sp only, and not the innermost (nothing vouches for its pc).
  */
-static bool outer_unchanged(const struct stack *s, int j, int *from)
+static unsigned count_standing(const struct stack *s, uint64_t sp,
+			       const struct stack_bounds *b)
 {
-	for (int k = j; k > 0; k--) {
-		const struct activation *a = &s->kept[k];
-
-		if (!a->ra_slot ||
-		    *(const uint64_t *)a->ra_slot != s->frames[k - 1].pc ||
-		    (a->bp_slot &&
-		     *(const uint64_t *)a->bp_slot != s->kept[k - 1].bp)) {
-			*from = k;
-			return false;
-		}
-	}
-	return true;
-}
-
-/*
- * The index of the previous stack's frame that is the same activation as
- * @regs, outer part verified; -1 when there is none.  *@cursor only moves
- * outwards.
- */
-static inline int join(const struct stack *s, const struct walk *w, int *cursor)
-{
-	const struct stack_regs *regs = &w->regs;
-	int j = *cursor, from;
-
-	while (j >= 0 && s->frames[j].sp < regs->sp)
-		j--;
-	*cursor = j;
-	if (j < 0 || s->frames[j].sp != regs->sp ||
-	    s->frames[j].pc != regs->pc || s->kept[j].bp != regs->bp ||
-	    (s->frames[j].flags & STACK_EXACT_PC) != (w->exact ? 1u : 0u))
-		return -1;
-	if (outer_unchanged(s, j, &from))
-		return j;
-	*cursor = from - 1;
-	return -1;
-}
-
-static inline uint64_t mix(uint64_t hash, const struct stack_frame *f)
-{
-	uint64_t x = (hash ^ (f->pc << 1 | f->flags)) * 0x9e3779b97f4a7c15ULL;
-
-	x ^= x >> 29;
-	x *= 0xbf58476d1ce4e5b9ULL;
-	x ^= x >> 32;
-	return x ? x : 1;
-}
-
-/* Put the fresh frames, leaf first, after the @joined kept ones. */
-static void merge(struct stack *s, unsigned joined, unsigned fresh,
-		  uint64_t seed)
-{
-	uint64_t hash = joined ? s->frames[joined - 1].hash : seed;
-
-	for (unsigned i = 0; i < fresh; i++) {
-		struct stack_frame *to = &s->frames[joined + i];
-		unsigned from = fresh - 1 - i;
-
-		*to = s->fresh[from];
-		hash = mix(hash, to);
-		to->hash = hash;
-		s->kept[joined + i] = s->fresh_kept[from];
-		/* bit 0: somebody further out relied on this bp */
-		if (s->kept[joined + i].bp_slot & 1)
-			s->kept[joined + i].bp_slot &= ~1ULL;
-		else
-			s->kept[joined + i].bp_slot = 0;
-	}
-	s->count = joined + fresh;
-}
-
-/* Frames kept from before rely on bp's that the join found unchanged. */
-static unsigned walk_out(struct stack *s, struct walk *w, unsigned *fresh)
-{
-	int cursor = (int)s->count - 1, joined;
+	const struct frames *k = &s->kept;
 	unsigned n = 0;
 
-	for (;;) {
-		enum step outcome;
+	if (s->end != STACK_ROOT || s->count < 2 || k->sp[0] > b->high)
+		return 0;
+	while (n + 1 < s->count && k->sp[n] > sp &&
+	       *(const uint64_t *)(k->sp[n] - 8) == k->pc[n]) {
+		uint64_t link = k->link[n + 1];
 
-		joined = join(s, w, &cursor);
-		if (joined >= 0)
+		if (__builtin_expect(link != 0, 0) &&
+		    (link == IRREGULAR || *(const uint64_t *)link != k->bp[n]))
 			break;
-		if (n == STACK_MAX_FRAMES) {
-			s->end = STACK_TRUNCATED;
-			break;
-		}
-		s->fresh[n] = (struct stack_frame) {
-			.pc = w->regs.pc,
-			.sp = w->regs.sp,
-			.flags = w->exact ? STACK_EXACT_PC : 0,
-		};
-		s->fresh_kept[n] = (struct activation) { w->regs.bp, 0, 0 };
-		outcome = step(s, w, n);
-		if (outcome == NEEDS_FULL) {
-			*fresh = n;
-			return UINT32_MAX;
-		}
 		n++;
-		if (outcome == STEPPED)
-			continue;
-		s->end = outcome == ENDED ? STACK_ROOT : STACK_BROKEN;
-		s->missing_pc = w->missing_pc;
-		break;
 	}
-	*fresh = n;
-	/* The bp's loaded inside are what the kept part stands on. */
-	if (joined >= 0 && w->bp_owner >= 0)
-		s->fresh_kept[w->bp_owner].bp_slot |= 1;
-	return joined >= 0 ? (unsigned)joined + 1 : 0;
+	return n;
+}
+
+/* Has the walk met the innermost standing frame?  Drop what it has passed. */
+static inline bool meets(const struct stack *s, struct walk *w)
+{
+	unsigned n = w->standing;
+
+	while (n > 0 && s->kept.sp[n - 1] < w->regs.sp)
+		n--;
+	w->standing = n;
+	return n > 0 && s->kept.sp[n - 1] == w->regs.sp &&
+	       s->kept.pc[n - 1] == w->regs.pc &&
+	       s->kept.bp[n - 1] == w->regs.bp;
+}
+
+static inline void put_fresh(struct stack *s, const struct walk *w)
+{
+	unsigned n = w->fresh;
+
+	s->fresh.pc[n] = w->regs.pc;
+	s->fresh.sp[n] = w->regs.sp;
+	s->fresh.bp[n] = w->regs.bp;
+	s->fresh.link[n] = 0;
+}
+
+/* Step outwards until the walk ends or meets what stands. */
+static enum step walk_out(struct stack *s, struct walk *w, bool *met)
+{
+	const uint64_t low = w->bounds->low + 8, high = w->bounds->high;
+	enum step outcome = STEPPED;
+
+	for (;;) {
+		struct cached_rule *c = cache_slot(s, w->regs.pc ^ w->salt);
+
+		if (w->standing && s->kept.sp[w->standing - 1] <= w->regs.sp &&
+		    meets(s, w)) {
+			*met = true;
+			return STEPPED;
+		}
+		if (w->fresh == STACK_MAX_FRAMES)
+			return STEPPED; /* too deep */
+		put_fresh(s, w);
+		if (c->key != (w->regs.pc ^ w->salt) &&
+		    !cache_fill(c, w, w->regs.pc)) {
+			w->missing_pc = w->regs.pc - 1;
+			w->hash += mix(w->regs.pc ^ w->salt) * w->power;
+			w->power *= HASH_K;
+			w->fresh++;
+			return FAILED;
+		}
+		w->hash += c->mix * w->power;
+		w->power *= HASH_K;
+		if (likely(c->fast && !w->full)) {
+			uint64_t cfa = w->regs.sp + (uint64_t)(int64_t)c->cfa;
+
+			if (cfa < low || cfa > high || cfa & 7 ||
+			    cfa <= w->regs.sp) {
+				w->fresh++;
+				return FAILED;
+			}
+			if (c->fast == FAST_SP_BP) {
+				uint64_t slot = cfa + (uint64_t)(int64_t)c->bp;
+
+				if (!load(w->bounds, slot, &w->regs.bp)) {
+					w->fresh++;
+					return FAILED;
+				}
+				w->bp_owner = (int)w->fresh;
+				w->bp_slot = slot;
+			}
+			w->regs.sp = cfa;
+			w->regs.pc = *(const uint64_t *)(cfa - 8);
+			w->fresh++;
+			if (likely(w->regs.pc))
+				continue;
+			return ENDED;
+		}
+		outcome = step_any(s, w, c->packed);
+		if (outcome == NEEDS_FULL)
+			return NEEDS_FULL;
+		w->fresh++;
+		if (outcome != STEPPED)
+			return outcome;
+	}
+}
+
+/* Put the fresh frames, leaf first, after the standing ones. */
+static void merge(struct stack *s, const struct walk *w, unsigned standing)
+{
+	struct frames *to = &s->kept, *from = &s->fresh;
+	unsigned n = w->fresh;
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned k = standing + n - 1 - i;
+
+		to->pc[k] = from->pc[i];
+		to->sp[k] = from->sp[i];
+		to->bp[k] = from->bp[i];
+		to->link[k] = from->link[i];
+	}
+	s->count = standing + n;
+	if (s->hashed > standing)
+		s->hashed = standing;
+	if (standing)
+		s->hash = w->hash + w->power * prefix_hash(s, standing - 1);
+	else
+		s->hash = prefix_hash(s, s->count - 1);
+}
+
+static void walk_begin(struct walk *w, const struct stack_regs *regs)
+{
+	w->regs = *regs;
+	w->hash = 0;
+	w->power = 1;
+	w->fresh = 0;
+	w->bp_owner = -1;
+	w->missing_pc = 0;
 }
 
 unsigned stack_unwind(struct stack *s, const struct stack_regs *regs,
 		      const struct stack_bounds *bounds,
 		      const struct unwind_modules *modules, struct rules *rules)
 {
-	struct walk w = {
-		.regs = *regs,
-		.bounds = bounds,
-		.modules = modules,
-		.rules = rules,
-		.exact = true,
-		.bp_owner = -1,
-	};
-	unsigned fresh, joined;
+	struct walk w;
+	bool met = false;
+	enum step outcome;
 
-	if (!modules || bounds->high < bounds->low + 8) {
-		s->count = 0;
+	if (!modules || bounds->high < bounds->low + 16) {
+		stack_forget(s);
 		s->end = STACK_BROKEN;
 		s->missing_pc = 0;
 		return 0;
 	}
-	if (s->end != STACK_ROOT || s->generation != modules->generation)
-		s->count = 0;
+	if (s->generation != modules->generation)
+		stack_forget(s);
 	s->generation = modules->generation;
-	joined = walk_out(s, &w, &fresh);
-	if (joined == UINT32_MAX) { /* rare: once more, with all registers */
-		w.regs = *regs;
-		w.exact = w.full = true;
-		w.bp_owner = -1;
-		s->count = 0;
-		joined = walk_out(s, &w, &fresh);
+	w.bounds = bounds;
+	w.modules = modules;
+	w.rules = rules;
+	w.salt = salt_of(modules->generation);
+	w.full = false;
+	walk_begin(&w, regs);
+	w.standing = count_standing(s, regs->sp, bounds);
+	outcome = walk_out(s, &w, &met);
+	if (outcome == NEEDS_FULL) { /* rare: once more, with all registers */
+		walk_begin(&w, regs);
+		w.standing = 0;
+		w.full = true;
+		outcome = walk_out(s, &w, &met);
 	}
-	if (joined + fresh > STACK_MAX_FRAMES) { /* keep the leaf-most */
-		s->end = STACK_TRUNCATED;
-		fresh = fresh < STACK_MAX_FRAMES ? fresh : STACK_MAX_FRAMES;
-		joined = 0;
+	if (met && w.standing + w.fresh <= STACK_MAX_FRAMES) {
+		bp_matters(s, &w);
+		merge(s, &w, w.standing);
+		return w.standing;
 	}
-	if (!joined)
-		s->count = 0;
-	merge(s, joined, fresh, (uint64_t)s->end + modules->generation);
-	return joined;
+	s->hashed = 0;
+	s->end = met || outcome == STEPPED ? STACK_TRUNCATED
+		 : outcome == ENDED	   ? STACK_ROOT
+					   : STACK_BROKEN;
+	s->missing_pc = w.missing_pc;
+	merge(s, &w, 0);
+	return 0;
 }

@@ -50,43 +50,43 @@ enum stack_end {
 };
 
 /*
- * One frame.  `hash` identifies this frame and all its callers, so equal
- * hashes mean equal stacks from the root down to here.
+ * One frame.  The code it stands in is found at pc - 1, always: pc is a
+ * return address (whose call can be the last instruction of its function),
+ * or, where a signal interrupted the frame, the interrupted address plus one.
  */
 struct stack_frame {
-	uint64_t pc;   /* raw: a return address unless STACK_EXACT_PC */
+	uint64_t pc;
 	uint64_t sp;   /* the frame's own sp = CFA of its callee */
-	uint64_t hash; /* of pcs and flags from the root to here; never 0 */
-	uint32_t flags;
-	uint32_t owner; /* the caller's to use; 0 in a frame just unwound */
+	uint64_t hash; /* of the pcs from the root to here; never 0 */
 };
-#define STACK_EXACT_PC 1u /* leaf of a capture, or interrupted by a signal */
 
 struct stack_regs { /* the registers a caller's frame can depend on */
-	uint64_t pc, sp, bp, bx, r12, r13, r14, r15;
+	uint64_t pc, sp, bp, bx, r12, r13, r14, r15; /* pc as above */
 };
 
 struct stack_bounds { /* the memory that may be read: [low, high) */
 	uint64_t low, high;
 };
 
-struct stack; /* one a thread; about 80 KiB, touched as deep as it gets */
+struct stack; /* one a thread; about 110 KiB, touched as deep as it gets */
 
 size_t stack_size(void);
 /* @memory: stack_size() zeroed bytes, 64-byte aligned. */
 struct stack *stack_init(void *memory);
 
 /*
- * Unwind from @regs.  Afterwards stack_frames() are root first.  Returns the
- * number of outermost frames that are the same activations as in the previous
- * call on this struct stack, and so kept their `owner`; every frame after
- * them is new, its owner 0.
+ * Unwind from @regs.  Returns the number of outermost frames that are the
+ * same activations as in the previous call on this struct stack; when that
+ * is all of them, it is the same stack.
  */
 unsigned stack_unwind(struct stack *s, const struct stack_regs *regs,
 		      const struct stack_bounds *bounds,
 		      const struct unwind_modules *modules,
 		      struct rules *rules);
-struct stack_frame *stack_frames(struct stack *s, unsigned *count);
+unsigned stack_depth(const struct stack *s);
+uint64_t stack_hash(const struct stack *s); /* of the innermost frame */
+/* Frame @index, 0 being the root. */
+struct stack_frame stack_frame(struct stack *s, unsigned index);
 enum stack_end stack_end(const struct stack *s);
 /* With STACK_BROKEN: the pc no module covered, or 0 when that was not why. */
 uint64_t stack_missing_pc(const struct stack *s);
