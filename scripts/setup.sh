@@ -3,7 +3,7 @@
 # Install what Strandline is built, tested and benchmarked with, from the
 # distribution's own packages.  Run it as root or as somebody who may sudo.
 #
-#   scripts/setup.sh [build] [test] [bench]      no group: all of them
+#   scripts/setup.sh [build] [server] [test] [bench]    no group: all of them
 #
 # When everything is there already it only asks dpkg, which takes 0.1 s.
 set -euo pipefail
@@ -17,25 +17,29 @@ build_packages=(
 	liblzma-dev
 )
 
+# The bundled Python server, which the demo, the tests and the bench run.
+server_packages=(
+	python3 python3-numpy python3-fastapi python3-faiss python3-uvicorn
+	python3-uvloop python3-httptools python3-redis gunicorn
+)
+
 # Unit tests (Criterion, libunwind as the oracle), fuzzers (clang), style,
-# the bundled servers and the real ones, and the roots of other releases.
+# the C server and the real ones, and the roots of other releases.
 test_packages=(
+	"${server_packages[@]}"
 	libcriterion-dev libunwind-dev libjemalloc-dev libmicrohttpd-dev
 	libsqlite3-dev clang libclang-rt-14-dev clang-format shellcheck
-	libc6-dbg binutils man-db procps curl chromium libxml2-utils
-	python3 python3-pytest python3-httpx python3-jsonschema python3-yaml
-	python3-numpy python3-fastapi python3-faiss python3-uvicorn
-	python3-uvloop python3-httptools python3-redis
-	gunicorn redis-server nginx-light debootstrap
+	libc6-dbg git binutils man-db procps curl chromium libxml2-utils
+	python3-pytest python3-httpx python3-jsonschema python3-yaml
+	redis-server nginx-light debootstrap
 	libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0
 )
 
 # The peers that the bench stands beside, and the load.
 bench_packages=(
+	"${server_packages[@]}"
 	heaptrack google-perftools libgoogle-perftools4 libjemalloc2
 	redis-server redis-tools wrk time
-	python3 python3-numpy python3-fastapi python3-faiss python3-uvicorn
-	python3-uvloop python3-httptools python3-redis
 )
 
 usage() {
@@ -100,13 +104,14 @@ wanted=()
 for group in "${groups[@]}"; do
 	case $group in
 	build) wanted+=("${build_packages[@]}") ;;
+	server) wanted+=("${server_packages[@]}") ;;
 	test) wanted+=("${test_packages[@]}") ;;
 	bench) wanted+=("${bench_packages[@]}") ;;
 	-h | --help)
 		usage
 		exit 0
 		;;
-	*) die "unknown group '$group': say build, test or bench" ;;
+	*) die "unknown group '$group': say build, server, test or bench" ;;
 	esac
 done
 

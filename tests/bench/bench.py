@@ -172,6 +172,11 @@ def main():
     with tempfile.TemporaryDirectory(prefix="strandline-bench.") as scratch:
         for workload in plan:
             progress(f"{workload.name}: {workload.about}")
+            try:
+                workload.prepare(pathlib.Path(scratch))
+            except workloads.Broken as why:
+                results.note(f"{workload.name} left out: {why}")
+                continue
             measure(workload, candidates, rounds, results, scratch)
 
     print(table(candidates, plan, results))

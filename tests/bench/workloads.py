@@ -11,6 +11,8 @@ import time
 import urllib.error
 import urllib.request
 
+import profilers
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"
@@ -49,6 +51,9 @@ class Program:
     def missing(self):
         program = pathlib.Path(self.command[0])
         return None if program.exists() else f"{program} is not built"
+
+    def prepare(self, folder):
+        pass
 
     def run(self, profiler, folder):
         pairs = max(int(self.pairs * profiler.share), 10000)
@@ -182,13 +187,17 @@ class Search:
             return "tests/servers/rag_fastapi is not there"
         return None
 
+    def prepare(self, folder):
+        """The first start of all builds the corpus."""
+        seconds, self.seconds = self.seconds, 1
+        self.run(profilers.Profiler(), folder)
+        self.seconds = seconds
+
     def run(self, profiler, folder):
         port = free_port()
         base = f"http://127.0.0.1:{port}"
-        command = [PYTHON, "-m", "uvicorn", "app:app", "--app-dir",
-                   str(ROOT / "tests/servers/rag_fastapi"), "--host",
-                   "127.0.0.1", "--port", str(port), "--log-level",
-                   "warning", "--no-access-log"]
+        command = [PYTHON, str(ROOT / "tests/servers/rag_fastapi"),
+                   "--port", str(port)]
 
         def healthy():
             try:
@@ -197,7 +206,7 @@ class Search:
             except (urllib.error.URLError, OSError):
                 return False
 
-        with Server(profiler, folder, command, "python3") as server:
+        with Server(profiler, folder, command, "python") as server:
             start = server.wait_for(healthy)
             self.load(base, 1)
             output = self.load(base, self.seconds)
@@ -233,6 +242,9 @@ class Redis:
             if not shutil.which(program):
                 return f"{program} is not installed"
         return None
+
+    def prepare(self, folder):
+        pass
 
     def run(self, profiler, folder):
         port = free_port()
