@@ -90,7 +90,7 @@ void name_put_place(struct buf *out, const struct model_frame *f, uint32_t line,
 	if (python || !f->module[0])
 		return;
 	buf_puts(out, f->file ? " in " : "");
-	buf_puts(out, full ? f->module : name_base(f->module));
+	buf_puts(out, full || !f->file ? f->module : name_base(f->module));
 }
 
 const char *name_module_kind(enum module_kind kind)

@@ -26,8 +26,9 @@ const char *name_source(const char *path);
 void name_put_label(struct buf *out, const struct model_frame *frame);
 
 /*
- * Where the code stands: "main.py:88", "index.cpp:120 in libfaiss.so".  @full
- * gives whole paths.  Nothing when nothing is known.
+ * Where the code stands: "main.py:88", "index.cpp:120 in libfaiss.so", or the
+ * module's whole path where that is all that is known.  @full gives every path
+ * whole.
  */
 void name_put_place(struct buf *out, const struct model_frame *frame,
 		    uint32_t line, bool full);

@@ -55,7 +55,7 @@ static void put_server(const struct layout *l, const struct model *m)
 		return;
 	}
 	text_labelled(l, "server", LAYOUT_PLAIN, p->command);
-	snprintf(detail, sizeof(detail), "pid %d, %s, %s malloc", p->pid,
+	snprintf(detail, sizeof(detail), "pid %d, %s, allocator %s", p->pid,
 		 p->exe, p->allocator ? p->allocator : "unknown");
 	text_labelled(l, "", LAYOUT_FAINT, detail);
 }
@@ -70,9 +70,9 @@ static void put_recording(const struct layout *l, const struct model *m)
 			 units_format_bytes(size, m->mean_bytes));
 	else
 		snprintf(mode, sizeof(mode), "every allocation (%s)", m->mode);
-	snprintf(text, sizeof(text), "%s, %s, %s on %s", m->name,
+	snprintf(text, sizeof(text), "%s, %s, %s%s%s", m->name,
 		 units_format_duration(duration, m->duration * 1e9), mode,
-		 m->host ? m->host : "an unknown host");
+		 m->host && m->host[0] ? ", on " : "", m->host ? m->host : "");
 	text_labelled(l, "recording", LAYOUT_PLAIN, text);
 	if (m->torn)
 		text_labelled(l, "", LAYOUT_ALARM,

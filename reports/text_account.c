@@ -141,7 +141,7 @@ static void put_process(const struct layout *l, const struct model *m,
 	buf_putc(l->out, '\n');
 }
 
-static void put_process_heads(const struct layout *l)
+static void put_process_heads(const struct layout *l, const struct model *m)
 {
 	layout_style(l, LAYOUT_TITLE);
 	layout_put(l, "PROCESSES", TEXT_LABEL_WIDTH, LAYOUT_LEFT);
@@ -149,7 +149,8 @@ static void put_process_heads(const struct layout *l)
 	layout_style(l, LAYOUT_FAINT);
 	layout_put(l, "state", STATE_WIDTH, LAYOUT_LEFT);
 	layout_put(l, "RSS peak", PEAK_WIDTH, LAYOUT_RIGHT);
-	layout_put(l, "allocations", COUNT_WIDTH, LAYOUT_RIGHT);
+	layout_put(l, m->mean_bytes > 0 ? "samples" : "allocations",
+		   COUNT_WIDTH, LAYOUT_RIGHT);
 	layout_fill(l, 2);
 	layout_put(l, "malloc", MALLOC_WIDTH, LAYOUT_LEFT);
 	buf_puts(l->out, "command");
@@ -186,7 +187,7 @@ void text_processes(const struct layout *l, const struct model *m)
 	if (m->process_count < 2)
 		return;
 	buf_putc(l->out, '\n');
-	put_process_heads(l);
+	put_process_heads(l, m);
 	for (uint32_t i = 0; i < m->process_count; i++) {
 		const struct model_process *p = &m->processes[i];
 
@@ -256,10 +257,12 @@ void text_cost(const struct layout *l, const struct model *m)
 		   units_format_bytes(size, c->self_bytes_peak));
 	if (c->target_cpu_pct >= 0)
 		buf_printf(&text, ", %.1f%% of a core", c->target_cpu_pct);
-	buf_printf(&text, ", %.0f ms at its start", c->startup_ms);
-	buf_printf(&text, "; %s and %.1f%% of a core beside it",
-		   units_format_bytes(size, c->profiler_rss_bytes),
-		   c->profiler_cpu_pct);
+	buf_printf(&text, ", %s at its start",
+		   units_format_duration(size, c->startup_ms * 1e6));
+	if (c->profiler_rss_bytes > 0) /* else nobody watched from beside */
+		buf_printf(&text, "; %s and %.1f%% of a core beside it",
+			   units_format_bytes(size, c->profiler_rss_bytes),
+			   c->profiler_cpu_pct);
 	buf_printf(&text, "; %s on disk",
 		   units_format_bytes(size, c->recording_bytes));
 	put_line(l, "cost", LAYOUT_PLAIN, &text);

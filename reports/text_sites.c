@@ -132,8 +132,10 @@ static void put_group(const struct layout *l, const struct model *m,
 
 struct shown {
 	uint32_t frame;
-	uint32_t hidden; /* frames like it that follow, further from the leaf */
+	uint32_t machinery; /* so many frames of machinery; 0: this frame */
 };
+
+typedef VEC(struct shown) shown_frames;
 
 /* The inside of the interpreter and of libc is told by its number of frames. */
 static bool is_machinery(const struct model_frame *f)
@@ -142,31 +144,20 @@ static bool is_machinery(const struct model_frame *f)
 					   f->module_kind == MODULE_LIBC);
 }
 
-static void put_frame(const struct layout *l, const struct model *m,
-		      const struct shown *s)
+static void put_frame(const struct layout *l, const struct model_frame *f)
 {
-	const struct model_frame *f = &m->frames[s->frame];
-	struct model_frame without_module = *f;
+	struct model_frame place = *f;
 	struct buf text = BUF_INIT;
 
+	/* Where the file is known, the module says little more. */
+	place.module = f->file ? "" : name_base(f->module);
+	name_put_place(&text, &place, f->line, false);
 	layout_fill(l, 2);
-	if (is_machinery(f)) {
-		buf_printf(&text, "… %u frame%s of %s", s->hidden + 1,
-			   s->hidden > 0 ? "s" : "", name_base(f->module));
-		layout_style(l, LAYOUT_FAINT);
-		layout_put(l, text.bytes ? text.bytes : "", l->columns - 2,
-			   LAYOUT_LAST);
-	} else {
-		/* Where the file is known, the module says little more. */
-		if (f->file)
-			without_module.module = "";
-		name_put_place(&text, &without_module, f->line, false);
-		layout_put(l, f->function, FUNCTION_WIDTH, LAYOUT_LEFT);
-		layout_fill(l, 2);
-		layout_style(l, LAYOUT_FAINT);
-		layout_put(l, text.bytes ? text.bytes : "",
-			   l->columns - FUNCTION_WIDTH - 4, LAYOUT_LAST_TAIL);
-	}
+	layout_put(l, f->function, FUNCTION_WIDTH, LAYOUT_LEFT);
+	layout_fill(l, 2);
+	layout_style(l, LAYOUT_FAINT);
+	layout_put(l, text.bytes ? text.bytes : "",
+		   l->columns - FUNCTION_WIDTH - 4, LAYOUT_LAST_TAIL);
 	layout_style(l, LAYOUT_PLAIN);
 	buf_putc(l->out, '\n');
 	if (text.failed)
@@ -174,37 +165,77 @@ static void put_frame(const struct layout *l, const struct model *m,
 	buf_free(&text);
 }
 
+static void put_machinery(const struct layout *l, const struct model_frame *f,
+			  uint32_t count)
+{
+	layout_style(l, LAYOUT_FAINT);
+	buf_printf(l->out, "  … %u frame%s of ", count, count > 1 ? "s" : "");
+	layout_put(l, name_base(f->module), 40, LAYOUT_LAST);
+	layout_style(l, LAYOUT_PLAIN);
+	buf_putc(l->out, '\n');
+}
+
+/* The frames of the stack that ends at @node, leaf first. */
+static int collect(shown_frames *lines, const struct model *m,
+		   const struct report_options *opt, uint32_t node)
+{
+	for (; node != MODEL_NONE; node = m->nodes[node].parent) {
+		uint32_t frame = m->nodes[node].frame;
+		struct shown *line;
+
+		if (report_hides(opt, &m->frames[frame]))
+			continue;
+		line = vec_push(lines);
+		if (!line)
+			return -ENOMEM;
+		line->frame = frame;
+	}
+	return 0;
+}
+
+/* Runs of machinery become one line each, unless there is nothing else. */
+static void shorten(shown_frames *lines, const struct model *m)
+{
+	struct shown *from, *to = lines->at;
+	bool anything_else = false;
+
+	vec_foreach (lines, from)
+		if (!is_machinery(&m->frames[from->frame]))
+			anything_else = true;
+	if (!anything_else)
+		return;
+	vec_foreach (lines, from) {
+		if (!is_machinery(&m->frames[from->frame]))
+			*to++ = *from;
+		else if (to > lines->at && to[-1].machinery > 0)
+			to[-1].machinery++;
+		else
+			*to++ = (struct shown) { from->frame, 1 };
+	}
+	lines->count = (size_t)(to - lines->at);
+}
+
 /* Leaf first, as a traceback is read from where it happened. */
 static int put_stack(const struct layout *l, const struct model *m,
 		     const struct report_options *opt, uint32_t node)
 {
-	VEC(struct shown) lines = VEC_INIT;
+	shown_frames lines = VEC_INIT;
 	size_t omitted = 0;
+	int rc = collect(&lines, m, opt, node);
 
-	for (; node != MODEL_NONE; node = m->nodes[node].parent) {
-		const struct model_frame *f = &m->frames[m->nodes[node].frame];
-		struct shown *last =
-			lines.count ? &lines.at[lines.count - 1] : NULL;
-
-		if (report_hides(opt, f))
-			continue;
-		if (last && is_machinery(f) &&
-		    is_machinery(&m->frames[last->frame])) {
-			last->hidden++;
-			continue;
-		}
-		last = vec_push(&lines);
-		if (!last) {
-			vec_free(&lines);
-			return -ENOMEM;
-		}
-		last->frame = m->nodes[node].frame;
-	}
+	if (rc == 0 && lines.count > 0)
+		shorten(&lines, m);
 	/* Of a long one, the leaf's side says more than the root's. */
 	if (lines.count > MAX_FRAMES)
 		omitted = lines.count - (MAX_FRAMES - 1);
-	for (size_t i = 0; i < lines.count - omitted; i++)
-		put_frame(l, m, &lines.at[i]);
+	for (size_t i = 0; i < lines.count - omitted; i++) {
+		const struct shown *s = &lines.at[i];
+
+		if (s->machinery > 0)
+			put_machinery(l, &m->frames[s->frame], s->machinery);
+		else
+			put_frame(l, &m->frames[s->frame]);
+	}
 	if (omitted > 0) {
 		layout_style(l, LAYOUT_FAINT);
 		buf_printf(l->out, "  … and %zu further out", omitted);
@@ -212,7 +243,7 @@ static int put_stack(const struct layout *l, const struct model *m,
 		buf_putc(l->out, '\n');
 	}
 	vec_free(&lines);
-	return 0;
+	return rc;
 }
 
 static void put_title(const struct layout *l, const struct model *m,
