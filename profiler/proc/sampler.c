@@ -289,6 +289,29 @@ static void add_children(struct sampler *s)
 	}
 }
 
+static void part_with_ended(struct sampler *s)
+{
+	for (size_t i = s->members.count; i-- > 0;) {
+		pid_t pid = usage_pid(s->members.at[i].source);
+
+		if (!s->members.at[i].ended)
+			continue;
+		remove_at(s, i);
+		if (s->events.ended)
+			s->events.ended(s->events.ctx, pid);
+	}
+}
+
+void sampler_drop_ended(struct sampler *s)
+{
+	struct member *m;
+	struct usage u;
+
+	vec_foreach (&s->members, m)
+		m->ended = usage_read(m->source, &u) == -ESRCH;
+	part_with_ended(s);
+}
+
 static void read_everybody(struct sampler *s, bool parts)
 {
 	size_t first = s->parts_turn++;
@@ -299,15 +322,7 @@ static void read_everybody(struct sampler *s, bool parts)
 
 		m->ended = !read_member(s, m, parts);
 	}
-	for (size_t i = count; i-- > 0;) {
-		pid_t pid = usage_pid(s->members.at[i].source);
-
-		if (!s->members.at[i].ended)
-			continue;
-		remove_at(s, i);
-		if (s->events.ended)
-			s->events.ended(s->events.ctx, pid);
-	}
+	part_with_ended(s);
 }
 
 void sampler_tick(struct sampler *s)

@@ -56,6 +56,9 @@ bool sampler_remove(struct sampler *s, pid_t pid);
 bool sampler_has(const struct sampler *s, pid_t pid);
 size_t sampler_count(const struct sampler *s);
 
+/* Take out, and tell, those that have ended; reads nobody. */
+void sampler_drop_ended(struct sampler *s);
+
 /* The timer is due: read everybody. */
 void sampler_tick(struct sampler *s);
 /* Read everybody now, parts too whatever they cost: before an end. */

@@ -1,0 +1,10 @@
+/*
+ * commands: the list.  Each command's own file holds its grammar.
+ */
+#include "profiler/cmd/commands.h"
+
+#include <stddef.h>
+
+const struct command *const commands[] = {
+	&cmd_run, &cmd_mark, &cmd_report, &cmd_completion, &cmd_man, NULL,
+};

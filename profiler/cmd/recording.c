@@ -1,0 +1,213 @@
+/*
+ * recording: the directory that a run fills, seen from outside while the shim
+ * writes into it.
+ */
+#include "profiler/cmd/recording.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "profiler/base/err.h"
+
+#define NAME_LONGEST 64
+#define MOST_NUMBERS 100000
+
+/*
+ * A server started as root often becomes another user before it execs, and
+ * then opens its file as that user: root's recordings are open to all, like
+ * /tmp.
+ */
+static int make(const char *path)
+{
+	if (mkdir(path, 0777) < 0)
+		return -errno;
+	if (geteuid() == 0 && chmod(path, 01777) < 0)
+		return -errno;
+	return 0;
+}
+
+static void plain_name(const char *command, char name[NAME_LONGEST])
+{
+	const char *slash = strrchr(command, '/');
+	size_t len = 0;
+
+	for (const char *at = slash ? slash + 1 : command;
+	     *at && len + 1 < NAME_LONGEST; at++)
+		name[len++] = isalnum((unsigned char)*at) || strchr("._-", *at)
+				      ? *at
+				      : '_';
+	name[len] = '\0';
+	if (len == 0 || name[0] == '.' || name[0] == '-')
+		strcpy(name, "server");
+}
+
+int recording_create(const char *wanted, const char *command,
+		     char path[PATH_MAX], struct err *err)
+{
+	char name[NAME_LONGEST];
+	int rc;
+
+	if (wanted) {
+		snprintf(path, PATH_MAX, "%s", wanted);
+		rc = make(path);
+		if (rc == -EEXIST)
+			return err_set(err, rc,
+				       "%s exists already; choose another "
+				       "name with -o, or remove it",
+				       path);
+		if (rc < 0)
+			return err_set(err, rc, "cannot create %s: %s", path,
+				       strerror(-rc));
+		return 0;
+	}
+	plain_name(command, name);
+	for (int n = 1; n < MOST_NUMBERS; n++) {
+		snprintf(path, PATH_MAX, "%s-%d.strand", name, n);
+		rc = make(path);
+		if (rc != -EEXIST)
+			break;
+	}
+	if (rc < 0)
+		return err_set(err, rc,
+			       "cannot create %s here: %s; name a place with "
+			       "-o",
+			       path, strerror(-rc));
+	return 0;
+}
+
+void recording_discard(const char *path)
+{
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return;
+	unlinkat(dir, "meta.json", 0);
+	unlinkat(dir, "host.slabs", 0);
+	close(dir);
+	rmdir(path);
+}
+
+bool recording_is(const char *path)
+{
+	DIR *list = opendir(path);
+	const struct dirent *entry;
+	bool found = false;
+
+	if (!list)
+		return false;
+	while (!found && (entry = readdir(list))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		found = strcmp(entry->d_name, "meta.json") == 0 ||
+			(dot && strcmp(dot, ".slabs") == 0);
+	}
+	closedir(list);
+	return found;
+}
+
+bool recording_parse_name(const char *name, pid_t *pid, uint32_t *image)
+{
+	unsigned long n, i = 0;
+	char *end;
+
+	if (!isdigit((unsigned char)*name))
+		return false;
+	n = strtoul(name, &end, 10);
+	if (*end == '.' && isdigit((unsigned char)end[1]))
+		i = strtoul(end + 1, &end, 10);
+	if (strcmp(end, ".slabs") != 0 || n == 0 || n > INT_MAX ||
+	    i > UINT32_MAX)
+		return false;
+	*pid = (pid_t)n;
+	*image = (uint32_t)i;
+	return true;
+}
+
+static int open_image(int dir, pid_t pid, uint32_t image)
+{
+	char name[64];
+
+	if (image)
+		snprintf(name, sizeof(name), "%d.%u.slabs", (int)pid, image);
+	else
+		snprintf(name, sizeof(name), "%d.slabs", (int)pid);
+	return openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static bool read_page(int fd, struct recording_page *page)
+{
+	struct slab_file file;
+
+	/* Read, not mapped: a file that is cut must not raise SIGBUS here. */
+	if (pread(fd, &file, sizeof(file), 0) != (ssize_t)sizeof(file) ||
+	    file.magic != SLAB_FILE_MAGIC || file.format > SLAB_FORMAT)
+		return false;
+	*page = (struct recording_page) {
+		.control = file.control,
+		.slabs_taken = file.slabs_taken,
+		.slabs_given_back = file.slabs_given_back,
+		.stats = file.stats,
+		.allocator = file.allocator,
+	};
+	return true;
+}
+
+bool recording_read_page(int dir, pid_t pid, uint32_t image,
+			 struct recording_page *page)
+{
+	int fd = open_image(dir, pid, image);
+	struct recording_page again;
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = read_page(fd, page);
+	/* Its writer makes `turn` odd, writes, and makes it even. */
+	for (int tries = 0; ok && tries < 4; tries++) {
+		ok = read_page(fd, &again);
+		if (ok && again.allocator.turn == page->allocator.turn &&
+		    again.allocator.turn % 2 == 0)
+			break;
+		*page = again;
+		if (tries == 3)
+			page->allocator = (struct slab_allocator_stats) { 0 };
+	}
+	close(fd);
+	return ok;
+}
+
+bool recording_ended(const char *path)
+{
+	DIR *list = opendir(path);
+	const struct dirent *entry;
+	bool any = false, live = false;
+
+	if (!list)
+		return false;
+	while (!live && (entry = readdir(list))) {
+		struct slab_file file;
+		uint32_t image;
+		pid_t pid;
+		int fd;
+
+		if (!recording_parse_name(entry->d_name, &pid, &image))
+			continue;
+		fd = open_image(dirfd(list), pid, image);
+		if (fd < 0)
+			continue;
+		any = true;
+		live = pread(fd, &file, sizeof(file), 0) !=
+			       (ssize_t)sizeof(file) ||
+		       file.ended_monotonic_ns == 0;
+		close(fd);
+	}
+	closedir(list);
+	return any && !live;
+}

@@ -1,0 +1,154 @@
+/*
+ * strandline report: render a recording in one of the report formats.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/err.h"
+#include "profiler/cmd/commands.h"
+#include "profiler/cmd/report.h"
+#include "profiler/cmd/terminal.h"
+#include "profiler/model/model.h"
+#include "reports/report.h"
+
+struct report_args {
+	const char *format, *kind, *output;
+	uint64_t top;
+	bool native_only, python_only;
+};
+
+static const char *format_choice(size_t n)
+{
+	return report_formats[n].name; /* the last one's is NULL */
+}
+
+/* The weights a recording can have; the rest wait for their recorders. */
+static const char *kind_choice(size_t n)
+{
+	static const enum model_kind kinds[] = {
+		MODEL_LIVE, MODEL_ALLOC, MODEL_PEAK, MODEL_TEMPORARY, MODEL_RSS,
+	};
+
+	if (n >= sizeof(kinds) / sizeof(kinds[0]))
+		return NULL;
+	return model_kind_name(kinds[n]);
+}
+
+#define AT(field) offsetof(struct report_args, field)
+
+static const struct opt options[] = {
+	{ 'f', "format", OPT_CHOICE, AT(format), "FORMAT",
+	  "what to write (default text)", format_choice, false },
+	{ 'k', "kind", OPT_CHOICE, AT(kind), "KIND",
+	  "what stacks are weighed by (default live)", kind_choice, false },
+	{ 'o', "output", OPT_TEXT, AT(output), "FILE",
+	  "where to write; - is standard output (default)", NULL, false },
+	{ 0, "top", OPT_COUNT, AT(top), "N",
+	  "rows in tables (default: as the format likes)", NULL, false },
+	{ 0, "native-only", OPT_FLAG, AT(native_only), NULL,
+	  "leave Python frames out of stacks", NULL, false },
+	{ 0, "python-only", OPT_FLAG, AT(python_only), NULL,
+	  "leave native frames out of stacks", NULL, false },
+	{ 0 },
+};
+
+static int write_report(const struct model *m, const struct report_args *args,
+			struct err *err)
+{
+	const struct report_format *format = report_format_find(args->format);
+	bool terminal = strcmp(args->output, "-") == 0;
+	struct report_options opt = {
+		.top = args->top > UINT_MAX ? UINT_MAX : (unsigned)args->top,
+		.color = terminal && terminal_color(),
+		.columns = terminal ? terminal_columns() : 0,
+		.native_only = args->native_only,
+		.python_only = args->python_only,
+	};
+	struct buf out = BUF_INIT;
+	int rc;
+
+	rc = model_kind_parse(args->kind, &opt.kind, err);
+	if (rc < 0)
+		return rc;
+	rc = format->write(m, &opt, &out);
+	if (rc < 0)
+		err_set(err, rc, "%s: cannot write it as %s: %s", m->path,
+			format->name, strerror(-rc));
+	else
+		rc = buf_write_file(&out, args->output, err);
+	buf_free(&out);
+	return rc;
+}
+
+static int load_and_write(const char *recording, const struct report_args *args,
+			  struct err *err)
+{
+	struct model *m;
+	int rc;
+
+	rc = model_load(&m, recording, err);
+	if (rc < 0)
+		return rc;
+	rc = write_report(m, args, err);
+	model_free(m);
+	return rc;
+}
+
+static struct report_args defaults(void)
+{
+	return (struct report_args) {
+		.format = "text",
+		.kind = model_kind_name(MODEL_LIVE),
+		.output = "-",
+	};
+}
+
+int report_summary(const char *recording, struct err *err)
+{
+	struct report_args args = defaults();
+
+	return load_and_write(recording, &args, err);
+}
+
+static int run(int argc, char **argv, struct err *err)
+{
+	struct report_args args = defaults();
+	int arg;
+
+	arg = opt_parse(&cmd_report, &args, argc, argv, err);
+	if (arg < 0)
+		return arg;
+	if (argc - arg != 1)
+		return err_set(err, -EINVAL, "expected one recording: %s",
+			       cmd_report.usage);
+	if (args.native_only && args.python_only)
+		return err_set(err, -EINVAL,
+			       "--native-only and --python-only together leave "
+			       "no frame; give one of them");
+	return load_and_write(argv[arg], &args, err);
+}
+
+const struct command cmd_report = {
+	.name = "report",
+	.summary = "render a recording",
+	.usage = "strandline report RECORDING [-f FORMAT] [-k KIND] [-o FILE]",
+	.details =
+		"Reads the recording directory that run left and writes what "
+		"is in it. A recording that is still being written, or that "
+		"was cut short, is read as far as it goes.\n\n"
+		"The kind is what a stack weighs: live, the bytes it holds at "
+		"the end; alloc, all that it ever asked for; peak, what it "
+		"held when the whole target held most; temporary, what was "
+		"given back at once; rss, what it added to the resident "
+		"memory.",
+	.examples = "strandline report python3-1.strand\ta summary\n"
+		    "strandline report -f svg -k peak -o peak.svg "
+		    "python3-1.strand\ta flame graph of the high-water mark\n"
+		    "strandline report -f folded python3-1.strand\tstacks for "
+		    "other flame graph tools\n",
+	.options = options,
+	.operands = OPERANDS_RECORDING,
+	.run = run,
+};

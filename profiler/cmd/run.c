@@ -1,0 +1,270 @@
+/*
+ * strandline run: start a server under the profiler.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/err.h"
+#include "profiler/base/units.h"
+#include "profiler/cmd/commands.h"
+#include "profiler/cmd/program.h"
+#include "profiler/cmd/recording.h"
+#include "profiler/cmd/report.h"
+#include "profiler/cmd/session.h"
+#include "profiler/cmd/terminal.h"
+#include "profiler/model/build.h"
+#include "profiler/trace/writer.h"
+
+#define NS_PER_MS	1000000ULL
+#define INTERVAL_MIN_MS 10
+#define INTERVAL_MAX_MS 3600000
+#define MAX_SIZE_MIN	(1ULL << 20)
+
+struct run_args {
+	const char *output, *mode, *rate;
+	uint64_t interval_ms, duration_ns, max_size;
+	bool follow, quiet;
+	uint64_t mean_bytes; /* of `rate`; 0: auto */
+};
+
+static const char *mode_choice(size_t n)
+{
+	static const char *const modes[] = { "sample", "exact", NULL };
+
+	return modes[n];
+}
+
+#define AT(field) offsetof(struct run_args, field)
+
+static const struct opt options[] = {
+	{ 'o', "output", OPT_TEXT, AT(output), "DIR.strand",
+	  "the recording to make (default NAME-<n>.strand here, after the "
+	  "command)",
+	  NULL, false },
+	{ 0, "mode", OPT_CHOICE, AT(mode), "MODE",
+	  "how much is recorded (default sample)", mode_choice, false },
+	{ 0, "rate", OPT_TEXT, AT(rate), "auto|SIZE",
+	  "bytes allocated between two samples; auto (default) holds 1,000 "
+	  "samples a second",
+	  NULL, false },
+	{ 0, "interval", OPT_COUNT, AT(interval_ms), "MS",
+	  "milliseconds between two readings of the ledger (default 1000)",
+	  NULL, false },
+	{ 0, "duration", OPT_DURATION, AT(duration_ns), "SECONDS",
+	  "end the server with SIGTERM after this time, and with SIGKILL ten "
+	  "seconds later",
+	  NULL, false },
+	{ 0, "max-size", OPT_BYTES, AT(max_size), "SIZE",
+	  "the most that each process may hold on disk (default 256MiB)", NULL,
+	  false },
+	{ 0, "follow", OPT_FLAG, AT(follow), NULL,
+	  "record the processes that the command starts too (default)", NULL,
+	  true },
+	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL,
+	  "print no summary at the end", NULL, false },
+	{ 0 },
+};
+
+static int parse_rate(struct run_args *args, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	if (!args->rate)
+		return 0;
+	if (strcmp(args->mode, "exact") == 0)
+		return err_set(err, -EINVAL,
+			       "--rate is for samples; leave it out with "
+			       "--mode exact");
+	if (strcmp(args->rate, "auto") == 0)
+		return 0;
+	if (units_parse_bytes(args->rate, &args->mean_bytes, &why) < 0)
+		return err_set(err, -EINVAL, "--rate: %s, or auto", why.text);
+	if (args->mean_bytes == 0)
+		return err_set(err, -EINVAL,
+			       "--rate: 0 is no distance between samples; use "
+			       "--mode exact to record every allocation");
+	return 0;
+}
+
+static int check_args(struct run_args *args, struct err *err)
+{
+	if (args->interval_ms < INTERVAL_MIN_MS ||
+	    args->interval_ms > INTERVAL_MAX_MS)
+		return err_set(err, -EINVAL,
+			       "--interval: %llu ms is not between %d ms and "
+			       "an hour",
+			       (unsigned long long)args->interval_ms,
+			       INTERVAL_MIN_MS);
+	if (args->max_size < MAX_SIZE_MIN)
+		return err_set(err, -EINVAL,
+			       "--max-size: less than 1 MiB holds no "
+			       "recording");
+	return parse_rate(args, err);
+}
+
+static int find_library(char path[PATH_MAX], struct err *err)
+{
+	char exe[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	if (n < 0)
+		return err_errno(err, "cannot read /proc/self/exe");
+	exe[n] = '\0';
+	return program_library(exe, path, err);
+}
+
+static int make_recording(const struct run_args *args, char *const *command,
+			  char path[PATH_MAX], char absolute[PATH_MAX],
+			  struct err *err)
+{
+	const struct writer_meta meta = {
+		.command = (const char *const *)command,
+		.mode = args->mode,
+		.interval_ms = args->interval_ms,
+	};
+	int rc;
+
+	rc = recording_create(args->output, command[0], path, err);
+	if (rc < 0)
+		return rc;
+	if (!realpath(path, absolute))
+		return err_errno(err, "cannot use %s", path);
+	return writer_meta(path, &meta, err);
+}
+
+static int exit_status(int wait_status)
+{
+	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status)
+					: WEXITSTATUS(wait_status);
+}
+
+/* What the summary cannot say: that there is nothing, or how it ended. */
+static void note_troubles(const char *name, const struct session_result *r)
+{
+	int sig = WIFSIGNALED(r->wait_status) ? WTERMSIG(r->wait_status) : 0;
+
+	if (r->files == 0)
+		terminal_note("%s (process %d) recorded nothing: the shim was "
+			      "not loaded, or could not write; a program that "
+			      "clears its environment, drops privilege or is "
+			      "linked statically does that",
+			      name, (int)r->pid);
+	if (sig && sig != SIGTERM && sig != SIGINT && sig != SIGHUP)
+		terminal_note("the server was ended by signal %d (%s)%s", sig,
+			      strsignal(sig),
+			      WCOREDUMP(r->wait_status) ? ", core dumped" : "");
+}
+
+/* The server's status stands, whatever becomes of the summary. */
+static void conclude(const char *path, bool quiet)
+{
+	struct buf line = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (model_save_symbols(path, &err) < 0)
+		terminal_note("%s", err.text);
+	if (quiet)
+		return;
+	if (report_summary(path, &err) < 0)
+		terminal_note("%s", err.text);
+	buf_printf(&line, "Recording: %s\n", path);
+	if (buf_write_file(&line, "-", &err) < 0)
+		terminal_note("%s", err.text);
+	buf_free(&line);
+}
+
+static int run_command(const struct run_args *args, char **command,
+		       struct err *err)
+{
+	char program[PATH_MAX], library[PATH_MAX];
+	char path[PATH_MAX], absolute[PATH_MAX];
+	struct session_result result;
+	struct session_options session = {
+		.dir = path,
+		.interval_ns = args->interval_ms * NS_PER_MS,
+		.duration_ns = args->duration_ns,
+		.launch = {
+			.path = program,
+			.argv = command,
+			.library = library,
+			.dir = absolute,
+			.exact = strcmp(args->mode, "exact") == 0,
+			.mean_bytes = args->mean_bytes,
+			.max_bytes = args->max_size,
+			.follow = args->follow,
+		},
+	};
+	int rc;
+
+	rc = program_find(command[0], getenv("PATH"), program, err);
+	if (rc == 0)
+		rc = program_check(program, err);
+	if (rc == 0)
+		rc = find_library(library, err);
+	if (rc == 0)
+		rc = make_recording(args, command, path, absolute, err);
+	if (rc < 0)
+		return rc;
+	rc = session_run(&session, &result, err);
+	if (rc < 0) {
+		recording_discard(path);
+		return rc;
+	}
+	note_troubles(command[0], &result);
+	conclude(path, args->quiet);
+	return exit_status(result.wait_status);
+}
+
+static int run(int argc, char **argv, struct err *err)
+{
+	struct run_args args = {
+		.mode = "sample",
+		.interval_ms = 1000,
+		.max_size = 256ULL << 20,
+		.follow = true,
+	};
+	int arg, rc;
+
+	arg = opt_parse(&cmd_run, &args, argc, argv, err);
+	if (arg < 0)
+		return arg;
+	if (arg == argc)
+		return err_set(err, -EINVAL, "which command? %s",
+			       cmd_run.usage);
+	rc = check_args(&args, err);
+	if (rc < 0)
+		return rc;
+	rc = run_command(&args, argv + arg, err);
+	return rc == -EINVAL ? -EIO : rc; /* the command line was right */
+}
+
+const struct command cmd_run = {
+	.name = "run",
+	.summary = "start a server under the profiler",
+	.usage = "strandline run [options] -- CMD...",
+	.details =
+		"Starts the command with the recorder preloaded, keeps a "
+		"ledger of what its processes hold, waits for its end, and "
+		"prints a summary and the recording's path. The server keeps "
+		"its terminal, its output and the signals it is sent; its exit "
+		"status becomes that of strandline (128 + N after signal N). "
+		"Should strandline be killed, the server goes on unharmed.\n\n"
+		"Scripts and chains of commands are followed to the server at "
+		"their end, and a server that puts itself in the background "
+		"is waited for.",
+	.examples =
+		"strandline run -- python3 -m uvicorn app:app\tprofile until "
+		"the server ends\n"
+		"strandline run --duration 60 -o load.strand -- ./server\tfor "
+		"a minute, into load.strand\n"
+		"strandline run --mode exact -- ./tests\trecord every "
+		"allocation\n",
+	.options = options,
+	.operands = OPERANDS_COMMAND,
+	.run = run,
+};

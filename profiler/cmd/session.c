@@ -1,0 +1,287 @@
+/*
+ * session: one run of a server, from its start to its end.
+ */
+#include "profiler/cmd/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/base/err.h"
+#include "profiler/cmd/targets.h"
+#include "profiler/cmd/terminal.h"
+
+#define NS_PER_SECOND 1000000000ULL
+/* A server gets this long to end after SIGTERM; then it is killed. */
+#define GRACE_NS (10 * NS_PER_SECOND)
+/* A daemon's first file can come just after its parent's end. */
+#define SETTLE_NS NS_PER_SECOND
+#define NEVER	  UINT64_MAX
+#define MOST_PIDS 256
+
+enum phase { RUNNING, STOPPING, KILLED };
+
+struct session {
+	struct targets *targets;
+	int signals;   /* signalfd */
+	sigset_t mask; /* as it was */
+	pid_t main;
+	bool main_ended;
+	int main_status;
+	uint64_t main_ended_ns;
+	bool heir_ended; /* a recording process that outlived the main one */
+	int heir_status;
+	bool asked_to_stop; /* by a signal that was passed on */
+	enum phase phase;
+	uint64_t stop_ns; /* when the next phase begins; NEVER */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+static int open_signals(struct session *s, struct err *err)
+{
+	static const int taken[] = { SIGCHLD, SIGINT,  SIGTERM, SIGHUP,
+				     SIGQUIT, SIGUSR1, SIGUSR2 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		sigaddset(&set, taken[i]);
+	sigprocmask(SIG_BLOCK, &set, &s->mask);
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->signals < 0 ? err_errno(err, "cannot watch signals") : 0;
+}
+
+static void close_signals(struct session *s)
+{
+	if (s->signals >= 0)
+		close(s->signals);
+	sigprocmask(SIG_SETMASK, &s->mask, NULL);
+}
+
+/* To those that go on recording after the command's end. */
+static void signal_heirs(struct session *s, int sig, bool same_group_too)
+{
+	pid_t pids[MOST_PIDS];
+	size_t count = targets_recording(s->targets, pids, MOST_PIDS);
+
+	for (size_t i = 0; i < count && i < MOST_PIDS; i++)
+		if (same_group_too || getpgid(pids[i]) != getpgrp())
+			kill(pids[i], sig);
+}
+
+static bool asks_to_stop(int sig)
+{
+	return sig == SIGINT || sig == SIGTERM || sig == SIGHUP ||
+	       sig == SIGQUIT;
+}
+
+/*
+ * The terminal signals its whole foreground group, the command included; what
+ * came from a process came to us alone.
+ */
+static void pass_on(struct session *s, const struct signalfd_siginfo *si)
+{
+	bool from_terminal = si->ssi_code > 0;
+	int sig = (int)si->ssi_signo;
+
+	if (asks_to_stop(sig)) {
+		s->asked_to_stop = true;
+		targets_read_all(s->targets);
+	}
+	if (s->main_ended)
+		signal_heirs(s, sig, !from_terminal);
+	else if (!from_terminal)
+		kill(s->main, sig);
+}
+
+static void reap(struct session *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		targets_reaped(s->targets, pid, status);
+		if (pid == s->main) {
+			s->main_ended = true;
+			s->main_status = status;
+			s->main_ended_ns = now_ns();
+		} else if (s->main_ended && targets_records(s->targets, pid)) {
+			s->heir_ended = true;
+			s->heir_status = status;
+		}
+	}
+}
+
+static void take_signals(struct session *s)
+{
+	struct signalfd_siginfo si;
+
+	while (read(s->signals, &si, sizeof(si)) == (ssize_t)sizeof(si))
+		if (si.ssi_signo != SIGCHLD)
+			pass_on(s, &si);
+	reap(s);
+}
+
+static void stop_server(struct session *s, int sig)
+{
+	if (s->main_ended)
+		signal_heirs(s, sig, true);
+	else
+		kill(s->main, sig);
+}
+
+/* The duration is over, or the grace after it. */
+static void next_phase(struct session *s, uint64_t now)
+{
+	if (s->phase == RUNNING) {
+		targets_read_all(s->targets);
+		stop_server(s, SIGTERM);
+		s->phase = STOPPING;
+		s->stop_ns = now + GRACE_NS;
+	} else {
+		if (!s->main_ended)
+			terminal_note("the server did not end within %llu s "
+				      "of SIGTERM; it is killed",
+				      GRACE_NS / NS_PER_SECOND);
+		stop_server(s, SIGKILL);
+		s->phase = KILLED;
+		s->stop_ns = NEVER;
+	}
+}
+
+/* The command detached its server, and that is what we wait for. */
+static bool detached(const struct session *s)
+{
+	return WIFEXITED(s->main_status) && WEXITSTATUS(s->main_status) == 0 &&
+	       !s->asked_to_stop;
+}
+
+/*
+ * When the wait for what is left after the command's end is over.  0: now.
+ */
+static uint64_t leave_ns(struct session *s)
+{
+	if (targets_recording(s->targets, NULL, 0) > 0)
+		return detached(s) ? NEVER : s->main_ended_ns + GRACE_NS;
+	if (waitid(P_ALL, 0, &(siginfo_t) { 0 }, WEXITED | WNOHANG | WNOWAIT) <
+		    0 &&
+	    errno == ECHILD)
+		return 0;
+	return s->main_ended_ns + SETTLE_NS;
+}
+
+static void note_left_behind(struct session *s)
+{
+	pid_t pid;
+	size_t count = targets_recording(s->targets, &pid, 1);
+
+	if (count > 0)
+		terminal_note("%zu process%s of the server still live and "
+			      "record, process %d among them; the ledger ends "
+			      "here",
+			      count, count == 1 ? "" : "es", (int)pid);
+}
+
+static int wait_ms(uint64_t now, uint64_t until)
+{
+	uint64_t ms;
+
+	if (until == NEVER)
+		return -1;
+	if (until <= now)
+		return 0;
+	ms = (until - now) / 1000000 + 1;
+	return ms > 3600000 ? 3600000 : (int)ms;
+}
+
+/* False when the session is over. */
+static bool step(struct session *s)
+{
+	struct pollfd fds[1 + TARGETS_FDS] = {
+		{ .fd = s->signals, .events = POLLIN },
+	};
+	uint64_t now = now_ns(), until = s->stop_ns;
+
+	if (s->main_ended) {
+		uint64_t leave = leave_ns(s);
+
+		if (leave <= now)
+			return false;
+		until = leave < until ? leave : until;
+	}
+	targets_fds(s->targets, fds + 1);
+	if (poll(fds, 1 + TARGETS_FDS, wait_ms(now, until)) < 0 &&
+	    errno != EINTR)
+		return false;
+	targets_work(s->targets);
+	take_signals(s);
+	now = now_ns();
+	if (now >= s->stop_ns)
+		next_phase(s, now);
+	return true;
+}
+
+/* A command that ended while its time was up took its heirs' signal along. */
+static void loop(struct session *s)
+{
+	bool was_main = true;
+
+	while (step(s)) {
+		if (was_main && s->main_ended && s->phase == STOPPING)
+			signal_heirs(s, SIGTERM, true);
+		was_main = !s->main_ended;
+	}
+	note_left_behind(s);
+}
+
+int session_run(struct session_options *opt, struct session_result *result,
+		struct err *err)
+{
+	const struct targets_options options = {
+		.dir = opt->dir,
+		.interval_ns = opt->interval_ns,
+		.follow = opt->launch.follow,
+	};
+	struct session s = { .signals = -1, .stop_ns = NEVER };
+	extern char **environ;
+	int rc;
+
+	rc = targets_open(&s.targets, &options, err);
+	if (rc < 0)
+		return rc;
+	rc = open_signals(&s, err);
+	if (rc < 0)
+		goto close_signals;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	opt->launch.mask = &s.mask;
+	rc = launch_start(&opt->launch, environ, &s.main, err);
+	if (rc < 0)
+		goto close_signals;
+	if (opt->duration_ns)
+		s.stop_ns = now_ns() + opt->duration_ns;
+	targets_add(s.targets, s.main);
+	loop(&s);
+	*result = (struct session_result) {
+		.pid = s.main,
+		.wait_status = detached(&s) && s.heir_ended ? s.heir_status
+							    : s.main_status,
+		.files = targets_files(s.targets),
+		.main_recorded = targets_records(s.targets, s.main),
+	};
+close_signals:
+	close_signals(&s);
+	targets_close(s.targets);
+	return rc;
+}

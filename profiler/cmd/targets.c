@@ -1,0 +1,332 @@
+/*
+ * targets: the processes of a recording in progress.
+ */
+#include "profiler/cmd/targets.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/base/err.h"
+#include "profiler/base/vec.h"
+#include "profiler/cmd/ledger.h"
+#include "profiler/cmd/recording.h"
+#include "profiler/cmd/terminal.h"
+#include "profiler/proc/procfs.h"
+#include "profiler/proc/sampler.h"
+#include "profiler/trace/writer.h"
+
+#define MOST_ANCESTORS 64
+#define STATUS_UNKNOWN (-1)
+
+struct recorded { /* a process that has a file */
+	pid_t pid;
+	uint32_t image; /* its latest one */
+};
+
+struct targets {
+	const char *dir_name;
+	int dir;
+	int notify; /* inotify, or -1: the directory is listed each tick */
+	struct writer *writer;
+	struct sampler *sampler;
+	VEC(struct recorded) recorded;
+	size_t files;
+	bool write_failed;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+}
+
+/* A ledger that cannot be kept must not end the server's run; say it once. */
+static void check_write(struct targets *t, int rc)
+{
+	if (rc >= 0 || t->write_failed)
+		return;
+	t->write_failed = true;
+	terminal_note("%s: the ledger has gaps, as it cannot be written: %s",
+		      t->dir_name, strerror(-rc));
+}
+
+static struct recorded *find(const struct targets *t, pid_t pid)
+{
+	struct recorded *r;
+
+	vec_foreach (&t->recorded, r)
+		if (r->pid == pid)
+			return r;
+	return NULL;
+}
+
+bool targets_records(const struct targets *t, pid_t pid)
+{
+	return find(t, pid) != NULL;
+}
+
+size_t targets_files(const struct targets *t)
+{
+	return t->files;
+}
+
+static void on_reading(void *ctx, const struct usage *u)
+{
+	struct targets *t = ctx;
+	const struct recorded *r = find(t, u->pid);
+	struct recording_page page;
+	struct wire_ledger line;
+	bool known;
+
+	known = r && recording_read_page(t->dir, r->pid, r->image, &page);
+	ledger_line(&line, u, known ? &page : NULL);
+	check_write(t, writer_ledger(t->writer, &line));
+}
+
+static void on_began(void *ctx, const struct sampler_process *p)
+{
+	struct targets *t = ctx;
+	struct wire_process process = {
+		.pid = p->pid,
+		.ppid = p->ppid,
+		.at_ns = now_ns(),
+	};
+
+	check_write(t, writer_process(t->writer, &process, p->exe, p->words));
+}
+
+static void write_end(struct targets *t, pid_t pid, int status)
+{
+	static const char *const no_words[] = { NULL };
+	struct wire_process process = {
+		.pid = pid,
+		.at_ns = now_ns(),
+		.ended = 1,
+		.wait_status = status,
+	};
+
+	check_write(t, writer_process(t->writer, &process, "", no_words));
+}
+
+/*
+ * The sampler can see an end before SIGCHLD tells us.  A child of ours is then
+ * a zombie, so its status is there to look at; waitpid() takes it later.
+ */
+static int peek_status(pid_t pid)
+{
+	siginfo_t si = { 0 };
+
+	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	    si.si_pid != pid)
+		return STATUS_UNKNOWN;
+	if (si.si_code == CLD_EXITED)
+		return (si.si_status & 0xff) << 8;
+	return si.si_status | (si.si_code == CLD_DUMPED ? 0x80 : 0);
+}
+
+static void on_ended(void *ctx, pid_t pid)
+{
+	write_end(ctx, pid, peek_status(pid));
+}
+
+/*
+ * The file's name is the process's number in its own pid namespace; before it
+ * is taken for one of ours it must descend from us.
+ */
+static bool is_descendant(pid_t pid)
+{
+	pid_t self = getpid();
+
+	for (int i = 0; i < MOST_ANCESTORS && pid > 1; i++) {
+		struct procfs_stat stat;
+		int dir, rc;
+
+		if (pid == self)
+			return true;
+		dir = procfs_open("/proc", pid);
+		if (dir < 0)
+			return false;
+		rc = procfs_stat(dir, &stat);
+		close(dir);
+		if (rc < 0)
+			return false;
+		pid = stat.ppid;
+	}
+	return false;
+}
+
+static void see_file(struct targets *t, const char *name)
+{
+	struct recorded *r;
+	uint32_t image;
+	pid_t pid;
+
+	if (!recording_parse_name(name, &pid, &image))
+		return;
+	r = find(t, pid);
+	if (!r) {
+		r = vec_push(&t->recorded);
+		if (!r)
+			return; /* it records all the same */
+		r->pid = pid;
+		t->files++;
+	} else if (image > r->image) {
+		t->files++;
+	}
+	if (image > r->image)
+		r->image = image;
+	if (!sampler_has(t->sampler, pid) && is_descendant(pid))
+		(void)sampler_add(t->sampler, pid);
+}
+
+static void list_files(struct targets *t)
+{
+	int fd = openat(t->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!list) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(list)))
+		see_file(t, entry->d_name);
+	closedir(list);
+}
+
+static void take_notices(struct targets *t)
+{
+	_Alignas(struct inotify_event) char events[4096];
+	ssize_t len;
+
+	while ((len = read(t->notify, events, sizeof(events))) > 0) {
+		const struct inotify_event *ev;
+
+		for (char *at = events; at < events + len;
+		     at += sizeof(*ev) + ev->len) {
+			ev = (const struct inotify_event *)at;
+			if (ev->mask & IN_Q_OVERFLOW)
+				list_files(t);
+			else if (ev->len)
+				see_file(t, ev->name);
+		}
+	}
+}
+
+static void watch(struct targets *t, const char *dir)
+{
+	t->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (t->notify >= 0 &&
+	    inotify_add_watch(t->notify, dir, IN_CREATE) < 0) {
+		close(t->notify);
+		t->notify = -1;
+	}
+}
+
+int targets_open(struct targets **out, const struct targets_options *opt,
+		 struct err *err)
+{
+	struct targets *t = calloc(1, sizeof(*t));
+	struct sampler_options sampling = {
+		.interval_ns = opt->interval_ns,
+		.children = opt->follow,
+		.events = { t, on_reading, on_began, on_ended },
+	};
+	int rc;
+
+	*out = NULL;
+	if (!t)
+		return err_set(err, -ENOMEM, "out of memory");
+	t->dir_name = opt->dir;
+	t->notify = -1;
+	t->dir = open(opt->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->dir < 0) {
+		rc = err_errno(err, "cannot open %s", opt->dir);
+		goto close;
+	}
+	rc = writer_open(&t->writer, opt->dir, err);
+	if (rc < 0)
+		goto close;
+	rc = sampler_open(&t->sampler, &sampling, err);
+	if (rc < 0)
+		goto close;
+	watch(t, opt->dir);
+	*out = t;
+	return 0;
+
+close:
+	targets_close(t);
+	return rc;
+}
+
+void targets_close(struct targets *t)
+{
+	if (!t)
+		return;
+	if (t->notify >= 0)
+		close(t->notify);
+	sampler_close(t->sampler);
+	writer_close(t->writer);
+	if (t->dir >= 0)
+		close(t->dir);
+	vec_free(&t->recorded);
+	free(t);
+}
+
+void targets_fds(const struct targets *t, struct pollfd fds[TARGETS_FDS])
+{
+	fds[0] = (struct pollfd) { .fd = t->notify, .events = POLLIN };
+	fds[1] = (struct pollfd) { .fd = sampler_fd(t->sampler),
+				   .events = POLLIN };
+}
+
+void targets_work(struct targets *t)
+{
+	if (t->notify >= 0)
+		take_notices(t);
+	else
+		list_files(t);
+	sampler_tick(t->sampler);
+}
+
+void targets_add(struct targets *t, pid_t pid)
+{
+	(void)sampler_add(t->sampler, pid); /* it may have ended already */
+}
+
+void targets_reaped(struct targets *t, pid_t pid, int status)
+{
+	if (sampler_remove(t->sampler, pid))
+		write_end(t, pid, status);
+}
+
+void targets_read_all(struct targets *t)
+{
+	sampler_read_all(t->sampler);
+}
+
+size_t targets_recording(struct targets *t, pid_t *pids, size_t max)
+{
+	const struct recorded *r;
+	size_t count = 0;
+
+	sampler_drop_ended(t->sampler);
+	vec_foreach (&t->recorded, r) {
+		if (!sampler_has(t->sampler, r->pid))
+			continue;
+		if (count < max)
+			pids[count] = r->pid;
+		count++;
+	}
+	return count;
+}
