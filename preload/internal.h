@@ -45,7 +45,7 @@ struct slab_pen {
 };
 
 /*
- * One per thread that has recorded something; 160 KiB of address space, of
+ * One per thread that has recorded something; 192 KiB of address space, of
  * which some 20 KiB are ever touched.  Kept and reused after the thread ends.
  */
 struct thread_state {
@@ -60,8 +60,8 @@ struct thread_state {
 	bool busy; /* inside our own code: a signal or a nested call */
 	struct thread_state *next; /* in the pool of unused states */
 	uint32_t last_node;	   /* of the previous stack */
-	uint64_t memo_hash[512];   /* hash of a stack -> node */
-	uint32_t memo_node[512];
+	uint64_t memo_hash[1024];  /* hash of a stack -> node */
+	uint32_t memo_node[1024];
 };
 
 /*

@@ -268,7 +268,7 @@ uint32_t nodes_of_stack(struct thread_state *ts, const struct stack_regs *regs)
 		return ts->last_node = marker(NODE_BROKEN);
 	}
 	hash = stack_hash(stack);
-	memo = (unsigned)(hash >> 55);
+	memo = (unsigned)(hash >> 54);
 	if (unlikely(ts->memo_hash[memo] != hash)) {
 		ts->memo_node[memo] = find_or_intern(stack);
 		ts->memo_hash[memo] = hash;

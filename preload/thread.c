@@ -13,7 +13,7 @@
 #include "preload/maps.h"
 #include "preload/sys.h"
 
-#define STATE_SIZE (160u << 10)
+#define STATE_SIZE (192u << 10)
 
 __thread struct thread_local_state self
 	__attribute__((tls_model("initial-exec")));
@@ -59,12 +59,12 @@ static struct thread_state *state_new(void)
 {
 	struct thread_state *ts = shim_memory(STATE_SIZE);
 
-	_Static_assert(sizeof(struct thread_state) <= 8192, "stack follows");
+	_Static_assert(sizeof(struct thread_state) <= 16384, "stack follows");
 	if (!ts)
 		return NULL;
-	if (8192 + stack_size() > STATE_SIZE)
+	if (16384 + stack_size() > STATE_SIZE)
 		__builtin_trap();
-	ts->stack = stack_init((char *)ts + 8192);
+	ts->stack = stack_init((char *)ts + 16384);
 	return ts;
 }
 
@@ -177,7 +177,7 @@ void thread_fork_child(void)
 	ts->tid = sys_gettid();
 	ts->retry_ticks = 0;
 	ts->events = 0;
-	for (int i = 0; i < 512; i++)
+	for (int i = 0; i < 1024; i++)
 		ts->memo_hash[i] = 0;
 	ts->last_node = 0;
 	stack_forget(ts->stack);
