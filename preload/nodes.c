@@ -77,7 +77,9 @@ static uint32_t lookup_in(uint32_t table, uint64_t hash)
 
 static uint32_t lookup(uint64_t hash)
 {
-	for (int t = (int)tree.current; t >= 0; t--) {
+	int newest = (int)__atomic_load_n(&tree.current, __ATOMIC_RELAXED);
+
+	for (int t = newest; t >= 0; t--) {
 		uint32_t node = lookup_in((uint32_t)t, hash);
 
 		if (node)
@@ -99,7 +101,7 @@ static void index_add(uint64_t hash, uint32_t node)
 		struct slot *s = &slots[(hash + i) & mask];
 		uint64_t none = 0;
 
-		if (s->hash == hash)
+		if (__atomic_load_n(&s->hash, __ATOMIC_RELAXED) == hash)
 			return;
 		if (!__atomic_compare_exchange_n(&s->hash, &none, hash, false,
 						 __ATOMIC_RELEASE,
@@ -222,7 +224,7 @@ COLD static void new_stack(struct thread_state *ts, uint64_t sp)
 {
 	stack_forget(ts->stack);
 	if (!thread_bounds(ts, sp))
-		ts->bounds = (struct stack_bounds) { 0, 0 };
+		ts->bounds = (struct stack_bounds) { .low = 0 };
 }
 
 /* True: it is the same stack as at the previous call. */

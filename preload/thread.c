@@ -82,7 +82,7 @@ COLD struct thread_state *thread_begin(void)
 		return NULL;
 	}
 	ts->tid = sys_gettid();
-	ts->bounds = (struct stack_bounds) { 0, 0 };
+	ts->bounds = (struct stack_bounds) { .low = 0 };
 	ts->random =
 		(shim.seed + (uint64_t)ts->tid * 0x9e3779b97f4a7c15ULL) | 1;
 	for (int i = 0; i < 4; i++) /* spread a poor seed over all bits */

@@ -1,13 +1,14 @@
 /*
- * cfi: .eh_frame bytes and a pc -> how to find the caller.
+ * cfi: what .eh_frame says about a pc: where its frame's caller is.
  *
- * Two products of one interpreter.  A compact rule covers what nearly all
- * code does and needs only sp and bp; a full row covers the rest (a CFA in
- * rbx or r10, expressions) and needs all callee-saved registers.
+ * Two products of one interpreter of CFA programs.  A compact rule covers
+ * what nearly all code does and needs only sp and bp; a full row covers the
+ * rest (a CFA in rbx or r10, expressions) and needs all registers.  Rules are
+ * values that depend on nothing but the module's bytes, so they can be cached
+ * by pc and written to tables (cfi_each).
  *
- * Freestanding.  Module memory is read in place, inside the module's
- * readable bounds; the stack only through the bounds given.  Source of the
- * format: DWARF 5 section 6.4 and the LSB's .eh_frame supplement.
+ * Freestanding: no allocation, no libc; every read stays inside the image.
+ * x86-64.
  */
 #ifndef STRANDLINE_UNWIND_CFI_H
 #define STRANDLINE_UNWIND_CFI_H
@@ -15,65 +16,88 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiler/unwind/stack.h"
+#include "profiler/unwind/image.h"
 
-enum cfi_kind {		     /* where the CFA (the caller's sp) is */
-		CFI_NONE,    /* nothing known about this pc */
-		CFI_SP,	     /* sp + cfa_offset */
-		CFI_BP,	     /* bp + cfa_offset */
-		CFI_BP_LOAD, /* *(bp + cfa_offset): realigned stacks (DRAP) */
-		CFI_PLT,     /* sp + 8, or + 16 from byte 11 of the stub on */
-		CFI_SIGNAL,  /* the kernel's signal frame lies at sp */
-		CFI_END,     /* no caller: the return address is undefined */
-		CFI_FULL,    /* use cfi_step_full() */
+enum cfi_kind {
+	CFI_NONE,     /* no rule: the walk ends here */
+	CFI_SP,	      /* CFA = sp + cfa; cfa is positive, a multiple of 8 */
+	CFI_BP,	      /* CFA = bp + cfa */
+	CFI_DEREF_BP, /* CFA = *(bp + cfa): a realigned stack (DRAP) */
+	CFI_PLT,      /* CFA = sp + 8, or + 16 when (pc & 15) >= cfa */
+	CFI_SIGNAL,   /* a ucontext lies at sp */
+	CFI_ROOT,     /* there is no caller */
+	CFI_GENERIC,  /* needs cfi_row() */
 };
 
-enum cfi_bp { /* the caller's bp */
-	      CFI_BP_SAME,
-	      CFI_BP_AT_CFA, /* *(CFA + bp_offset) */
-	      CFI_BP_AT_BP,  /* *(bp + bp_offset) */
+enum cfi_saved {		/* where the caller's bp is */
+		 CFI_BP_SAME,	/* still in bp */
+		 CFI_BP_AT_CFA, /* *(CFA + 8 * bp) */
+		 CFI_BP_AT_BP,	/* *(bp + 8 * bp) */
 };
 
+/* The return address is *(CFA - 8), the caller's sp is the CFA. */
 struct cfi_rule {
-	enum cfi_kind kind;
-	enum cfi_bp bp;
-	int32_t cfa_offset; /* +-2^27 */
-	int32_t bp_offset;  /* +-2^25 */
+	int32_t cfa;
+	int16_t bp;
+	uint8_t kind;  /* enum cfi_kind */
+	uint8_t saved; /* enum cfi_saved */
+};
+_Static_assert(sizeof(struct cfi_rule) == 8, "fits one word of a cache");
+
+/* @pc: of an instruction; take 1 off a return address.  Never CFI_PLT. */
+struct cfi_rule cfi_find(const struct image *image, uint64_t pc);
+
+/*
+ * All rows of an image, in the order of .eh_frame, each for [start, end).
+ * Ends early when @visit returns false.  Returns the number of rows visited.
+ */
+typedef bool cfi_visit(void *context, uint64_t start, uint64_t end,
+		       struct cfi_rule rule);
+uint64_t cfi_each(const struct image *image, cfi_visit *visit, void *context);
+
+/* DWARF's numbers; CFI_RA stands for the return address. */
+enum cfi_register {
+	CFI_RAX = 0,
+	CFI_RDX,
+	CFI_RCX,
+	CFI_RBX,
+	CFI_RSI,
+	CFI_RDI,
+	CFI_RBP,
+	CFI_RSP,
+	CFI_R8,
+	CFI_R12 = 12,
+	CFI_R13,
+	CFI_R14,
+	CFI_R15,
+	CFI_RA,
+	CFI_REGISTERS,
 };
 
-/* False: no unwind information covers @pc. */
-bool cfi_rule(const struct unwind_module *m, uint64_t pc,
-	      struct cfi_rule *rule);
+enum cfi_how {
+	CFI_SAME, /* unchanged, or nothing said */
+	CFI_UNDEFINED,
+	CFI_AT,		/* *(CFA + value) */
+	CFI_VALUE,	/* CFA + value */
+	CFI_REGISTER,	/* in register @value */
+	CFI_EXPR_AT,	/* *(expression) */
+	CFI_EXPR_VALUE, /* expression */
+};
 
-/*
- * One word, never 0, for caches:
- * cfa_offset 27 bits | bp_offset 25 | bp 2 | kind 4, and bit 63 set.
- */
-static inline uint64_t cfi_pack(const struct cfi_rule *rule)
-{
-	return 1ULL << 63 |
-	       ((uint64_t)(uint32_t)rule->cfa_offset & 0x7ffffff) << 31 |
-	       ((uint64_t)(uint32_t)rule->bp_offset & 0x1ffffff) << 6 |
-	       (uint64_t)rule->bp << 4 | (uint64_t)rule->kind;
-}
+/* Of an expression, @value is where its size and bytes lie in the image. */
+struct cfi_place {
+	uint32_t how; /* enum cfi_how */
+	uint32_t value;
+};
 
-static inline struct cfi_rule cfi_unpack(uint64_t packed)
-{
-	return (struct cfi_rule) {
-		.kind = (enum cfi_kind)(packed & 15),
-		.bp = (enum cfi_bp)(packed >> 4 & 3),
-		.cfa_offset = (int32_t)((uint32_t)(packed >> 31) << 5) >> 5,
-		.bp_offset = (int32_t)((uint32_t)(packed >> 6) << 7) >> 7,
-	};
-}
+struct cfi_row {
+	struct cfi_place cfa; /* CFI_VALUE of cfa_register, or an expression */
+	uint32_t cfa_register;
+	bool signal; /* a signal's frame: the caller's pc is exact */
+	struct cfi_place at[CFI_REGISTERS];
+};
 
-/*
- * Step @regs to its caller by the full row of @pc (= regs->pc, less one for a
- * return address).  *@ra_slot is where the return address lay.  False when a
- * load leaves @bounds or the row cannot be evaluated.
- */
-bool cfi_step_full(const struct unwind_module *m, uint64_t pc,
-		   struct stack_regs *regs, const struct stack_bounds *bounds,
-		   uint64_t *ra_slot);
+/* False: no row covers @pc, or it cannot be read. */
+bool cfi_row(const struct image *image, uint64_t pc, struct cfi_row *row);
 
 #endif

@@ -1,49 +1,107 @@
+/*
+ * rules: see rules.h.
+ */
 #include "profiler/unwind/rules.h"
 
-struct rule_slot {
-	uint64_t check; /* pc ^ packed */
-	uint64_t packed;
+/* A key may be in any of these many slots from its own on. */
+#define PROBES 4
+
+struct slot {
+	uint32_t turn; /* odd: being written; changes with every write */
+	uint32_t generation;
+	uint64_t key; /* 0: empty */
+	uint64_t rule;
 };
 
 struct rules {
-	unsigned shift;
-	unsigned pad;
-	struct rule_slot slots[];
+	uint64_t mask;
+	struct slot at[];
+};
+
+union packed {
+	struct cfi_rule rule;
+	uint64_t word;
 };
 
 size_t rules_size(unsigned log2_slots)
 {
-	return sizeof(struct rules) + (sizeof(struct rule_slot) << log2_slots);
+	return sizeof(struct rules) +
+	       ((size_t)1 << log2_slots) * sizeof(struct slot);
 }
 
 struct rules *rules_init(void *zeroed_memory, unsigned log2_slots)
 {
 	struct rules *r = zeroed_memory;
 
-	r->shift = 64 - log2_slots;
+	r->mask = ((uint64_t)1 << log2_slots) - 1;
 	return r;
 }
 
-static uint64_t slot_of(const struct rules *r, uint64_t pc)
+static uint64_t place(uint64_t key)
 {
-	return (pc * 0x9e3779b97f4a7c15ULL) >> r->shift;
+	return (key * 0x9e3779b97f4a7c15ULL) >> 32;
 }
 
-bool rules_get(const struct rules *r, uint64_t pc, uint64_t *packed)
+/* The slot's contents as of one moment; false when a writer is at it. */
+static bool snapshot(const struct slot *slot, struct slot *out)
 {
-	const struct rule_slot *s = &r->slots[slot_of(r, pc)];
-	uint64_t value = __atomic_load_n(&s->packed, __ATOMIC_RELAXED);
-
-	if ((__atomic_load_n(&s->check, __ATOMIC_RELAXED) ^ value) != pc)
-		return false;
-	*packed = value;
-	return value != 0;
+	/* Pairs with the release in rules_put(). */
+	out->turn = __atomic_load_n(&slot->turn, __ATOMIC_ACQUIRE);
+	out->generation = __atomic_load_n(&slot->generation, __ATOMIC_RELAXED);
+	out->key = __atomic_load_n(&slot->key, __ATOMIC_RELAXED);
+	out->rule = __atomic_load_n(&slot->rule, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return !(out->turn & 1) &&
+	       out->turn == __atomic_load_n(&slot->turn, __ATOMIC_RELAXED);
 }
 
-void rules_put(struct rules *r, uint64_t pc, uint64_t packed)
+bool rules_get(const struct rules *r, uint32_t generation, uint64_t key,
+	       struct cfi_rule *rule)
 {
-	struct rule_slot *s = &r->slots[slot_of(r, pc)];
+	uint64_t at = place(key);
+	struct slot seen;
 
-	__atomic_store_n(&s->packed, packed, __ATOMIC_RELAXED);
-	__atomic_store_n(&s->check, pc ^ packed, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < PROBES; i++) {
+		if (!snapshot(&r->at[(at + i) & r->mask], &seen) ||
+		    seen.key != key || seen.generation != generation)
+			continue;
+		*rule = (union packed) { .word = seen.rule }.rule;
+		return true;
+	}
+	return false;
+}
+
+/* An unused or outdated slot, else one that will be overwritten. */
+static struct slot *victim(struct rules *r, uint32_t generation, uint64_t key)
+{
+	uint64_t at = place(key);
+
+	for (unsigned i = 0; i < PROBES; i++) {
+		struct slot *slot = &r->at[(at + i) & r->mask];
+
+		if (__atomic_load_n(&slot->key, __ATOMIC_RELAXED) == 0 ||
+		    __atomic_load_n(&slot->generation, __ATOMIC_RELAXED) !=
+			    generation)
+			return slot;
+	}
+	return &r->at[(at + (key >> 2) % PROBES) & r->mask];
+}
+
+void rules_put(struct rules *r, uint32_t generation, uint64_t key,
+	       struct cfi_rule rule)
+{
+	struct slot *slot = victim(r, generation, key);
+	uint32_t turn = __atomic_load_n(&slot->turn, __ATOMIC_RELAXED);
+
+	if (turn & 1 ||
+	    !__atomic_compare_exchange_n(&slot->turn, &turn, turn + 1, false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return;
+	/* The odd turn must be seen before anything that follows it. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	__atomic_store_n(&slot->generation, generation, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->key, key, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->rule, (union packed) { .rule = rule }.word,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->turn, turn + 2, __ATOMIC_RELEASE);
 }

@@ -1,82 +1,101 @@
 /*
  * stack: see stack.h.
  *
- * Two passes.  From the root inwards: the words that held the return
- * addresses of the previous stack (and the saved bp's that mattered) are
- * compared with what they were, by loads that do not wait for each other;
- * this finds how many outermost frames still stand as they were.  From the
- * leaf outwards: the new frames are stepped one by one until the walk meets
- * the innermost of those, same sp and same pc.  From there every step would
- * go as before, so the outer part is kept.
+ * The previous stack is kept, root first, and a new one is found by telling
+ * where it differs.  Two ways of going outwards take turns:
  *
- * The hash of a stack is a polynomial over its pcs, H = H * K + mix(pc) from
- * the root on.  The walk runs the other way and adds mix(pc) * K^t with t
- * counted from the leaf, so no frame waits for another's hash.
+ * - `walk` steps from a frame to its caller by the rule for its pc, into
+ *   fresh[], leaf first, until a frame's sp is that of a kept frame;
+ * - `follow` starts from there.  As long as every frame has the sp that the
+ *   kept one had, the words that hold the return addresses are where they
+ *   were, so they are loaded and compared without one waiting for another.  A
+ *   word that differs is put in place if the rule of the new pc is the very
+ *   rule of the old one (mostly: another call in the same function), since
+ *   then every step further out is what it was; otherwise it is `walk` again.
+ *
+ * A step depends on sp and pc, which are compared at every frame, and
+ * sometimes on bp, which is not: most functions use bp for anything.  Where a
+ * frame's CFA needed bp, the slot bp was loaded from becomes a check of its
+ * own, and so does any other word of the stack that decided a step.
+ *
+ * The hash of a stack is the sum of one term a frame, mixed from its pc and
+ * its place from the root, so changed frames change it by differences.
  */
 #include "profiler/unwind/stack.h"
-#include "profiler/unwind/cfi.h"
-#include "profiler/unwind/rules.h"
+#include "profiler/unwind/lookup.h"
+#include "profiler/unwind/memory.h"
+#include "profiler/unwind/step.h"
 
-#define CACHE_BITS 10 /* 1024 rules, 40 KiB a thread, touched as used */
-#define HASH_K	   0x9e3779b97f4a7c15ULL
-#define likely(x)  __builtin_expect(!!(x), 1)
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define COLD	    __attribute__((cold, noinline))
 
-enum fast { /* what the fast loop can do by itself */
-	    FAST_NO = 0,
-	    FAST_SP,	/* CFA = sp + cfa, bp unchanged */
-	    FAST_SP_BP, /* the same, caller's bp at CFA + bp */
+/* Instead of a bp that no step from here on depends on; bp's are aligned. */
+#define NO_BP 1
+
+/* Offsets in the ucontext that the kernel leaves at a signal's sp. */
+#define UCONTEXT_RBP 120
+#define UCONTEXT_RSP 160
+#define UCONTEXT_RIP 168
+
+struct place {
+	uint64_t sp, pc;
 };
 
-struct cached_rule {
-	uint64_t key; /* pc ^ generation */
-	uint64_t mix; /* the frame's term of the hash */
-	int32_t cfa, bp;
-	uint32_t fast;
-	uint32_t pad;
-	uint64_t packed;
+struct how {
+	struct cfi_rule rule;
+	uint64_t bp; /* in the frame, if it or a caller depends on it */
 };
 
-/* One side of the frames: parallel arrays keep the hot loops dense. */
-struct frames {
-	uint64_t pc[STACK_MAX_FRAMES];
-	uint64_t sp[STACK_MAX_FRAMES];
-	uint64_t bp[STACK_MAX_FRAMES];
-	/*
-	 * How the caller was found: 0 by the return address at its sp - 8;
-	 * IRREGULAR otherwise (a signal frame); else the same as 0, and the
-	 * caller's bp, loaded from this slot, mattered further out.
-	 */
-	uint64_t link[STACK_MAX_FRAMES];
+struct fresh {
+	uint64_t sp, pc;
+	struct cfi_rule rule;
+	uint64_t bp; /* in the frame, if its own rule depends on it */
 };
-#define IRREGULAR 1u
+
+/* The step out of frame @step was decided by @slot holding @value, too. */
+struct check {
+	uint64_t slot, value;
+	uint64_t step;
+};
 
 struct stack {
 	unsigned count;
-	unsigned hashed; /* frames from the root whose prefix is known */
-	uint32_t generation;
+	unsigned hashed; /* prefix[] is right for so many frames */
+	unsigned checked;
+	bool steady; /* made of plain steps: may be followed */
 	enum stack_end end;
 	uint64_t missing_pc;
+	uint64_t high;
 	uint64_t hash;
-	struct cached_rule cache[1 << CACHE_BITS];
-	struct frames kept;		   /* root first */
-	struct frames fresh;		   /* leaf first */
-	uint64_t prefix[STACK_MAX_FRAMES]; /* hashes of kept frames */
+	struct place at[STACK_MAX_FRAMES]; /* root first */
+	struct how how[STACK_MAX_FRAMES];
+	struct lookup lookup;
+	struct fresh fresh[STACK_MAX_FRAMES]; /* leaf first */
+	struct check checks[STACK_MAX_FRAMES];
+	uint64_t prefix[STACK_MAX_FRAMES]; /* hash up to here */
 };
 
-/* Where a walk stands. */
 struct walk {
-	struct stack_regs regs;
+	struct stack *s;
 	const struct stack_bounds *bounds;
-	const struct unwind_modules *modules;
-	struct rules *rules;
-	uint64_t salt; /* generation, in the key's spare bits */
-	uint64_t hash, power;
-	unsigned fresh;
-	unsigned standing; /* outermost frames that stand unchanged */
-	bool full;	   /* all registers are tracked */
-	int bp_owner;	   /* fresh frame that loaded the present bp, or -1 */
-	uint64_t bp_slot;  /* from where */
+	uint64_t high;	    /* of the stack that sp is in */
+	uint64_t sp, pc;    /* of the next frame */
+	uint64_t bp;	    /* its bp, unless it lies in bp_slot */
+	uint64_t bp_slot;   /* 0: in none */
+	unsigned fresh;	    /* frames in s->fresh */
+	int meet;	    /* innermost kept frame further out, or -1 */
+	unsigned changed;   /* outermost kept frame with a new pc */
+	bool irregular;	    /* not all steps are plain */
+	enum stack_end end; /* when it has ended */
 	uint64_t missing_pc;
+	uint64_t zero_slot; /* a return address of 0 ended it */
+};
+
+enum outcome {
+	ENDED,	   /* w->end says how */
+	MET,	   /* at sp of kept frame w->meet */
+	NEEDS_ALL, /* a rule that needs more registers */
 };
 
 size_t stack_size(void)
@@ -91,7 +110,8 @@ struct stack *stack_init(void *memory)
 
 void stack_forget(struct stack *s)
 {
-	s->count = s->hashed = 0;
+	s->count = s->hashed = s->checked = 0;
+	s->steady = false;
 }
 
 unsigned stack_depth(const struct stack *s)
@@ -111,443 +131,460 @@ enum stack_end stack_end(const struct stack *s)
 
 uint64_t stack_missing_pc(const struct stack *s)
 {
-	return s->end == STACK_BROKEN ? s->missing_pc : 0;
+	return s->missing_pc;
 }
 
-static inline uint64_t mix(uint64_t key)
+/* Even; an odd start keeps every hash odd and so never 0. */
+static inline uint64_t term(uint64_t pc, unsigned index)
 {
-	key *= 0xbf58476d1ce4e5b9ULL;
-	key ^= key >> 32;
-	key *= 0x94d049bb133111ebULL;
-	return key ^ key >> 29;
+	unsigned __int128 product =
+		(unsigned __int128)(pc ^ 0xa0761d6478bd642fULL) *
+		((index + 1) * 0x9e3779b97f4a7c15ULL ^ 0xe7037ed1a0b428dbULL);
+
+	return ((uint64_t)product ^ (uint64_t)(product >> 64)) << 1;
 }
 
-static uint64_t salt_of(uint32_t generation)
+static uint64_t hash_begin(enum stack_end end)
 {
-	return (uint64_t)generation << 48;
-}
-
-/* The hash of kept frames 0 .. @index. */
-static uint64_t prefix_hash(struct stack *s, unsigned index)
-{
-	uint64_t salt = salt_of(s->generation);
-
-	if (!s->hashed) {
-		s->prefix[0] =
-			mix((uint64_t)s->end + 1) + mix(s->kept.pc[0] ^ salt);
-		s->hashed = 1;
-	}
-	for (; s->hashed <= index; s->hashed++)
-		s->prefix[s->hashed] = s->prefix[s->hashed - 1] * HASH_K +
-				       mix(s->kept.pc[s->hashed] ^ salt);
-	return s->prefix[index];
+	return ((uint64_t)end + 1) * 0x8ebc6af09c88c6e3ULL | 1;
 }
 
 struct stack_frame stack_frame(struct stack *s, unsigned index)
 {
-	return (struct stack_frame) { s->kept.pc[index], s->kept.sp[index],
-				      prefix_hash(s, index) };
+	for (unsigned i = s->hashed; i <= index; i++)
+		s->prefix[i] = (i ? s->prefix[i - 1] : hash_begin(s->end)) +
+			       term(s->at[i].pc, i);
+	if (s->hashed <= index)
+		s->hashed = index + 1;
+	return (struct stack_frame) { s->at[index].pc, s->at[index].sp,
+				      s->prefix[index] };
 }
 
-static inline bool load(const struct stack_bounds *b, uint64_t at,
-			uint64_t *value)
+static inline bool same_rule(struct cfi_rule a, struct cfi_rule b)
 {
-	if (at < b->low || at > b->high - 8 || at & 7)
+	return a.cfa == b.cfa && a.bp == b.bp && a.kind == b.kind &&
+	       a.saved == b.saved;
+}
+
+/* The bp of the frame that the walk has come to. */
+static bool present_bp(struct walk *w, uint64_t *bp)
+{
+	if (w->bp_slot && !memory_load(w->bounds, w->bp_slot, &w->bp))
 		return false;
-	*value = *(const uint64_t *)at;
+	*bp = w->bp;
 	return true;
 }
 
-static const struct unwind_module *find_module(const struct unwind_modules *m,
-					       uint64_t pc)
+static bool ended(struct walk *w, enum stack_end how)
 {
-	uint32_t low = 0, high = m->count;
+	w->end = how;
+	return false;
+}
 
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
+/* Into the ucontext: sp, pc and bp of the interrupted frame. */
+COLD static bool step_signal(struct walk *w)
+{
+	const struct stack_bounds *b = w->bounds;
+	uint64_t at = w->sp;
 
-		if (pc < m->at[middle].start)
-			high = middle;
-		else if (pc >= m->at[middle].end)
-			low = middle + 1;
-		else
-			return &m->at[middle];
+	w->irregular = true;
+	w->meet = -1;
+	w->bp_slot = at + UCONTEXT_RBP;
+	if (!memory_load(b, at + UCONTEXT_RIP, &w->pc) ||
+	    !memory_load(b, at + UCONTEXT_RSP, &w->sp) || w->sp % 8)
+		return ended(w, STACK_BROKEN);
+	w->pc++; /* exact: see struct stack_frame */
+	if (memory_inside(w->sp, b->low, b->high) && w->high == b->high &&
+	    w->sp > at)
+		return true;
+	w->high = b->beyond_high;
+	return memory_inside(w->sp, b->beyond_low, b->beyond_high) ||
+	       ended(w, STACK_BROKEN);
+}
+
+/* By a rule that needs bp, to *@cfa; @f is the frame. */
+static bool step_bp(struct walk *w, struct fresh *f, uint64_t *cfa)
+{
+	uint64_t bp;
+
+	if (!present_bp(w, &bp))
+		return ended(w, STACK_BROKEN);
+	f->bp = bp;
+	*cfa = bp + (uint64_t)(int64_t)f->rule.cfa;
+	if (f->rule.kind == CFI_DEREF_BP && !memory_load(w->bounds, *cfa, cfa))
+		return ended(w, STACK_BROKEN);
+	if (*cfa % 8 || *cfa <= w->sp)
+		return ended(w, STACK_BROKEN);
+	if (f->rule.saved == CFI_BP_AT_BP)
+		w->bp_slot = bp + (uint64_t)(int64_t)f->rule.bp * 8;
+	return true;
+}
+
+/* No rule, the usual end of a damaged stack or of made-up code. */
+COLD static bool step_nowhere(struct walk *w, const struct fresh *f)
+{
+	if (!lookup_module(&w->s->lookup, f->pc - 1))
+		w->missing_pc = f->pc - 1;
+	return ended(w, STACK_BROKEN);
+}
+
+/* Has the walk come to a kept frame?  Passes by those it has not met. */
+static bool meets(struct walk *w)
+{
+	const struct stack *s = w->s;
+	int i = w->meet;
+	uint64_t bp;
+
+	while (i >= 0 && s->at[i].sp < w->sp)
+		i--;
+	w->meet = i;
+	if (i < 0 || s->at[i].sp != w->sp)
+		return false;
+	if (likely(s->how[i].bp == NO_BP) ||
+	    (present_bp(w, &bp) && bp == s->how[i].bp))
+		return true;
+	w->meet--;
+	return false;
+}
+
+static enum outcome walk(struct walk *w)
+{
+	struct stack *s = w->s;
+
+	for (;;) {
+		struct fresh *f = &s->fresh[w->fresh];
+		struct cfi_rule rule;
+		uint64_t cfa;
+
+		if (w->fresh == STACK_MAX_FRAMES) {
+			ended(w, STACK_TRUNCATED);
+			return ENDED;
+		}
+		w->fresh++;
+		rule = lookup_rule(&s->lookup, w->pc);
+		f->pc = w->pc;
+		f->sp = w->sp;
+		f->rule = rule;
+		switch (rule.kind) {
+		case CFI_SP:
+			cfa = w->sp + (uint64_t)(int64_t)rule.cfa;
+			break;
+		case CFI_BP:
+		case CFI_DEREF_BP:
+			if (!step_bp(w, f, &cfa))
+				return ENDED;
+			break;
+		case CFI_SIGNAL:
+			if (!step_signal(w))
+				return ENDED;
+			continue;
+		case CFI_ROOT:
+			ended(w, STACK_ROOT);
+			return ENDED;
+		case CFI_GENERIC:
+			return NEEDS_ALL;
+		default:
+			step_nowhere(w, f);
+			return ENDED;
+		}
+		if (cfa > w->high) {
+			ended(w, STACK_BROKEN);
+			return ENDED;
+		}
+		if (rule.saved == CFI_BP_AT_CFA)
+			w->bp_slot = cfa + (uint64_t)(int64_t)rule.bp * 8;
+		w->sp = cfa;
+		if (w->meet >= 0 && cfa >= s->at[w->meet].sp && meets(w))
+			return MET;
+		w->pc = memory_word(cfa - 8);
+		if (unlikely(!w->pc)) {
+			w->zero_slot = cfa - 8;
+			ended(w, STACK_ROOT);
+			return ENDED;
+		}
 	}
+}
+
+/* The innermost check, from frame @from on, that does not hold; or -1. */
+static int failing_check(const struct stack *s, unsigned from)
+{
+	for (unsigned i = s->checked; i > 0; i--) {
+		const struct check *c = &s->checks[i - 1];
+
+		if (c->step <= from && memory_word(c->slot) != c->value)
+			return (int)c->step;
+	}
+	return -1;
+}
+
+/* Kept frame @index has another pc now.  False: and another rule with it. */
+static bool replace_pc(struct walk *w, unsigned index, uint64_t pc)
+{
+	struct stack *s = w->s;
+	struct cfi_rule rule = lookup_rule(&s->lookup, pc);
+
+	if (!same_rule(rule, s->how[index].rule) || rule.kind == CFI_NONE)
+		return false;
+	s->hash += term(pc, index) - term(s->at[index].pc, index);
+	s->at[index].pc = pc;
+	if (w->changed > index)
+		w->changed = index;
+	return true;
+}
+
+/*
+ * Kept frame @from is one of this stack's.  Returns -1 if so are all frames
+ * further out, else the one whose step differs.
+ */
+static int follow(struct walk *w, int from)
+{
+	struct stack *s = w->s;
+	int stop = failing_check(s, (unsigned)from);
+
+	for (int i = from; i >= 0; i--) {
+		if ((unsigned)i + 1 < s->count) {
+			uint64_t pc = memory_word(s->at[i].sp - 8);
+
+			if (pc != s->at[i].pc &&
+			    !replace_pc(w, (unsigned)i, pc))
+				return i;
+		}
+		if (i == stop)
+			return i;
+	}
+	return -1;
+}
+
+/* Kept frames from @from out to before @to become fresh ones. */
+static bool replay(struct walk *w, int from, int to)
+{
+	struct stack *s = w->s;
+
+	if (w->fresh + (unsigned)(from - to) > STACK_MAX_FRAMES)
+		return ended(w, STACK_TRUNCATED);
+	for (int i = from; i > to; i--) {
+		const struct how *how = &s->how[i];
+		int64_t offset = (int64_t)how->rule.bp * 8;
+
+		s->fresh[w->fresh++] = (struct fresh) {
+			s->at[i].sp,
+			s->at[i].pc,
+			how->rule,
+			how->bp,
+		};
+		if (how->rule.saved == CFI_BP_AT_CFA)
+			w->bp_slot = s->at[i - 1].sp + (uint64_t)offset;
+		else if (how->rule.saved == CFI_BP_AT_BP)
+			w->bp_slot = how->bp + (uint64_t)offset;
+	}
+	w->sp = s->at[to].sp;
+	w->pc = (unsigned)to + 1 < s->count ? memory_word(w->sp - 8) : w->pc;
+	w->meet = to - 1;
+	return true;
+}
+
+static void add_check(struct stack *s, unsigned step, uint64_t slot,
+		      uint64_t value)
+{
+	/* Below its own frame, the word may be gone before the frame is. */
+	if (s->checked < STACK_MAX_FRAMES && slot >= s->at[step].sp)
+		s->checks[s->checked++] = (struct check) { slot, value, step };
+	else
+		s->steady = false;
+}
+
+/*
+ * What of bp matters from frame @index on, given its caller's @bp; and what
+ * else its step depends on.
+ */
+static uint64_t needed_bp(struct stack *s, unsigned index,
+			  const struct fresh *f, uint64_t bp)
+{
+	uint64_t cfa = index ? s->at[index - 1].sp : 0;
+	uint64_t offset = (uint64_t)(int64_t)f->rule.bp * 8;
+
+	if (bp != NO_BP && f->rule.saved == CFI_BP_AT_CFA) {
+		add_check(s, index, cfa + offset, bp);
+		bp = NO_BP;
+	} else if (bp != NO_BP && f->rule.saved == CFI_BP_AT_BP) {
+		add_check(s, index, f->bp + offset, bp);
+		bp = NO_BP;
+	}
+	if (f->rule.kind == CFI_DEREF_BP)
+		add_check(s, index, f->bp + (uint64_t)(int64_t)f->rule.cfa,
+			  cfa);
+	if (f->rule.kind == CFI_DEREF_BP || f->rule.kind == CFI_BP)
+		bp = f->bp;
+	return bp;
+}
+
+/* The fresh frames take their places after the first @kept. */
+static void append(struct walk *w, unsigned kept)
+{
+	struct stack *s = w->s;
+	uint64_t hash = s->hash, bp = kept ? s->how[kept - 1].bp : NO_BP;
+
+	while (s->checked && s->checks[s->checked - 1].step >= kept)
+		s->checked--;
+	if (kept) {
+		for (unsigned i = kept; i < s->count; i++)
+			hash -= term(s->at[i].pc, i);
+	} else {
+		hash = hash_begin(w->end);
+		s->end = w->end;
+		s->missing_pc = w->missing_pc;
+		s->steady = !w->irregular && w->end != STACK_TRUNCATED;
+		if (w->zero_slot)
+			add_check(s, 0, w->zero_slot, 0);
+	}
+	s->count = kept + w->fresh;
+	for (unsigned i = kept; i < s->count; i++) {
+		const struct fresh *f = &s->fresh[s->count - 1 - i];
+
+		s->at[i] = (struct place) { f->sp, f->pc };
+		bp = needed_bp(s, i, f, bp);
+		s->how[i] = (struct how) { f->rule, bp };
+		hash += term(f->pc, i);
+	}
+	s->hash = hash;
+}
+
+/* All frames, with all registers: slow, and seldom needed. */
+COLD static void walk_all(struct walk *w, const struct stack_regs *from)
+{
+	struct stack *s = w->s;
+	struct step_regs regs;
+	struct cfi_row row;
+
+	step_begin(&regs, from);
+	w->irregular = true;
+	w->fresh = 0;
+	w->end = STACK_TRUNCATED;
+	while (w->fresh < STACK_MAX_FRAMES) {
+		uint64_t sp = regs.at[CFI_RSP], pc = regs.at[CFI_RA];
+		const struct unwind_module *m =
+			lookup_module(&s->lookup, pc - 1);
+		struct fresh *f = &s->fresh[w->fresh++];
+		struct image image;
+		enum step_end stepped;
+
+		*f = (struct fresh) { sp, pc, { .kind = CFI_GENERIC }, 0 };
+		if (!m) {
+			step_nowhere(w, f);
+			return;
+		}
+		image = lookup_image(m);
+		if (!cfi_row(&image, pc - 1, &row)) {
+			ended(w, STACK_BROKEN);
+			return;
+		}
+		stepped = step_caller(&image, &row, w->bounds, &regs);
+		if (stepped != STEP_CALLER || !regs.at[CFI_RA]) {
+			ended(w, stepped == STEP_FAILED ? STACK_BROKEN
+							: STACK_ROOT);
+			return;
+		}
+		if (row.signal)
+			regs.at[CFI_RA]++;
+		else if (regs.at[CFI_RSP] <= sp) {
+			ended(w, STACK_BROKEN);
+			return;
+		}
+	}
+}
+
+/* Is the innermost kept frame this stack's innermost? */
+static bool starts_as_before(const struct walk *w)
+{
+	const struct stack *s = w->s;
+	unsigned leaf = s->count - 1;
+
+	return s->count && s->at[leaf].sp == w->sp &&
+	       (s->how[leaf].bp == NO_BP || s->how[leaf].bp == w->bp) &&
+	       (s->at[leaf].pc == w->pc ||
+		replace_pc((struct walk *)w, leaf, w->pc));
+}
+
+/* Alternates following and walking; returns how many frames are kept. */
+static unsigned find(struct walk *w, const struct stack_regs *regs)
+{
+	enum outcome outcome = MET;
+	int at;
+
+	if (starts_as_before(w)) {
+		w->meet = (int)w->s->count - 1;
+	} else {
+		w->meet = (int)w->s->count - 2;
+		while (w->meet >= 0 && w->s->at[w->meet].sp <= w->sp)
+			w->meet--;
+		outcome = walk(w);
+	}
+	while (outcome == MET) {
+		int met = w->meet;
+
+		at = follow(w, met);
+		if (at < 0)
+			return (unsigned)met + 1;
+		if (!replay(w, met, at))
+			return 0;
+		outcome = walk(w);
+	}
+	if (outcome == NEEDS_ALL)
+		walk_all(w, regs);
 	return 0;
 }
 
-/* 0: no module covers @pc; such answers are not cached. */
-static uint64_t find_rule(const struct walk *w, uint64_t pc)
+static void begin(struct walk *w, struct stack *s,
+		  const struct stack_regs *regs,
+		  const struct stack_bounds *bounds)
 {
-	uint64_t key = pc ^ w->salt, packed;
-	const struct unwind_module *m;
-	struct cfi_rule rule;
-
-	if (rules_get(w->rules, key, &packed))
-		return packed;
-	m = find_module(w->modules, pc - 1);
-	if (!m)
-		return 0;
-	cfi_rule(m, pc - 1, &rule);
-	packed = cfi_pack(&rule);
-	rules_put(w->rules, key, packed);
-	return packed;
-}
-
-__attribute__((cold, noinline)) static bool cache_fill(struct cached_rule *c,
-						       const struct walk *w,
-						       uint64_t pc)
-{
-	uint64_t packed = find_rule(w, pc);
-	struct cfi_rule rule = cfi_unpack(packed);
-
-	if (!packed)
-		return false;
-	c->key = pc ^ w->salt;
-	c->mix = mix(c->key);
-	c->packed = packed;
-	c->cfa = rule.cfa_offset;
-	c->bp = rule.bp_offset;
-	c->fast = FAST_NO;
-	if (rule.kind == CFI_SP && rule.bp == CFI_BP_SAME)
-		c->fast = FAST_SP;
-	else if (rule.kind == CFI_SP && rule.bp == CFI_BP_AT_CFA)
-		c->fast = FAST_SP_BP;
-	return true;
-}
-
-static inline struct cached_rule *cache_slot(struct stack *s, uint64_t key)
-{
-	return &s->cache[(key ^ key >> CACHE_BITS) & ((1 << CACHE_BITS) - 1)];
-}
-
-/* Offsets in the kernel's struct ucontext, which lies at sp (x86-64 ABI). */
-#define UCONTEXT_R12 72
-#define UCONTEXT_RBP 120
-#define UCONTEXT_RBX 128
-#define UCONTEXT_RSP 160
-#define UCONTEXT_RIP 168
-
-static bool step_signal(struct walk *w)
-{
-	struct stack_regs *r = &w->regs;
-	uint64_t at = r->sp;
-
-	if (!load(w->bounds, at + UCONTEXT_RIP, &r->pc) ||
-	    !load(w->bounds, at + UCONTEXT_RBP, &r->bp) ||
-	    !load(w->bounds, at + UCONTEXT_RBX, &r->bx) ||
-	    !load(w->bounds, at + UCONTEXT_R12, &r->r12) ||
-	    !load(w->bounds, at + UCONTEXT_R12 + 8, &r->r13) ||
-	    !load(w->bounds, at + UCONTEXT_R12 + 16, &r->r14) ||
-	    !load(w->bounds, at + UCONTEXT_R12 + 24, &r->r15) ||
-	    !load(w->bounds, at + UCONTEXT_RSP, &r->sp))
-		return false;
-	r->pc++; /* exact: see struct stack_frame */
-	w->bp_owner = -1;
-	return true;
-}
-
-enum step { STEPPED, ENDED, FAILED, NEEDS_FULL };
-
-static enum step step_full(struct walk *w)
-{
-	const struct unwind_module *m = find_module(w->modules, w->regs.pc - 1);
-	uint64_t sp = w->regs.sp, slot = 0;
-
-	if (!m ||
-	    !cfi_step_full(m, w->regs.pc - 1, &w->regs, w->bounds, &slot) ||
-	    w->regs.sp <= sp)
-		return FAILED;
-	return w->regs.pc ? STEPPED : ENDED;
-}
-
-/* Somebody needs the present bp: its slot must be verified from now on. */
-static void bp_matters(struct stack *s, const struct walk *w)
-{
-	if (w->bp_owner >= 0 && s->fresh.link[w->bp_owner] != IRREGULAR)
-		s->fresh.link[w->bp_owner] = w->bp_slot;
-}
-
-static bool step_bp(struct stack *s, struct walk *w,
-		    const struct cfi_rule *rule, uint64_t cfa)
-{
-	uint64_t slot = (rule->bp == CFI_BP_AT_CFA ? cfa : w->regs.bp) +
-			(uint64_t)(int64_t)rule->bp_offset;
-
-	if (rule->bp == CFI_BP_SAME)
-		return true;
-	if (rule->bp == CFI_BP_AT_BP)
-		bp_matters(s, w);
-	if (!load(w->bounds, slot, &w->regs.bp))
-		return false;
-	w->bp_owner = (int)w->fresh;
-	w->bp_slot = slot;
-	return true;
-}
-
-/* Any rule; the frame's place in `fresh` is already filled. */
-static enum step step_any(struct stack *s, struct walk *w, uint64_t packed)
-{
-	struct cfi_rule rule = cfi_unpack(packed);
-	uint64_t cfa, sp = w->regs.sp, bp = w->regs.bp;
-
-	switch (rule.kind) {
-	case CFI_SP:
-		cfa = sp + (uint64_t)(int64_t)rule.cfa_offset;
-		break;
-	case CFI_BP:
-		cfa = bp + (uint64_t)(int64_t)rule.cfa_offset;
-		bp_matters(s, w);
-		break;
-	case CFI_BP_LOAD:
-		if (!load(w->bounds, bp + (uint64_t)(int64_t)rule.cfa_offset,
-			  &cfa))
-			return FAILED;
-		bp_matters(s, w);
-		s->fresh.link[w->fresh] = IRREGULAR; /* that word may change */
-		break;
-	case CFI_PLT:
-		cfa = sp + 8 + (((w->regs.pc - 1) & 15) >= 11 ? 8 : 0);
-		break;
-	case CFI_SIGNAL:
-		s->fresh.link[w->fresh] = IRREGULAR;
-		return step_signal(w) && w->regs.sp > sp ? STEPPED : FAILED;
-	case CFI_END:
-		return ENDED;
-	case CFI_FULL:
-		s->fresh.link[w->fresh] = IRREGULAR;
-		return w->full ? step_full(w) : NEEDS_FULL;
-	default:
-		return FAILED;
-	}
-	if (w->full) {
-		s->fresh.link[w->fresh] = IRREGULAR;
-		return step_full(w);
-	}
-	if (cfa <= sp || !load(w->bounds, cfa - 8, &w->regs.pc) ||
-	    !step_bp(s, w, &rule, cfa))
-		return FAILED;
-	w->regs.sp = cfa;
-	return w->regs.pc ? STEPPED : ENDED;
-}
-
-/*
- * How many outermost frames of the previous stack stand: what lies above
- * @sp only, and not the innermost (nothing vouches for its pc).
- */
-static unsigned count_standing(const struct stack *s, uint64_t sp,
-			       const struct stack_bounds *b)
-{
-	const struct frames *k = &s->kept;
-	unsigned n = 0;
-
-	if (s->end != STACK_ROOT || s->count < 2 || k->sp[0] > b->high)
-		return 0;
-	while (n + 1 < s->count && k->sp[n] > sp &&
-	       *(const uint64_t *)(k->sp[n] - 8) == k->pc[n]) {
-		uint64_t link = k->link[n + 1];
-
-		if (__builtin_expect(link != 0, 0) &&
-		    (link == IRREGULAR || *(const uint64_t *)link != k->bp[n]))
-			break;
-		n++;
-	}
-	return n;
-}
-
-/* Has the walk met the innermost standing frame?  Drop what it has passed. */
-static inline bool meets(const struct stack *s, struct walk *w)
-{
-	unsigned n = w->standing;
-
-	while (n > 0 && s->kept.sp[n - 1] < w->regs.sp)
-		n--;
-	w->standing = n;
-	return n > 0 && s->kept.sp[n - 1] == w->regs.sp &&
-	       s->kept.pc[n - 1] == w->regs.pc &&
-	       s->kept.bp[n - 1] == w->regs.bp;
-}
-
-static inline void count_fresh(struct walk *w, uint64_t term)
-{
-	w->hash += term * w->power;
-	w->power *= HASH_K;
-	w->fresh++;
-}
-
-static inline void put_fresh(struct stack *s, const struct walk *w)
-{
-	unsigned n = w->fresh;
-
-	s->fresh.pc[n] = w->regs.pc;
-	s->fresh.sp[n] = w->regs.sp;
-	s->fresh.bp[n] = w->regs.bp;
-	s->fresh.link[n] = 0;
-}
-
-/*
- * Frames whose CFA is sp plus a constant, in a row: nearly all.  All that
- * changes lives in registers.  Stops at a frame it cannot do, which is not yet
- * in `fresh`, or at @boundary.  (Guessing the caller's rule from the last time
- * was tried and gains nothing: random paths mispredict it.)
- */
-static inline void walk_fast(struct stack *s, struct walk *w, uint64_t boundary)
-{
-	const uint64_t low = w->bounds->low + 8;
-	const uint64_t room = w->bounds->high - low, salt = w->salt;
-	uint64_t pc = w->regs.pc, sp = w->regs.sp, bp = w->regs.bp;
-	uint64_t hash = w->hash, power = w->power, bp_slot = w->bp_slot;
-	struct cached_rule *c = cache_slot(s, pc ^ salt);
-	unsigned n = w->fresh;
-	int bp_owner = w->bp_owner;
-
-	while (sp < boundary && c->key == (pc ^ salt) && c->fast &&
-	       n < STACK_MAX_FRAMES) {
-		uint64_t cfa = sp + (uint64_t)(int64_t)c->cfa;
-		uint64_t caller;
-
-		if (cfa - low > room || cfa <= sp || cfa & 7)
-			break;
-		caller = *(const uint64_t *)(cfa - 8);
-		s->fresh.pc[n] = pc;
-		s->fresh.sp[n] = sp;
-		s->fresh.bp[n] = bp;
-		s->fresh.link[n] = 0;
-		if (c->fast == FAST_SP_BP) {
-			bp_slot = cfa + (uint64_t)(int64_t)c->bp;
-			if (bp_slot - low > room - 8 || bp_slot & 7)
-				break;
-			bp = *(const uint64_t *)bp_slot;
-			bp_owner = (int)n;
-		}
-		hash += c->mix * power;
-		power *= HASH_K;
-		n++;
-		c = cache_slot(s, caller ^ salt);
-		pc = caller;
-		sp = cfa;
-	}
-	w->regs.pc = pc;
-	w->regs.sp = sp;
-	w->regs.bp = bp;
-	w->hash = hash;
-	w->power = power;
-	w->bp_slot = bp_slot;
-	w->fresh = n;
-	w->bp_owner = bp_owner;
-}
-
-/* Step outwards until the walk ends or meets what stands. */
-static enum step walk_out(struct stack *s, struct walk *w, bool *met)
-{
-	enum step outcome;
-
-	for (;;) {
-		uint64_t boundary =
-			w->standing ? s->kept.sp[w->standing - 1] : UINT64_MAX;
-		struct cached_rule *c;
-
-		if (likely(!w->full))
-			walk_fast(s, w, boundary);
-		if (!w->regs.pc)
-			return w->fresh ? ENDED : FAILED;
-		if (w->regs.sp >= boundary && meets(s, w)) {
-			*met = true;
-			return STEPPED;
-		}
-		if (w->fresh == STACK_MAX_FRAMES)
-			return STEPPED; /* too deep */
-		c = cache_slot(s, w->regs.pc ^ w->salt);
-		put_fresh(s, w);
-		if (c->key != (w->regs.pc ^ w->salt) &&
-		    !cache_fill(c, w, w->regs.pc)) {
-			w->missing_pc = w->regs.pc - 1;
-			count_fresh(w, mix(w->regs.pc ^ w->salt));
-			return FAILED;
-		}
-		outcome = step_any(s, w, c->packed);
-		if (outcome == NEEDS_FULL)
-			return NEEDS_FULL;
-		count_fresh(w, c->mix);
-		if (outcome != STEPPED)
-			return outcome;
-	}
-}
-
-/* Put the fresh frames, leaf first, after the standing ones. */
-static void merge(struct stack *s, const struct walk *w, unsigned standing)
-{
-	struct frames *to = &s->kept, *from = &s->fresh;
-	unsigned n = w->fresh;
-
-	for (unsigned i = 0; i < n; i++) {
-		unsigned k = standing + n - 1 - i;
-
-		to->pc[k] = from->pc[i];
-		to->sp[k] = from->sp[i];
-		to->bp[k] = from->bp[i];
-		to->link[k] = from->link[i];
-	}
-	s->count = standing + n;
-	if (s->hashed > standing)
-		s->hashed = standing;
-	if (standing)
-		s->hash = w->hash + w->power * prefix_hash(s, standing - 1);
-	else
-		s->hash = prefix_hash(s, s->count - 1);
-}
-
-static void walk_begin(struct walk *w, const struct stack_regs *regs)
-{
-	w->regs = *regs;
-	w->hash = 0;
-	w->power = 1;
-	w->fresh = 0;
-	w->bp_owner = -1;
-	w->missing_pc = 0;
+	*w = (struct walk) {
+		.s = s,
+		.bounds = bounds,
+		.high = bounds->high,
+		.sp = regs->sp,
+		.pc = regs->pc,
+		.bp = regs->bp,
+		.meet = -1,
+		.changed = s->count,
+	};
 }
 
 unsigned stack_unwind(struct stack *s, const struct stack_regs *regs,
 		      const struct stack_bounds *bounds,
 		      const struct unwind_modules *modules, struct rules *rules)
 {
+	unsigned kept = 0;
 	struct walk w;
-	bool met = false;
-	enum step outcome;
 
-	if (!modules || bounds->high < bounds->low + 16) {
+	if (!modules) {
 		stack_forget(s);
-		s->end = STACK_BROKEN;
-		s->missing_pc = 0;
 		return 0;
 	}
-	if (s->generation != modules->generation)
+	if (!lookup_begin(&s->lookup, modules, rules) || !s->steady ||
+	    s->high != bounds->high)
 		stack_forget(s);
-	s->generation = modules->generation;
-	w.bounds = bounds;
-	w.modules = modules;
-	w.rules = rules;
-	w.salt = salt_of(modules->generation);
-	w.full = false;
-	walk_begin(&w, regs);
-	w.standing = count_standing(s, regs->sp, bounds);
-	outcome = walk_out(s, &w, &met);
-	if (outcome == NEEDS_FULL) { /* rare: once more, with all registers */
-		walk_begin(&w, regs);
-		w.standing = 0;
-		w.full = true;
-		outcome = walk_out(s, &w, &met);
+	s->high = bounds->high;
+	begin(&w, s, regs, bounds);
+	if (regs->sp % 8 ||
+	    !memory_inside(regs->sp, bounds->low, bounds->high)) {
+		s->fresh[w.fresh++] =
+			(struct fresh) { .sp = regs->sp, .pc = regs->pc };
+		w.end = STACK_BROKEN;
+	} else {
+		kept = find(&w, regs);
 	}
-	if (met && w.standing + w.fresh <= STACK_MAX_FRAMES) {
-		bp_matters(s, &w);
-		merge(s, &w, w.standing);
-		return w.standing;
+	if (kept + w.fresh > STACK_MAX_FRAMES) {
+		/* Counted from the root it is another stack: all anew. */
+		stack_forget(s);
+		begin(&w, s, regs, bounds);
+		kept = find(&w, regs);
 	}
-	s->hashed = 0;
-	s->end = met || outcome == STEPPED ? STACK_TRUNCATED
-		 : outcome == ENDED	   ? STACK_ROOT
-					   : STACK_BROKEN;
-	s->missing_pc = w.missing_pc;
-	merge(s, &w, 0);
-	return 0;
+	if (w.fresh || kept < s->count)
+		append(&w, kept);
+	if (kept > w.changed)
+		kept = w.changed;
+	if (s->hashed > kept)
+		s->hashed = kept;
+	return kept;
 }

@@ -5,9 +5,10 @@
  * mask; every load is checked against the stack's bounds, so garbage gives a
  * short stack and never a fault.  Memory comes from the caller.
  *
- * Cost model: a frame whose rule is cached is two dependent loads; the outer
- * part of the stack that has not moved since this thread's previous call is
- * verified slot by slot (independent loads) and not unwound again.
+ * Cost model: a frame whose rule is cached is two dependent loads.  Where the
+ * stack lies as it did in this thread's previous call, a frame costs one
+ * compare, by loads that do not wait for each other; a call from another
+ * place in the same function costs a look at that place's rule besides.
  */
 #ifndef STRANDLINE_UNWIND_STACK_H
 #define STRANDLINE_UNWIND_STACK_H
@@ -66,9 +67,11 @@ struct stack_regs { /* the registers a caller's frame can depend on */
 
 struct stack_bounds { /* the memory that may be read: [low, high) */
 	uint64_t low, high;
+	/* A second stack that a signal frame may lead to; 0, 0: none. */
+	uint64_t beyond_low, beyond_high;
 };
 
-struct stack; /* one a thread; about 110 KiB, touched as deep as it gets */
+struct stack; /* one a thread; about 160 KiB, touched as deep as it gets */
 
 size_t stack_size(void);
 /* @memory: stack_size() zeroed bytes, 64-byte aligned. */

@@ -1,0 +1,98 @@
+/*
+ * lookup: see lookup.h.
+ */
+#include "profiler/unwind/lookup.h"
+#include "profiler/unwind/memory.h"
+
+bool lookup_begin(struct lookup *l, const struct unwind_modules *modules,
+		  struct rules *rules)
+{
+	if (l->modules == modules && l->generation == modules->generation &&
+	    l->count == modules->count && l->rules == rules)
+		return true;
+	l->modules = modules;
+	l->rules = rules;
+	l->generation = modules->generation;
+	l->count = modules->count;
+	for (unsigned i = 0; i < 1u << LOOKUP_BITS; i++)
+		l->cache[i].key = 0;
+	return false;
+}
+
+const struct unwind_module *lookup_module(const struct lookup *l, uint64_t pc)
+{
+	uint32_t low = 0, high = l->modules->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		const struct unwind_module *m = &l->modules->at[middle];
+
+		if (pc < m->start)
+			high = middle;
+		else if (pc >= m->end)
+			low = middle + 1;
+		else
+			return m;
+	}
+	return 0;
+}
+
+struct image lookup_image(const struct unwind_module *m)
+{
+	return (struct image) {
+		.bytes = (const uint8_t *)m->readable_start,
+		.address = m->readable_start,
+		.size = m->readable_end - m->readable_start,
+		.eh_frame_hdr = m->eh_frame_hdr,
+		.eh_frame_hdr_size = m->eh_frame_hdr_size,
+	};
+}
+
+/*
+ * musl's and some runtimes' signal return has no CFI but is always the same
+ * two instructions: mov $15, %rax; syscall.
+ */
+static bool is_signal_return(const struct unwind_module *m, uint64_t at)
+{
+	static const uint8_t code[] = { 0x48, 0xc7, 0xc0, 0x0f, 0x00,
+					0x00, 0x00, 0x0f, 0x05 };
+
+	if (at < m->start || at > m->end || m->end - at < sizeof(code))
+		return false;
+	for (unsigned i = 0; i < sizeof(code); i++)
+		if (memory_byte(at + i) != code[i])
+			return false;
+	return true;
+}
+
+static struct cfi_rule read_rule(const struct unwind_module *m, uint64_t key)
+{
+	struct cfi_rule rule = { .kind = CFI_NONE };
+	struct image image = lookup_image(m);
+
+	if (m->eh_frame_hdr)
+		rule = cfi_find(&image, key - 1);
+	if (rule.kind == CFI_NONE && is_signal_return(m, key))
+		rule.kind = CFI_SIGNAL;
+	return rule;
+}
+
+/* Code in no module is not remembered for others: it may be in one soon. */
+__attribute__((cold, noinline)) struct cfi_rule lookup_resolve(struct lookup *l,
+							       uint64_t key)
+{
+	struct cfi_rule rule = { .kind = CFI_NONE };
+	unsigned at = lookup_place(key);
+	const struct unwind_module *m;
+
+	if (!rules_get(l->rules, l->generation, key, &rule)) {
+		m = lookup_module(l, key - 1);
+		if (!m)
+			return rule;
+		rule = read_rule(m, key);
+		rules_put(l->rules, l->generation, key, rule);
+	}
+	l->cache[at].key = key;
+	l->cache[at].rule = rule;
+	return rule;
+}
