@@ -1,31 +1,26 @@
 /*
- * events: the records of one <pid>.slabs, decoded and in time order.
+ * events: the records of one <pid>.slabs, merged into time order.
  *
- * A slab is a run in time order by itself; the runs are merged by a heap on
- * the next record's ticks.  A slab is read (pread, 64 KiB) when the merge
- * reaches its first record and let go after its last, so memory is bounded
- * by the threads that wrote at one time.
+ * A slab is in time order by itself; the slabs are merged by their next
+ * record's ticks, equal ones by slab number, so the same bytes always give
+ * the same order however often one stopped on the way.
  */
 #ifndef STRANDLINE_TRACE_EVENTS_H
 #define STRANDLINE_TRACE_EVENTS_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "profiler/base/vec.h"
+#include "profiler/trace/run.h"
 
-#include "profiler/trace/fold.h"
-#include "profiler/wire/slab.h"
-
-struct events_slab { /* an EVENTS slab of the file */
-	uint64_t number;
-	uint64_t first_ticks;
-	int32_t tid;
+struct cursors {
+	VEC(struct cursor) at;
 };
 
 /*
- * Fold all records of the slabs @at[0..count) of @fd into @f.  Slabs whose
- * bytes end badly are counted in *@torn.  0, -ENOMEM, or -errno of a read.
+ * Fold all records up to @until ticks of the slabs in @cursors, which is
+ * sorted by (ticks, slab), and move the cursors on.  0, -ENOMEM, or -errno of
+ * a read.
  */
-int events_fold(int fd, struct events_slab *at, size_t count, struct fold *f,
-		uint64_t *torn);
+int events_fold(int fd, struct cursors *cursors, struct fold *f,
+		uint64_t until);
 
 #endif

@@ -12,83 +12,66 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/base/vec.h"
-#include "profiler/trace/live.h"
+#include "profiler/trace/fold_state.h"
+#include "profiler/trace/ticks.h"
 #include "profiler/wire/record.h"
-#include "profiler/wire/slab.h"
 
-#define FIRST_WINDOW_NS 1000000000ULL
-#define LATE_TICKS	5000 /* an ALLOC's stamp may precede its FREE's */
-#define OWED		64
+#define LATE_TICKS 5000 /* an ALLOC's stamp may precede its FREE's */
+#define AHEAD	   8	/* blocks are looked up this many events early */
+#define PAGE	   4096ULL
 
-struct thread {
-	struct fold_thread public;
-	uint64_t last_addr;	    /* of its latest ALLOC; 0 after any other */
-	struct live_block released; /* its latest FREE, for UNFREE */
+struct weight { /* what one block counts for in a sum */
+	double bytes, count;
+	double bytes_variance, count_variance;
+	bool exact;
 };
 
-struct mapping {
-	uint64_t start, end;
-	uint32_t stack;
-};
-
-struct owed { /* a FREE that an ALLOC of the same address overtook */
-	uint64_t addr, ticks;
-};
-
-struct fold {
-	const struct slab_file *header;
-	struct live live;
-	VEC(struct fold_stack) stacks;
-	VEC(uint64_t) frozen; /* by stack: epoch its peak was frozen in */
-	uint32_t *by_node;    /* node -> stack index + 1 */
-	size_t by_node_len;
-	VEC(struct thread) threads;
-	size_t last_thread;
-	VEC(struct fold_thread) threads_out;
-	VEC(struct fold_window) windows;
-	VEC(struct mapping) mappings; /* sorted, disjoint */
-	struct owed owed[OWED];
-	unsigned next_owed;
-	uint64_t epoch;
-	double ns_per_tick;
-	double constant;
-	struct fold_result result;
-	double mapped, heap_grown;
-};
-
-static void sum_add(struct fold_sum *s, double size, double p, double sign)
+static inline struct weight weigh(double size, float probability)
 {
-	double w = 1 / p, v = (1 - p) * w * w;
+	double w, v;
 
-	s->bytes += sign * size * w;
-	s->count += sign * w;
-	s->bytes_variance += sign * size * size * v;
-	s->count_variance += sign * v;
+	if (likely(probability == 1.0F))
+		return (struct weight) { size, 1, 0, 0, true };
+	w = 1.0 / (double)probability;
+	v = (1.0 - (double)probability) * w * w;
+	return (struct weight) { size * w, w, size * size * v, v, false };
 }
 
-struct fold *fold_new(const struct slab_file *header)
+static inline void sum_add(struct fold_sum *s, const struct weight *w)
+{
+	s->bytes += w->bytes;
+	s->count += w->count;
+	if (likely(w->exact))
+		return;
+	s->bytes_variance += w->bytes_variance;
+	s->count_variance += w->count_variance;
+}
+
+static inline void sum_sub(struct fold_sum *s, const struct weight *w)
+{
+	s->bytes -= w->bytes;
+	s->count -= w->count;
+	if (likely(w->exact))
+		return;
+	s->bytes_variance -= w->bytes_variance;
+	s->count_variance -= w->count_variance;
+}
+
+struct fold *fold_new(const struct slab_file *header, uint64_t window_ns)
 {
 	struct fold *f = calloc(1, sizeof(*f));
+	double slope = ticks_per_ns(header);
 
 	if (!f)
 		return NULL;
-	f->header = header;
 	f->constant = (double)header->sample_constant;
-	f->ns_per_tick = 1;
-	if (header->clock == SLAB_CLOCK_TSC)
-		f->ns_per_tick =
-			header->later_ticks > header->start_ticks
-				? (double)(header->later_monotonic_ns -
-					   header->start_monotonic_ns) /
-					  (double)(header->later_ticks -
-						   header->start_ticks)
-				: 1 / 3.0;
-	f->result.window_ns = FIRST_WINDOW_NS;
-	f->result.first_ns = header->start_monotonic_ns;
-	f->result.last_ns = f->result.first_ns;
-	if (live_init(&f->live) < 0) {
-		free(f);
+	f->thread_grace = (uint64_t)(1e9 * slope);
+	f->core.last_ticks = header->start_ticks;
+	f->core.peak_ticks = header->start_ticks;
+	windows_begin(f, header->start_ticks,
+		      window_ns ? (uint64_t)((double)window_ns * slope) : 1);
+	if (live_init(&f->live) < 0 || threads_init(&f->threads) < 0) {
+		fold_free(f);
 		return NULL;
 	}
 	return f;
@@ -96,34 +79,41 @@ struct fold *fold_new(const struct slab_file *header)
 
 void fold_free(struct fold *f)
 {
+	struct series *s;
+
 	if (!f)
 		return;
 	live_fini(&f->live);
+	threads_fini(&f->threads);
+	vec_foreach (&f->series, s)
+		vec_free(&s->levels);
+	vec_free(&f->series);
 	vec_free(&f->stacks);
-	vec_free(&f->frozen);
-	vec_free(&f->threads);
-	vec_free(&f->threads_out);
 	vec_free(&f->windows);
-	vec_free(&f->mappings);
+	vec_free(&f->mappings.at);
+	vec_free(&f->stacks_out);
+	vec_free(&f->threads_out);
 	free(f->by_node);
 	free(f);
 }
 
-static uint64_t to_ns(const struct fold *f, uint64_t ticks)
+struct fold_sum fold_released(const struct fold *f)
 {
-	int64_t since = (int64_t)(ticks - f->header->start_ticks);
+	const struct fold_sum *a = &f->core.allocated, *l = &f->core.live;
 
-	return f->header->start_monotonic_ns +
-	       (uint64_t)(int64_t)((double)since * f->ns_per_tick);
+	return (struct fold_sum) {
+		a->bytes - l->bytes,
+		a->bytes_variance - l->bytes_variance,
+		a->count - l->count,
+		a->count_variance - l->count_variance,
+	};
 }
 
-static int node_room(struct fold *f, uint32_t node)
+static int by_node_room(struct fold *f, uint32_t node)
 {
 	size_t len = f->by_node_len ? f->by_node_len : 1024;
 	uint32_t *grown;
 
-	if (node < f->by_node_len)
-		return 0;
 	while (len <= node)
 		len *= 2;
 	grown = realloc(f->by_node, len * sizeof(*grown));
@@ -136,357 +126,347 @@ static int node_room(struct fold *f, uint32_t node)
 	return 0;
 }
 
-/* The stack of @node, made at first sight; UINT32_MAX when out of memory. */
-static uint32_t stack_of(struct fold *f, uint32_t node)
+bool fold_index_stack(struct fold *f, size_t index)
 {
-	struct fold_stack *s;
+	uint32_t node = f->stacks.at[index].node;
 
-	if (node_room(f, node) < 0)
-		return UINT32_MAX;
+	if (node >= f->by_node_len && by_node_room(f, node) < 0) {
+		f->failed = true;
+		return false;
+	}
 	if (f->by_node[node])
-		return f->by_node[node] - 1;
-	s = vec_push(&f->stacks);
-	if (!s || !vec_push(&f->frozen))
-		return UINT32_MAX;
+		return false;
+	f->by_node[node] = (uint32_t)index + 1;
+	return true;
+}
+
+static uint32_t stack_new(struct fold *f, uint32_t node)
+{
+	struct stack *s = vec_push(&f->series) ? vec_push(&f->stacks) : NULL;
+
+	if (!s) {
+		f->failed = true;
+		return STACK_NONE;
+	}
 	s->node = node;
-	f->frozen.at[f->stacks.count - 1] = f->epoch;
-	f->by_node[node] = (uint32_t)f->stacks.count;
-	return (uint32_t)f->stacks.count - 1;
+	s->epoch = f->core.epoch;
+	s->window = WINDOW_NONE;
+	return fold_index_stack(f, f->stacks.count - 1)
+		       ? (uint32_t)f->stacks.count - 1
+		       : STACK_NONE;
 }
 
-static struct thread *thread_of(struct fold *f, int32_t tid, uint64_t ticks)
+uint32_t fold_stack_of(struct fold *f, uint32_t node)
 {
-	struct thread *t;
-
-	if (f->last_thread < f->threads.count &&
-	    f->threads.at[f->last_thread].public.tid == tid)
-		return &f->threads.at[f->last_thread];
-	for (size_t i = f->threads.count; i-- > 0;) {
-		if (f->threads.at[i].public.tid != tid)
-			continue;
-		f->last_thread = i;
-		return &f->threads.at[i];
-	}
-	t = vec_push(&f->threads);
-	if (!t)
-		return NULL;
-	f->last_thread = f->threads.count - 1;
-	t->public.tid = tid;
-	t->public.began_ns = to_ns(f, ticks);
-	return t;
+	if (unlikely(node > FOLD_NODE_MAX))
+		node = 0;
+	if (likely(node < f->by_node_len && f->by_node[node]))
+		return f->by_node[node] - 1;
+	return stack_new(f, node);
 }
 
-/* Merge pairs until @index fits. */
-static void widen(struct fold *f, uint64_t *index)
+/* A block comes alive: born, or its release did not happen. */
+static void block_begin(struct fold *f, const struct live_block *block,
+			const struct weight *w)
 {
-	while (*index >= FOLD_WINDOWS) {
-		size_t half = (f->windows.count + 1) / 2;
+	struct stack *s = fold_touch(f, block->stack);
 
-		for (size_t i = 0; i < half; i++) {
-			struct fold_window w = f->windows.at[2 * i];
-
-			if (2 * i + 1 < f->windows.count) {
-				const struct fold_window *b =
-					&f->windows.at[2 * i + 1];
-
-				w.allocated.bytes += b->allocated.bytes;
-				w.allocated.count += b->allocated.count;
-				w.released.bytes += b->released.bytes;
-				w.released.count += b->released.count;
-				w.live = b->live;
-				w.mapped = b->mapped;
-				w.heap_end = b->heap_end;
-			}
-			f->windows.at[i] = w;
-		}
-		f->windows.count = half;
-		f->result.window_ns *= 2;
-		*index /= 2;
-	}
+	s->blocks++;
+	sum_add(&s->live, w);
+	sum_add(&f->core.live, w);
+	if (block->birth == f->core.serial)
+		s->young += w->bytes;
+	if (unlikely(live_add(&f->live, block) < 0))
+		f->failed = true;
 }
 
-static void window_close(struct fold *f)
+static struct stack *block_end(struct fold *f, struct live_block *block,
+			       const struct weight *w)
 {
-	struct fold_window *w;
+	struct stack *s = fold_touch(f, block->stack);
 
-	if (!f->windows.count)
-		return;
-	w = &f->windows.at[f->windows.count - 1];
-	w->live = f->result.live;
-	w->mapped = f->mapped;
-	w->heap_end = f->heap_grown;
-}
-
-static struct fold_window *window_at(struct fold *f, uint64_t ns)
-{
-	uint64_t index = ns > f->result.first_ns ? (ns - f->result.first_ns) /
-							   f->result.window_ns
-						 : 0;
-
-	if (index < f->windows.count)
-		return &f->windows.at[f->windows.count - 1];
-	window_close(f);
-	widen(f, &index);
-	while (f->windows.count <= index) {
-		struct fold_window *w = vec_push(&f->windows);
-
-		if (!w)
-			return NULL;
-		w->live = f->result.live;
-		w->mapped = f->mapped;
-		w->heap_end = f->heap_grown;
-	}
-	return &f->windows.at[f->windows.count - 1];
-}
-
-/* Before the live sum of @stack changes: keep what it was at the peak. */
-static struct fold_stack *stack_change(struct fold *f, uint32_t stack)
-{
-	struct fold_stack *s = &f->stacks.at[stack];
-
-	if (f->frozen.at[stack] != f->epoch) {
-		s->peak = s->live;
-		f->frozen.at[stack] = f->epoch;
-	}
+	sum_sub(&s->live, w);
+	sum_sub(&f->core.live, w);
+	if (block->birth == f->core.serial)
+		s->young -= w->bytes;
+	if (--s->blocks == 0) /* no rest of rounding stays */
+		s->live = (struct fold_sum) { 0 };
+	if (s->live.bytes < s->low)
+		s->low = s->live.bytes;
+	live_remove(&f->live, block);
+	if (unlikely(!f->live.count))
+		f->core.live = (struct fold_sum) { 0 };
 	return s;
 }
 
-static void block_end(struct fold *f, struct live_block *block,
-		      struct fold_window *w, bool temporary)
+static void note_peak(struct fold_core *c, uint64_t ticks)
 {
-	struct fold_stack *s = stack_change(f, block->stack);
-	double size = (double)block->size, p = block->probability;
-
-	sum_add(&s->live, size, p, -1);
-	sum_add(&f->result.live, size, p, -1);
-	sum_add(&f->result.released, size, p, 1);
-	sum_add(&w->released, size, p, 1);
-	if (temporary) {
-		sum_add(&s->temporary, size, p, 1);
-		sum_add(&f->result.temporary, size, p, 1);
-	}
-	live_remove(&f->live, block);
-}
-
-static void block_begin(struct fold *f, uint32_t stack, double size, double p)
-{
-	sum_add(&stack_change(f, stack)->live, size, p, 1);
-	sum_add(&f->result.live, size, p, 1);
-}
-
-static void note_peak(struct fold *f, uint64_t ns)
-{
-	if (f->result.live.bytes <= f->result.peak.bytes)
+	if (c->live.bytes <= c->peak.bytes)
 		return;
-	f->result.peak = f->result.live;
-	f->result.peak_ns = ns;
-	f->epoch++;
+	c->peak = c->live;
+	c->peak_ticks = ticks;
+	c->epoch++;
 }
 
-static int apply_alloc(struct fold *f, const struct fold_event *e,
-		       struct thread *t, struct fold_window *w, uint64_t ns)
+static void owe(struct fold_core *c, uint64_t addr, uint64_t ticks)
 {
-	double size = (double)e->size, p = 1;
-	uint32_t stack = stack_of(f, e->node);
-	struct live_block *older = live_find(&f->live, e->addr);
-	struct fold_stack *s;
-
-	if (stack == UINT32_MAX)
-		return -ENOMEM;
-	if (older) {
-		block_end(f, older, w, false);
-		f->owed[f->next_owed++ % OWED] =
-			(struct owed) { e->addr, e->ticks };
-	}
-	if (e->mean > 0)
-		p = -expm1(-(size + f->constant) / e->mean);
-	f->result.mean_bytes = e->mean;
-	f->result.allocations++;
-	s = &f->stacks.at[stack];
-	s->samples++;
-	sum_add(&s->allocated, size, p, 1);
-	sum_add(&f->result.allocated, size, p, 1);
-	sum_add(&w->allocated, size, p, 1);
-	sum_add(&t->public.allocated, size, p, 1);
-	block_begin(f, stack, size, p);
-	note_peak(f, ns);
-	t->last_addr = e->addr;
-	return live_add(&f->live,
-			&(struct live_block) { e->addr, e->size, e->ticks,
-					       stack, e->tid, p });
+	c->owed[c->owed_next++ % FOLD_OWED] = (struct owed) { addr, ticks };
+	c->owed_ticks = ticks;
 }
 
-static bool was_overtaken(struct fold *f, const struct fold_event *e)
+/* Is this the late FREE of a block that an ALLOC has ended already? */
+static bool was_owed(struct fold_core *c, uint64_t addr, uint64_t ticks)
 {
-	for (unsigned i = 0; i < OWED; i++) {
-		if (f->owed[i].addr != e->addr)
+	if (likely(!c->owed_next ||
+		   ticks - c->owed_ticks + LATE_TICKS > 2 * LATE_TICKS))
+		return false;
+	for (unsigned i = 0; i < FOLD_OWED; i++) {
+		struct owed *o = &c->owed[i];
+
+		if (o->addr != addr || ticks - o->ticks > LATE_TICKS)
 			continue;
-		f->owed[i].addr = 0;
-		return e->ticks - f->owed[i].ticks < LATE_TICKS;
+		o->addr = 0;
+		return true;
 	}
 	return false;
 }
 
-static void apply_free(struct fold *f, const struct fold_event *e,
-		       struct thread *t, struct fold_window *w)
+static float probability(const struct fold *f, double size, uint64_t mean)
 {
-	struct live_block *block = live_find(&f->live, e->addr);
+	double p;
 
-	f->result.releases++;
-	t->released.addr = 0;
-	if (block && block->tid != e->tid && was_overtaken(f, e))
+	if (likely(!mean))
+		return 1;
+	p = -expm1(-(size + f->constant) / (double)mean);
+	return p > 1e-12 ? (float)p : 1e-12F;
+}
+
+static void end_older(struct fold *f, struct live_block *block, uint64_t ticks)
+{
+	struct weight w = weigh((double)block->size, block->probability);
+
+	owe(&f->core, block->addr, ticks);
+	block_end(f, block, &w);
+}
+
+static void apply_alloc(struct fold *f, const struct fold_lane *lane,
+			const struct fold_event *e)
+{
+	double size = (double)e->size;
+	float p = probability(f, size, lane->mean);
+	struct weight w = weigh(size, p);
+	uint32_t stack = fold_stack_of(f, e->node);
+	struct thread *t = &f->threads.at.at[lane->thread];
+	struct live_block *older = live_find(&f->live, e->addr);
+	struct stack *s;
+
+	if (unlikely(stack == STACK_NONE))
 		return;
-	if (!block) {
-		f->result.inherited_releases++;
+	if (unlikely(older))
+		end_older(f, older, e->ticks);
+	/* Closes the level before this window: `allocated` grows after it. */
+	s = fold_touch(f, stack);
+	s->samples++;
+	sum_add(&s->allocated, &w);
+	sum_add(&f->core.allocated, &w);
+	sum_add(&t->allocated, &w);
+	t->last_addr = lane->mean ? 0 : e->addr;
+	f->core.mean = lane->mean;
+	block_begin(f,
+		    &(struct live_block) { e->addr, e->size, stack,
+					   lane->thread, f->core.serial, p },
+		    &w);
+	note_peak(&f->core, e->ticks);
+}
+
+static void free_unknown(struct fold *f, struct thread *t,
+			 const struct fold_event *e)
+{
+	if (was_owed(&f->core, e->addr, e->ticks))
+		return;
+	f->core.inherited++;
+	t->released =
+		(struct live_block) { .addr = e->addr, .stack = STACK_NONE };
+}
+
+static void apply_free(struct fold *f, const struct fold_lane *lane,
+		       const struct fold_event *e)
+{
+	struct thread *t = &f->threads.at.at[lane->thread];
+	struct live_block *block = live_find(&f->live, e->addr);
+	struct weight w;
+	struct stack *s;
+
+	f->core.releases++;
+	t->released.addr = 0;
+	if (unlikely(!block)) {
+		free_unknown(f, t, e);
 		return;
 	}
+	if (block->thread != lane->thread &&
+	    was_owed(&f->core, e->addr, e->ticks))
+		return;
 	t->released = *block;
-	block_end(f, block, w, t->last_addr == e->addr);
-	t->last_addr = 0;
+	t->released_temporary =
+		t->last_addr == e->addr && block->thread == lane->thread;
+	w = weigh((double)block->size, block->probability);
+	s = block_end(f, block, &w);
+	if (t->released_temporary)
+		sum_add(&s->temporary, &w);
 }
 
 /* realloc failed: the block lives on as if nothing had happened. */
-static int apply_unfree(struct fold *f, const struct fold_event *e,
-			struct thread *t, struct fold_window *w)
+static void apply_unfree(struct fold *f, const struct fold_lane *lane,
+			 const struct fold_event *e)
 {
-	const struct live_block *b = &t->released;
+	struct thread *t = &f->threads.at.at[lane->thread];
+	struct live_block block = t->released;
+	struct weight w;
 
-	if (b->addr != e->addr || live_find(&f->live, e->addr))
-		return 0;
-	sum_add(&f->result.released, (double)b->size, b->probability, -1);
-	sum_add(&w->released, (double)b->size, b->probability, -1);
-	f->result.releases--;
-	block_begin(f, b->stack, (double)b->size, b->probability);
-	return live_add(&f->live, b);
-}
-
-static size_t mapping_at(const struct fold *f, uint64_t addr)
-{
-	size_t low = 0, high = f->mappings.count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (f->mappings.at[middle].end <= addr)
-			low = middle + 1;
-		else
-			high = middle;
+	t->released.addr = 0;
+	if (block.addr != e->addr || live_find(&f->live, e->addr))
+		return;
+	f->core.releases--;
+	if (block.stack == STACK_NONE) {
+		f->core.inherited--;
+		return;
 	}
-	return low; /* the first that ends after @addr */
+	w = weigh((double)block.size, block.probability);
+	if (t->released_temporary)
+		sum_sub(&f->stacks.at[block.stack].temporary, &w);
+	block_begin(f, &block, &w);
 }
 
-static int mapping_insert(struct fold *f, size_t at, uint64_t start,
-			  uint64_t end, uint32_t stack)
+static void unmapped(void *context, uint64_t stack, uint64_t bytes)
 {
-	if (!vec_push(&f->mappings))
-		return -ENOMEM;
-	memmove(&f->mappings.at[at + 1], &f->mappings.at[at],
-		(f->mappings.count - 1 - at) * sizeof(struct mapping));
-	f->mappings.at[at] = (struct mapping) { start, end, stack };
-	return 0;
+	struct fold *f = context;
+
+	f->stacks.at[stack].mapped -= (double)bytes;
+	f->core.mapped -= (double)bytes;
 }
 
-static void mapping_drop(struct fold *f, size_t at)
+/* The end of a mapping of @e->size bytes; 0 when there is none. */
+static uint64_t mapping_end(const struct fold_event *e)
 {
-	memmove(&f->mappings.at[at], &f->mappings.at[at + 1],
-		(f->mappings.count - 1 - at) * sizeof(struct mapping));
-	f->mappings.count--;
-}
+	uint64_t size = (e->size + PAGE - 1) & ~(PAGE - 1), end;
 
-static int apply_unmap(struct fold *f, uint64_t start, uint64_t size)
-{
-	uint64_t end = start + size;
-	size_t i = mapping_at(f, start);
-
-	while (i < f->mappings.count && f->mappings.at[i].start < end) {
-		struct mapping *m = &f->mappings.at[i], was = *m;
-		uint64_t from = was.start > start ? was.start : start;
-		uint64_t to = was.end < end ? was.end : end;
-
-		f->stacks.at[was.stack].mapped -= (double)(to - from);
-		f->mapped -= (double)(to - from);
-		if (was.start < from && to < was.end) {
-			m->end = from;
-			return mapping_insert(f, i + 1, to, was.end, was.stack);
-		}
-		if (was.start < from) {
-			m->end = from;
-			i++;
-		} else if (to < was.end) {
-			m->start = to;
-			return 0;
-		} else {
-			mapping_drop(f, i);
-		}
-	}
-	return 0;
-}
-
-static int apply_map(struct fold *f, const struct fold_event *e)
-{
-	uint32_t stack = stack_of(f, e->node);
-	uint64_t end = e->addr + ((e->size + 4095) & ~4095ULL);
-	int rc;
-
-	if (stack == UINT32_MAX)
-		return -ENOMEM;
-	if (end <= e->addr)
+	if (size < e->size || __builtin_add_overflow(e->addr, size, &end))
 		return 0;
-	rc = apply_unmap(f, e->addr, end - e->addr); /* MAP_FIXED replaces */
-	if (rc < 0)
-		return rc;
+	return end;
+}
+
+static void apply_map(struct fold *f, const struct fold_event *e)
+{
+	uint32_t stack = fold_stack_of(f, e->node);
+	uint64_t end = mapping_end(e);
+
+	if (stack == STACK_NONE || end <= e->addr)
+		return;
+	if (mappings_add(&f->mappings, e->addr, end, stack, unmapped, f) < 0)
+		f->failed = true;
 	f->stacks.at[stack].mapped += (double)(end - e->addr);
-	f->mapped += (double)(end - e->addr);
-	return mapping_insert(f, mapping_at(f, e->addr), e->addr, end, stack);
+	f->core.mapped += (double)(end - e->addr);
 }
 
-static int apply_brk(struct fold *f, const struct fold_event *e)
+static void apply_unmap(struct fold *f, const struct fold_event *e)
 {
-	uint32_t stack = stack_of(f, e->node);
+	uint64_t end = mapping_end(e);
 
-	if (stack == UINT32_MAX)
-		return -ENOMEM;
-	f->stacks.at[stack].heap_grown += (double)e->grown;
-	f->heap_grown += (double)e->grown;
-	return 0;
+	if (end > e->addr &&
+	    mappings_remove(&f->mappings, e->addr, end, unmapped, f) < 0)
+		f->failed = true;
 }
 
-int fold_apply(struct fold *f, const struct fold_event *e)
+static void apply_brk(struct fold *f, const struct fold_event *e)
 {
-	struct thread *t = thread_of(f, e->tid, e->ticks);
-	uint64_t ns = to_ns(f, e->ticks);
-	struct fold_window *w = window_at(f, ns);
+	uint32_t stack = fold_stack_of(f, e->node);
 
-	if (!t || !w)
-		return -ENOMEM;
-	if (ns > f->result.last_ns)
-		f->result.last_ns = ns;
-	f->result.records++;
-	if (!e->addr && e->type <= RECORD_UNFREE)
-		return 0; /* damaged bytes; 0 marks an empty slot */
+	if (stack == STACK_NONE)
+		return;
+	f->stacks.at[stack].heap_grown += (double)(int64_t)e->size;
+	f->core.heap_grown += (double)(int64_t)e->size;
+}
+
+static void enter_thread(struct fold *f, struct fold_lane *lane, int32_t tid,
+			 uint64_t ticks)
+{
+	lane->tid = tid;
+	lane->thread = threads_get(&f->threads, tid, ticks, f->thread_grace);
+	if (lane->thread == THREAD_NONE)
+		f->failed = true;
+}
+
+static void apply_rare(struct fold *f, struct fold_lane *lane,
+		       const struct fold_event *e)
+{
+	struct thread *t = &f->threads.at.at[lane->thread];
+
 	switch (e->type) {
-	case RECORD_ALLOC:
-		return apply_alloc(f, e, t, w, ns);
-	case RECORD_FREE:
-		apply_free(f, e, t, w);
-		return 0;
 	case RECORD_UNFREE:
-		return apply_unfree(f, e, t, w);
+		if (e->addr)
+			apply_unfree(f, lane, e);
+		break;
 	case RECORD_MAP:
-		return apply_map(f, e);
+		apply_map(f, e);
+		break;
 	case RECORD_UNMAP:
-		return apply_unmap(f, e->addr, (e->size + 4095) & ~4095ULL);
+		apply_unmap(f, e);
+		break;
 	case RECORD_BRK:
-		return apply_brk(f, e);
+		apply_brk(f, e);
+		break;
+	case RECORD_THREAD:
+		enter_thread(f, lane, (int32_t)e->node, e->ticks);
+		break;
 	case RECORD_EXIT:
-		t->public.ended_ns = ns;
-		return 0;
+		t->ended = e->ticks ? e->ticks : 1;
+		break;
+	case RECORD_MEAN:
+		lane->mean = e->size;
+		break;
 	case RECORD_NAME:
-		memcpy(t->public.name, e->name, 15);
-		return 0;
-	default:
-		return 0;
+		memcpy(t->name, &e->addr, 8);
+		memcpy(t->name + 8, &e->size, 7);
+		break;
 	}
+}
+
+struct fold_lane fold_lane(const struct fold *f, int32_t tid, uint64_t mean)
+{
+	return (struct fold_lane) { mean, tid, threads_find(&f->threads, tid) };
+}
+
+ssize_t fold_run(struct fold *f, struct fold_lane *lane,
+		 const struct fold_event *at, size_t count, uint64_t until)
+{
+	size_t i;
+
+	if (unlikely(lane->thread == THREAD_NONE && count))
+		enter_thread(f, lane,
+			     at->type == RECORD_THREAD ? (int32_t)at->node
+						       : lane->tid,
+			     at->ticks);
+	for (i = 0; i < count && at[i].ticks <= until; i++) {
+		const struct fold_event *e = &at[i];
+
+		if (unlikely(f->failed))
+			return -ENOMEM;
+		if (likely(i + AHEAD < count))
+			live_prefetch(&f->live, at[i + AHEAD].addr);
+		if (unlikely(e->ticks >= f->core.window_end))
+			windows_advance(f, e->ticks);
+		if (e->ticks > f->core.last_ticks)
+			f->core.last_ticks = e->ticks;
+		/* Address 0 is in damaged bytes only; it marks empty slots. */
+		if (likely(e->type == RECORD_ALLOC && e->addr))
+			apply_alloc(f, lane, e);
+		else if (likely(e->type == RECORD_FREE && e->addr))
+			apply_free(f, lane, e);
+		else
+			apply_rare(f, lane, e);
+	}
+	f->core.records += i;
+	return f->failed ? -ENOMEM : (ssize_t)i;
 }
 
 static int by_node(const void *a, const void *b)
@@ -496,30 +476,90 @@ static int by_node(const void *a, const void *b)
 	return x->node < y->node ? -1 : x->node > y->node;
 }
 
-int fold_finish(struct fold *f)
+static int put_stacks(struct fold *f)
 {
 	struct fold_result *r = &f->result;
-	struct thread *t;
 
-	window_close(f);
-	for (size_t i = 0; i < f->stacks.count; i++)
-		stack_change(f, (uint32_t)i);
-	vec_foreach (&f->threads, t) {
+	for (uint32_t i = 0; i < f->stacks.count; i++) {
+		const struct stack *s = settle_peak(f, &f->stacks.at[i]);
+		const struct series *series = &f->series.at[i];
+		struct fold_stack *out = vec_push(&f->stacks_out);
+
+		if (!out)
+			return -ENOMEM;
+		*out = (struct fold_stack) {
+			.node = s->node,
+			.samples = s->samples,
+			.live = s->live,
+			.allocated = s->allocated,
+			.peak = s->peak,
+			.temporary = s->temporary,
+			.mapped = s->mapped,
+			.heap_grown = s->heap_grown,
+			.levels = series->levels.at,
+			.level_count = series->levels.count,
+		};
+		r->allocations += s->samples;
+		r->temporary.bytes += s->temporary.bytes;
+		r->temporary.count += s->temporary.count;
+	}
+	if (f->stacks_out.count)
+		qsort(f->stacks_out.at, f->stacks_out.count,
+		      sizeof(*f->stacks_out.at), by_node);
+	r->stacks = f->stacks_out.at;
+	r->stack_count = f->stacks_out.count;
+	return 0;
+}
+
+static int put_threads(struct fold *f, const struct slab_file *h)
+{
+	const struct thread *t;
+
+	vec_foreach (&f->threads.at, t) {
 		struct fold_thread *out = vec_push(&f->threads_out);
 
 		if (!out)
 			return -ENOMEM;
-		*out = t->public;
+		out->tid = t->tid;
+		memcpy(out->name, t->name, sizeof(out->name));
+		out->began_ns = ticks_to_ns(h, t->began);
+		if (t->ended)
+			out->ended_ns = ticks_to_ns(h, t->ended);
+		out->allocated = t->allocated;
 	}
-	if (f->stacks.count)
-		qsort(f->stacks.at, f->stacks.count, sizeof(*f->stacks.at),
-		      by_node);
-	r->stacks = f->stacks.at;
-	r->stack_count = f->stacks.count;
-	r->windows = f->windows.at;
-	r->window_count = f->windows.count;
-	r->threads = f->threads_out.at;
-	r->thread_count = f->threads_out.count;
+	f->result.threads = f->threads_out.at;
+	f->result.thread_count = f->threads_out.count;
+	return 0;
+}
+
+int fold_finish(struct fold *f, const struct slab_file *h)
+{
+	const struct fold_core *c = &f->core;
+	double width = (double)c->window_ticks / ticks_per_ns(h);
+
+	f->result = (struct fold_result) {
+		.window_ns =
+			width < 0x1p63 ? (uint64_t)(width + 0.5) : UINT64_MAX,
+		.first_ns = ticks_to_ns(h, c->first_ticks),
+		.last_ns = ticks_to_ns(h, c->last_ticks),
+		.threads_forgotten = f->threads.forgotten,
+		.forgotten_allocated = f->threads.forgotten_allocated,
+		.live = c->live,
+		.allocated = c->allocated,
+		.released = fold_released(f),
+		.peak = c->peak,
+		.inherited_releases = c->inherited,
+		.peak_ns = ticks_to_ns(h, c->peak_ticks),
+		.records = c->records,
+		.releases = c->releases,
+		.mean_bytes = (double)c->mean,
+		.torn_slabs = c->torn,
+	};
+	windows_finish(f);
+	f->result.windows = f->windows.at;
+	f->result.window_count = f->windows.count;
+	if (f->failed || put_stacks(f) < 0 || put_threads(f, h) < 0)
+		return -ENOMEM;
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct fold_sum {
 	double bytes;
@@ -21,15 +22,38 @@ struct fold_sum {
 	double count_variance;
 };
 
-/* Windows double in width when there are more than this. */
-#define FOLD_WINDOWS 240
+/* Windows begin this wide, and double when there are more than this many. */
+#define FOLD_WINDOW_NS 1000000000ULL
+#define FOLD_WINDOWS   240
+
+/* Node ids past this are not believed: charged to node 0, an unknown stack. */
+#define FOLD_NODE_MAX (4u << 20)
+
+/*
+ * What one stack held over one window.  Only windows in which the stack
+ * allocated or released have one; fold_levels() fills the gaps.
+ */
+struct fold_level {
+	uint32_t window;
+	uint32_t pad;
+	double end;	  /* live bytes when the window ended */
+	double low;	  /* the least that was live within the window */
+	double old;	  /* of `end`, bytes of blocks at least one window old;
+			   * after windows were merged an upper bound of that */
+	double count;	  /* live blocks when the window ended */
+	double allocated; /* bytes, within the window */
+};
 
 struct fold_stack {
 	uint32_t node; /* id in this process's calling-context tree */
 	uint64_t samples;
+	/* temporary: freed by the thread that made it, before its next
+	 * allocation.  Cannot be seen in sample mode, and is 0 there. */
 	struct fold_sum live, allocated, peak, temporary;
 	double mapped;	   /* bytes mmap'ed here and not unmapped */
 	double heap_grown; /* net brk growth asked for here */
+	const struct fold_level *levels; /* by window */
+	size_t level_count;
 };
 
 struct fold_window { /* totals; window w covers [w, w + 1) * window_ns */
@@ -54,8 +78,11 @@ struct fold_result { /* owned by the fold, valid until it changes */
 	uint64_t window_ns;
 	uint64_t first_ns; /* monotonic ns of window 0's start */
 	uint64_t last_ns;
-	const struct fold_thread *threads;
+	const struct fold_thread *threads; /* in order of first sight */
 	size_t thread_count;
+	/* Ended threads that are no longer listed, and what they made. */
+	uint64_t threads_forgotten;
+	struct fold_sum forgotten_allocated;
 	struct fold_sum live, allocated, released, peak, temporary;
 	/* Releases of blocks never seen born: from before the recording,
 	 * or (sample mode) impossible. */
@@ -66,30 +93,49 @@ struct fold_result { /* owned by the fold, valid until it changes */
 	uint64_t torn_slabs; /* slabs with bytes that could not be read */
 };
 
+/*
+ * One decoded record.  What a type lacks is 0; @ticks are raw.  Two of a
+ * kind stand in fields of another name: BRK's growth is a signed @size, and
+ * MEAN's bytes a @size, THREAD's tid a @node; NAME's 16 bytes are @addr and
+ * @size.
+ */
+struct fold_event {
+	uint64_t addr, size, ticks;
+	uint32_t node;
+	uint8_t type; /* enum record_type */
+	uint8_t api;  /* enum record_api */
+	uint16_t pad;
+};
+
+/* Who writes a slab at one point of it: THREAD and MEAN change it. */
+struct fold_lane {
+	uint64_t mean; /* of the ALLOCs to come; 0 exact */
+	int32_t tid;
+	uint32_t thread; /* the fold's own */
+};
+
 struct fold;
 struct slab_file;
 
-/* One decoded event.  @ticks are raw; fields a type lacks are 0. */
-struct fold_event {
-	uint8_t type; /* enum record_type */
-	uint8_t api;  /* enum record_api */
-	uint32_t node;
-	int32_t tid;
-	uint64_t size; /* ALLOC, MAP, UNMAP */
-	uint64_t addr;
-	uint64_t ticks;
-	int64_t grown;	  /* BRK */
-	double mean;	  /* ALLOC: sampling mean, 0 exact */
-	const char *name; /* NAME: 16 bytes */
-};
-
-/* @header must stay valid.  NULL when out of memory. */
-struct fold *fold_new(const struct slab_file *header);
+/* NULL when out of memory. */
+struct fold *fold_new(const struct slab_file *header, uint64_t window_ns);
 void fold_free(struct fold *f);
-/* Events in time order.  0, or -ENOMEM. */
-int fold_apply(struct fold *f, const struct fold_event *e);
-/* Close the last window and settle the peak; call once, at the end. */
-int fold_finish(struct fold *f);
+/* The lane of a slab, at a point where @tid writes under @mean. */
+struct fold_lane fold_lane(const struct fold *f, int32_t tid, uint64_t mean);
+/*
+ * Apply events of one lane up to the first that is later than @until.  The
+ * caller interleaves lanes in time order.  How many were applied, or -ENOMEM.
+ */
+ssize_t fold_run(struct fold *f, struct fold_lane *lane,
+		 const struct fold_event *at, size_t count, uint64_t until);
+/*
+ * Close the last window, settle the peak, turn ticks into time by @header's
+ * clock; once, at the end.  0 or -ENOMEM.
+ */
+int fold_finish(struct fold *f, const struct slab_file *header);
 const struct fold_result *fold_result(const struct fold *f);
+/* A level for each of @r's windows, into @out[r->window_count]. */
+void fold_levels(const struct fold_result *r, const struct fold_stack *s,
+		 struct fold_level *out);
 
 #endif

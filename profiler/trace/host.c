@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "profiler/base/err.h"
-#include "profiler/trace/image.h"
+#include "profiler/trace/slabfile.h"
 
 static char *keep(struct host *h, char *text)
 {
@@ -75,8 +75,23 @@ static int add_mark(struct host *h, const struct wire_mark *w)
 	return m->label ? 0 : -ENOMEM;
 }
 
-static int add_record(struct host *h, const struct wire_head *w)
+static int add_option(struct host *h, const struct wire_option *w)
 {
+	struct trace_option *o = vec_push(&h->options);
+	size_t room = w->head.size - sizeof(*w), n = strnlen(w->text, room);
+
+	if (!o)
+		return -ENOMEM;
+	o->at_ns = w->at_ns;
+	o->name = keep(h, strndup(w->text, n));
+	n = n < room ? n + 1 : n;
+	o->value = keep(h, strndup(w->text + n, room - n));
+	return o->name && o->value ? 0 : -ENOMEM;
+}
+
+static int add_record(void *context, const struct wire_head *w)
+{
+	struct host *h = context;
 	struct wire_ledger *l;
 
 	if (w->type == WIRE_LEDGER && w->size >= sizeof(*l)) {
@@ -90,72 +105,90 @@ static int add_record(struct host *h, const struct wire_head *w)
 		return add_process(h, (const void *)w);
 	if (w->type == WIRE_MARK && w->size > sizeof(struct wire_mark))
 		return add_mark(h, (const void *)w);
+	if (w->type == WIRE_OPTION && w->size > sizeof(struct wire_option))
+		return add_option(h, (const void *)w);
 	return 0;
 }
 
-static int read_records(struct host *h, const uint8_t *slab, size_t size)
-{
-	const struct slab_head *head = (const struct slab_head *)slab;
-	const uint8_t *at = (const uint8_t *)(head + 1);
-	size_t room = size - sizeof(*head);
+struct reading {
+	struct host *host;
+	int fd;
+	uint8_t slab[SLAB_SIZE];
+};
 
-	if (head->magic != SLAB_MAGIC || head->kind != SLAB_HOST)
+static int read_slab(void *context, uint64_t number,
+		     const struct slab_head *head)
+{
+	struct reading *r = context;
+	size_t size;
+
+	if (head->kind != SLAB_HOST)
 		return 0;
-	if (head->used < room)
-		room = head->used;
-	while (room >= sizeof(struct wire_head)) {
-		const struct wire_head *w = (const struct wire_head *)at;
-		int rc;
-
-		if (w->size < sizeof(*w) || w->size > room || w->size % 8) {
-			h->torn = true;
-			return 0;
-		}
-		rc = add_record(h, w);
-		if (rc < 0)
-			return rc;
-		at += w->size;
-		room -= w->size;
-	}
-	return 0;
+	size = slabfile_read(r->fd, number, r->slab);
+	r->host->torn |= size < SLAB_SIZE;
+	if (!size)
+		return 0;
+	return slabfile_records(r->slab, size, &r->host->torn, add_record,
+				r->host);
 }
 
-static int by_time(const void *a, const void *b)
-{
-	const struct wire_ledger *x = a, *y = b;
+/* Several writers, each with slabs of its own: put together by time. */
+#define BY_TIME(name, type)                            \
+	static int name(const void *a, const void *b)  \
+	{                                              \
+		uint64_t x = ((const type *)a)->at_ns; \
+		uint64_t y = ((const type *)b)->at_ns; \
+                                                       \
+		return x < y ? -1 : x > y;             \
+	}
+BY_TIME(ledger_by_time, struct wire_ledger)
+BY_TIME(process_by_time, struct trace_process)
+BY_TIME(mark_by_time, struct trace_mark)
+BY_TIME(option_by_time, struct trace_option)
 
-	return x->at_ns < y->at_ns ? -1 : x->at_ns > y->at_ns;
+#define sort_by(v, order)                                                    \
+	do {                                                                 \
+		if ((v)->count)                                              \
+			qsort((v)->at, (v)->count, sizeof(*(v)->at), order); \
+	} while (0)
+
+static int read_slabs(struct host *h, int fd)
+{
+	struct reading *r = calloc(1, sizeof(*r));
+	struct slablist slabs = { 0 };
+	uint64_t torn = 0;
+	int rc;
+
+	if (!r)
+		return -ENOMEM;
+	r->host = h;
+	r->fd = fd;
+	rc = slabfile_scan(fd, &slabs, &torn, read_slab, r);
+	h->torn |= torn;
+	sort_by(&h->ledger, ledger_by_time);
+	sort_by(&h->processes, process_by_time);
+	sort_by(&h->marks, mark_by_time);
+	sort_by(&h->options, option_by_time);
+	vec_free(&slabs.kept);
+	free(r);
+	return rc;
 }
 
 int host_read(struct host *h, const char *path, struct err *err)
 {
-	uint8_t *slab = NULL;
 	struct slab_file header;
-	ssize_t got;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0
 				       : err_errno(err, "cannot open %s", path);
-	rc = image_read_header(fd, path, &header, err);
-	if (rc < 0)
-		goto close_fd;
-	slab = malloc(SLAB_SIZE);
-	for (uint64_t n = 0; slab && rc == 0; n++) {
-		got = pread(fd, slab, SLAB_SIZE, (off_t)slab_offset(n));
-		if (got < (ssize_t)sizeof(struct slab_head)) {
-			h->torn |= got > 0;
-			break;
-		}
-		rc = read_records(h, slab, (size_t)got);
+	rc = slabfile_header(fd, path, &header, err);
+	if (rc == 0) {
+		rc = read_slabs(h, fd);
+		if (rc < 0)
+			err_set(err, rc, "cannot read %s: %s", path,
+				strerror(-rc));
 	}
-	if (!slab || rc < 0)
-		rc = err_set(err, -ENOMEM, "out of memory reading %s", path);
-	else if (h->ledger.count)
-		qsort(h->ledger.at, h->ledger.count, sizeof(*h->ledger.at),
-		      by_time);
-	free(slab);
-close_fd:
 	close(fd);
 	return rc;
 }
@@ -170,4 +203,5 @@ void host_fini(struct host *h)
 	vec_free(&h->ledger);
 	vec_free(&h->processes);
 	vec_free(&h->marks);
+	vec_free(&h->options);
 }

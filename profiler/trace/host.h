@@ -11,6 +11,7 @@ struct host {
 	VEC(struct wire_ledger) ledger;
 	VEC(struct trace_process) processes;
 	VEC(struct trace_mark) marks;
+	VEC(struct trace_option) options;
 	VEC(char *) strings;
 	bool torn;
 };

@@ -2,60 +2,31 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiler/base/err.h"
+#include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
-#include "profiler/trace/events.h"
+#include "profiler/trace/checkpoint.h"
 
-#define NODES_MAX (16u << 20)
+#define ATTEMPTS 5 /* a digest is replaced while it is read: once a second */
 
 struct image {
 	struct trace_image view;
-	char *path;
+	struct checkpoint checkpoint;
+	char *path, *digest_path;
 	int fd;
+	uint8_t *scratch; /* SLAB_SIZE */
 	struct wire_node *nodes;
 	uint32_t node_count, node_capacity;
 	VEC(struct trace_module) modules;
-	VEC(struct trace_code) codes;
 	VEC(char *) strings;
-	VEC(struct events_slab) slabs;
-	struct fold *fold;
+	struct err problem;
 };
-
-int image_read_header(int fd, const char *name, struct slab_file *header,
-		      struct err *err)
-{
-	ssize_t got = pread(fd, header, sizeof(*header), 0);
-
-	if (got < 0)
-		return err_errno(err, "cannot read %s", name);
-	if ((size_t)got < sizeof(*header))
-		return err_set(err, -EBADMSG,
-			       "%s: %zd bytes, too short for a recording", name,
-			       got);
-	if (header->magic != SLAB_FILE_MAGIC)
-		return err_set(err, -EBADMSG,
-			       "%s: not a strandline recording, or one whose "
-			       "process was killed while it began",
-			       name);
-	if (header->format > SLAB_FORMAT)
-		return err_set(err, -EPROTO,
-			       "%s: recorded by a newer strandline (format "
-			       "%u); upgrade to read it",
-			       name, header->format);
-	if (header->header_size != SLAB_FILE_HEADER_SIZE ||
-	    header->slab_size != SLAB_SIZE)
-		return err_set(err, -EBADMSG, "%s: damaged header", name);
-	header->exe[sizeof(header->exe) - 1] = 0;
-	header->comm[sizeof(header->comm) - 1] = 0;
-	header->version[sizeof(header->version) - 1] = 0;
-	header->command[sizeof(header->command) - 1] = 0;
-	return 0;
-}
 
 static char *keep(struct image *im, const char *text, size_t len)
 {
@@ -67,13 +38,14 @@ static char *keep(struct image *im, const char *text, size_t len)
 	return *slot;
 }
 
-static int node_room(struct image *im, uint64_t count)
+/* Make room for @count nodes; those never written are NODE_UNFINISHED. */
+static int node_room(struct image *im, uint32_t count)
 {
 	uint32_t capacity = im->node_capacity ? im->node_capacity : 4096;
 	struct wire_node *grown;
 
-	if (count > NODES_MAX)
-		return -EBADMSG;
+	if (count > im->node_count)
+		im->node_count = count;
 	if (count <= im->node_capacity)
 		return 0;
 	while (capacity < count)
@@ -88,132 +60,85 @@ static int node_room(struct image *im, uint64_t count)
 	return 0;
 }
 
-static int read_nodes(struct image *im, const uint8_t *bytes, size_t size)
+static int read_nodes(struct image *im, const uint8_t *slab, size_t size)
 {
-	const struct slab_head *head = (const struct slab_head *)bytes;
+	const struct slab_head *head = (const struct slab_head *)slab;
+	const struct wire_node *from = (const struct wire_node *)(head + 1);
+	size_t count = (size - sizeof(*head)) / sizeof(*from);
 	uint64_t first = head->seq * WIRE_NODES_PER_SLAB;
-	size_t count = (size - sizeof(*head)) / sizeof(struct wire_node);
-	int rc;
 
-	if (head->seq > NODES_MAX / WIRE_NODES_PER_SLAB) {
+	if (head->seq > FOLD_NODE_MAX / WIRE_NODES_PER_SLAB) {
 		im->view.torn = true;
 		return 0;
 	}
-	rc = node_room(im, first + count);
-	if (rc < 0)
-		return rc;
-	memcpy(im->nodes + first, head + 1, count * sizeof(struct wire_node));
-	if (first + count > im->node_count)
-		im->node_count = (uint32_t)(first + count);
+	while (count && !from[count - 1].kind_module)
+		count--;
+	if (node_room(im, (uint32_t)(first + count)) < 0)
+		return -ENOMEM;
+	memcpy(im->nodes + first, from, count * sizeof(*from));
 	return 0;
+}
+
+/*
+ * A node is made after its caller's, so a parent has the smaller id; who
+ * walks to the root may rely on it.
+ */
+static void check_nodes(struct image *im)
+{
+	for (uint32_t i = 0; i < im->node_count; i++) {
+		struct wire_node *n = &im->nodes[i];
+
+		if (n->parent <= i)
+			continue;
+		n->parent = 0;
+		im->view.torn = true;
+	}
 }
 
 static int read_module(struct image *im, const struct wire_module *w)
 {
-	size_t room = w->head.size - sizeof(*w);
 	struct trace_module *m = vec_push(&im->modules);
 
 	if (!m)
 		return -ENOMEM;
 	*m = (struct trace_module) {
 		.id = w->id,
-		.build_id_size = w->build_id_size <= 32 ? w->build_id_size : 0,
+		.build_id_size = w->build_id_size <= sizeof(w->build_id)
+					 ? w->build_id_size
+					 : 0,
 		.bias = w->bias,
 		.start = w->start,
 		.end = w->end,
 		.ticks = w->ticks,
-		.path = keep(im, w->path, room),
+		.path = keep(im, w->path, w->head.size - sizeof(*w)),
 	};
 	memcpy(m->build_id, w->build_id, sizeof(m->build_id));
 	return m->path ? 0 : -ENOMEM;
 }
 
-static int read_meta(struct image *im, const uint8_t *bytes, size_t size)
+static int read_meta_record(void *context, const struct wire_head *w)
 {
-	const struct slab_head *head = (const struct slab_head *)bytes;
-	const uint8_t *at = (const uint8_t *)(head + 1);
-	size_t room = size - sizeof(*head);
-
-	if (head->used < room)
-		room = head->used;
-	while (room >= sizeof(struct wire_head)) {
-		const struct wire_head *w = (const struct wire_head *)at;
-		int rc = 0;
-
-		if (w->size < sizeof(*w) || w->size > room || w->size % 8) {
-			im->view.torn = true;
-			break;
-		}
-		if (w->type == WIRE_MODULE &&
-		    w->size > sizeof(struct wire_module))
-			rc = read_module(im, (const void *)w);
-		if (rc < 0)
-			return rc;
-		at += w->size;
-		room -= w->size;
-	}
+	if (w->type == WIRE_MODULE && w->size > sizeof(struct wire_module))
+		return read_module(context, (const struct wire_module *)w);
 	return 0;
 }
 
-static int read_slab(struct image *im, uint64_t number,
-		     const struct slab_head *head, uint8_t *scratch)
+static int visit_slab(void *context, uint64_t number,
+		      const struct slab_head *head)
 {
-	struct events_slab *slab;
-	ssize_t got;
+	struct image *im = context;
+	size_t size;
 
-	if (head->kind == SLAB_EVENTS) {
-		slab = vec_push(&im->slabs);
-		if (!slab)
-			return -ENOMEM;
-		*slab = (struct events_slab) { number, head->first_ticks,
-					       head->tid };
+	if (head->kind != SLAB_NODES && head->kind != SLAB_META)
 		return 0;
-	}
-	got = pread(im->fd, scratch, SLAB_SIZE, (off_t)slab_offset(number));
-	if (got < (ssize_t)sizeof(*head)) {
-		im->view.torn = true;
+	size = slabfile_read(im->fd, number, im->scratch);
+	im->view.torn |= size < SLAB_SIZE;
+	if (!size)
 		return 0;
-	}
 	if (head->kind == SLAB_NODES)
-		return read_nodes(im, scratch, (size_t)got);
-	if (head->kind == SLAB_META)
-		return read_meta(im, scratch, (size_t)got);
-	return 0;
-}
-
-static int read_slabs(struct image *im)
-{
-	uint8_t *scratch = malloc(SLAB_SIZE);
-	struct slab_head head;
-	struct stat sb;
-	uint64_t count;
-	int rc = 0;
-
-	if (!scratch)
-		return -ENOMEM;
-	if (fstat(im->fd, &sb) < 0) {
-		rc = -errno;
-		goto free_scratch;
-	}
-	count = (uint64_t)sb.st_size > SLAB_FILE_HEADER_SIZE
-			? ((uint64_t)sb.st_size - SLAB_FILE_HEADER_SIZE +
-			   SLAB_SIZE - 1) /
-				  SLAB_SIZE
-			: 0;
-	for (uint64_t n = 0; n < count && rc == 0; n++) {
-		ssize_t got = pread(im->fd, &head, sizeof(head),
-				    (off_t)slab_offset(n));
-
-		if (got < (ssize_t)sizeof(head))
-			im->view.torn = true;
-		else if (head.magic == SLAB_MAGIC)
-			rc = read_slab(im, n, &head, scratch);
-		else if (head.magic)
-			im->view.torn = true;
-	}
-free_scratch:
-	free(scratch);
-	return rc;
+		return read_nodes(im, im->scratch, size);
+	return slabfile_records(im->scratch, size, &im->view.torn,
+				read_meta_record, im);
 }
 
 static int by_id(const void *a, const void *b)
@@ -226,27 +151,106 @@ static int by_id(const void *a, const void *b)
 static int fill_view(struct image *im)
 {
 	struct trace_image *v = &im->view;
-	uint64_t torn = 0;
-	int rc;
+	struct fold *fold = im->checkpoint.fold;
+	int rc = fold_finish(fold, &v->header);
 
+	if (rc < 0)
+		return rc;
+	v->result = *fold_result(fold);
+	v->result.torn_slabs += im->checkpoint.bad_heads;
+	if (v->result.stack_count &&
+	    node_room(im, v->result.stacks[v->result.stack_count - 1].node) < 0)
+		return -ENOMEM; /* every stack's node is one of nodes[] */
+	check_nodes(im);
 	if (im->modules.count)
 		qsort(im->modules.at, im->modules.count,
 		      sizeof(*im->modules.at), by_id);
-	im->fold = fold_new(&v->header);
-	if (!im->fold)
-		return -ENOMEM;
-	rc = events_fold(im->fd, im->slabs.at, im->slabs.count, im->fold,
-			 &torn);
-	if (rc == 0)
-		rc = fold_finish(im->fold);
 	v->file = im->path;
 	v->nodes = im->nodes;
 	v->node_count = im->node_count;
 	v->modules = im->modules.at;
 	v->module_count = im->modules.count;
-	v->result = *fold_result(im->fold);
-	v->result.torn_slabs = torn;
-	v->torn |= torn || !v->header.ended_monotonic_ns;
+	v->torn |= v->result.torn_slabs || !v->header.ended_monotonic_ns;
+	return 0;
+}
+
+static void forget(struct image *im)
+{
+	char **s;
+
+	vec_foreach (&im->strings, s)
+		free(*s);
+	im->strings.count = 0;
+	im->modules.count = 0;
+	im->view.torn = false;
+	checkpoint_fini(&im->checkpoint);
+}
+
+/* What tells the digest that lies there now from any other; 0: none. */
+static uint64_t digest_now(const struct image *im)
+{
+	struct stat sb;
+
+	if (stat(im->digest_path, &sb) < 0)
+		return 0;
+	return hash_mix((uint64_t)sb.st_ino << 32 ^
+			(uint64_t)sb.st_mtim.tv_sec * 1000000000ULL ^
+			(uint64_t)sb.st_mtim.tv_nsec);
+}
+
+static int load_checkpoint(struct image *im)
+{
+	struct err err = ERR_INIT;
+	int rc = checkpoint_load(&im->checkpoint, im->digest_path,
+				 &im->view.header, &err);
+
+	if (rc == 0)
+		return 0;
+	if (rc != -ENOENT && rc != -ENOTDIR) { /* read what else there is */
+		im->problem = err;
+		im->view.torn = true;
+	}
+	return checkpoint_init(&im->checkpoint, &im->view.header);
+}
+
+static int read_once(struct image *im, struct err *err)
+{
+	int rc = slabfile_header(im->fd, im->path, &im->view.header, err);
+
+	if (rc < 0)
+		return rc;
+	rc = load_checkpoint(im);
+	if (rc == 0)
+		rc = checkpoint_survey(&im->checkpoint, im->fd, visit_slab, im);
+	if (rc == 0)
+		rc = checkpoint_fold(&im->checkpoint, im->fd, UINT64_MAX);
+	if (rc < 0)
+		return err_set(err, rc, "cannot read %s: %s", im->path,
+			       strerror(-rc));
+	return 0;
+}
+
+/*
+ * A strandline process may digest the file meanwhile: what it gave back after
+ * we read its older digest is in the newer one, so begin again.
+ */
+static int read_whole(struct image *im, struct err *err)
+{
+	int rc;
+
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		uint64_t digest = digest_now(im);
+
+		forget(im);
+		rc = read_once(im, err);
+		if (rc < 0)
+			return rc;
+		if (digest_now(im) == digest)
+			break;
+	}
+	rc = fill_view(im);
+	if (rc < 0)
+		err_set(err, rc, "out of memory reading %s", im->path);
 	return rc;
 }
 
@@ -258,25 +262,26 @@ int image_open(struct image **out, const char *path, struct err *err)
 	*out = NULL;
 	if (!im)
 		return err_set(err, -ENOMEM, "out of memory");
+	im->fd = -1;
 	im->path = strdup(path);
+	im->scratch = malloc(SLAB_SIZE);
+	if (!im->path || !im->scratch ||
+	    asprintf(&im->digest_path, "%s" CHECKPOINT_SUFFIX, path) < 0) {
+		err_set(err, rc, "out of memory");
+		goto close_image;
+	}
 	im->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (im->fd < 0) {
 		rc = err_errno(err, "cannot open %s", path);
 		goto close_image;
 	}
-	rc = image_read_header(im->fd, path, &im->view.header, err);
+	rc = read_whole(im, err);
 	if (rc < 0)
 		goto close_image;
-	rc = read_slabs(im);
-	if (rc == 0)
-		rc = fill_view(im);
-	if (rc < 0) {
-		err_set(err, rc, "cannot read %s: %s", path, strerror(-rc));
-		goto close_image;
-	}
 	close(im->fd);
 	im->fd = -1;
-	vec_free(&im->slabs);
+	free(im->scratch);
+	im->scratch = NULL;
 	*out = im;
 	return 0;
 
@@ -287,20 +292,16 @@ close_image:
 
 void image_close(struct image *im)
 {
-	char **s;
-
 	if (!im)
 		return;
+	forget(im);
 	if (im->fd >= 0)
 		close(im->fd);
-	vec_foreach (&im->strings, s)
-		free(*s);
 	vec_free(&im->strings);
 	vec_free(&im->modules);
-	vec_free(&im->codes);
-	vec_free(&im->slabs);
-	fold_free(im->fold);
 	free(im->nodes);
+	free(im->scratch);
+	free(im->digest_path);
 	free(im->path);
 	free(im);
 }
@@ -308,4 +309,9 @@ void image_close(struct image *im)
 const struct trace_image *image_view(const struct image *im)
 {
 	return &im->view;
+}
+
+const char *image_problem(const struct image *im)
+{
+	return im->problem.text;
 }

@@ -1,6 +1,6 @@
 /*
- * image: one <pid>.slabs file read whole: header, nodes, modules, code
- * objects, events folded.  Every size and id in it is foreign.
+ * image: one <pid>.slabs file read whole: header, nodes, modules, events
+ * folded, those in its digest first.  Every size and id in it is foreign.
  */
 #ifndef STRANDLINE_TRACE_IMAGE_H
 #define STRANDLINE_TRACE_IMAGE_H
@@ -13,9 +13,7 @@ struct image; /* owns what its view points to */
 int image_open(struct image **out, const char *path, struct err *err);
 void image_close(struct image *im);
 const struct trace_image *image_view(const struct image *im);
-
-/* Read and check a slab file's header.  @name is for the sentence. */
-int image_read_header(int fd, const char *name, struct slab_file *header,
-		      struct err *err);
+/* A sentence on what could not be read of it; "" when nothing. */
+const char *image_problem(const struct image *im);
 
 #endif

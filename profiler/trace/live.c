@@ -3,19 +3,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define FIRST_SLOTS 1024
-
-static size_t home(const struct live *l, uint64_t addr)
-{
-	uint64_t h = (addr >> 4) * 0x9e3779b97f4a7c15ULL;
-
-	return (h >> 20) & l->mask;
-}
+#define FIRST_BITS 10
 
 int live_init(struct live *l)
 {
-	l->slots = calloc(FIRST_SLOTS, sizeof(*l->slots));
-	l->mask = FIRST_SLOTS - 1;
+	l->slots = calloc((size_t)1 << FIRST_BITS, sizeof(*l->slots));
+	l->mask = ((size_t)1 << FIRST_BITS) - 1;
+	l->shift = 64 - FIRST_BITS;
 	l->count = 0;
 	return l->slots ? 0 : -ENOMEM;
 }
@@ -26,46 +20,18 @@ void live_fini(struct live *l)
 	l->slots = NULL;
 }
 
-struct live_block *live_find(const struct live *l, uint64_t addr)
+int live_grow(struct live *l)
 {
-	for (size_t i = home(l, addr);; i = (i + 1) & l->mask) {
-		if (l->slots[i].addr == addr)
-			return &l->slots[i];
-		if (!l->slots[i].addr)
-			return NULL;
-	}
-}
-
-static void put(struct live *l, const struct live_block *block)
-{
-	size_t i = home(l, block->addr);
-
-	while (l->slots[i].addr)
-		i = (i + 1) & l->mask;
-	l->slots[i] = *block;
-}
-
-static int grow(struct live *l)
-{
-	struct live bigger = { .mask = l->mask * 2 + 1, .count = l->count };
+	struct live bigger = { .mask = l->mask * 2 + 1, .shift = l->shift - 1 };
 
 	bigger.slots = calloc(bigger.mask + 1, sizeof(*bigger.slots));
 	if (!bigger.slots)
 		return -ENOMEM;
 	for (size_t i = 0; i <= l->mask; i++)
 		if (l->slots[i].addr)
-			put(&bigger, &l->slots[i]);
+			live_add(&bigger, &l->slots[i]);
 	free(l->slots);
 	*l = bigger;
-	return 0;
-}
-
-int live_add(struct live *l, const struct live_block *block)
-{
-	if (l->count >= l->mask - l->mask / 4 && grow(l) < 0)
-		return -ENOMEM;
-	put(l, block);
-	l->count++;
 	return 0;
 }
 
@@ -75,13 +41,13 @@ void live_remove(struct live *l, struct live_block *block)
 
 	l->count--;
 	for (;;) {
-		size_t wanted;
+		size_t home;
 
 		i = (i + 1) & l->mask;
 		if (!l->slots[i].addr)
 			break;
-		wanted = home(l, l->slots[i].addr);
-		if (((i - wanted) & l->mask) < ((i - hole) & l->mask))
+		home = live_home(l, l->slots[i].addr);
+		if (((i - home) & l->mask) < ((i - hole) & l->mask))
 			continue; /* it would move before its home */
 		l->slots[hole] = l->slots[i];
 		hole = i;

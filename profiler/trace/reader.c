@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +21,7 @@ struct trace {
 	struct buf command;
 	VEC(struct image *) images;
 	VEC(struct trace_image) views;
+	VEC(char *) problems;
 	struct host host;
 };
 
@@ -73,27 +75,46 @@ static int read_meta(struct trace *t)
 	return buf_status(&t->command);
 }
 
+static int add_problem(struct trace *t, const char *sentence)
+{
+	char **slot = vec_push(&t->problems);
+
+	if (!slot)
+		return -ENOMEM;
+	*slot = strdup(sentence);
+	return *slot ? 0 : -ENOMEM;
+}
+
 /*
- * A file whose process was killed while it began (no magic yet) holds
- * nothing; it must not make the others unreadable.
+ * A file whose process was killed while it began, or that is none of ours,
+ * must not make the others unreadable.  A newer format does: what it holds
+ * would be missing without a trace.
  */
 static int read_image(struct trace *t, const char *name, struct err *err)
 {
-	struct image **slot;
+	struct image *im = NULL, **slot;
+	struct err problem = ERR_INIT;
+	const char *text;
 	char *path = NULL;
 	int rc;
 
 	if (asprintf(&path, "%s/%s", t->path, name) < 0)
-		return -ENOMEM;
-	slot = vec_push(&t->images);
-	rc = slot ? image_open(slot, path, err)
-		  : err_set(err, -ENOMEM, "out of memory");
+		return err_set(err, -ENOMEM, "out of memory");
+	rc = image_open(&im, path, &problem);
 	free(path);
-	if (rc < 0 && slot)
-		t->images.count--;
-	if (rc == -EBADMSG && t->images.count)
-		rc = 0;
-	return rc;
+	if (rc == -EPROTO || rc == -ENOMEM)
+		return err_set(err, rc, "%s", problem.text);
+	slot = im ? vec_push(&t->images) : NULL;
+	if (slot)
+		*slot = im;
+	text = im ? image_problem(im) : problem.text;
+	if (text[0] && add_problem(t, text) < 0)
+		rc = -ENOMEM;
+	if (im && !slot) {
+		image_close(im);
+		rc = -ENOMEM;
+	}
+	return rc == -ENOMEM ? err_set(err, rc, "out of memory") : 0;
 }
 
 static int by_start(const void *a, const void *b)
@@ -108,41 +129,68 @@ static int by_start(const void *a, const void *b)
 	return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
+static int cannot_list(const char *path, struct err *err)
+{
+	if (errno == ENOENT)
+		return err_set(err, -ENOENT, "%s: no such recording", path);
+	if (errno == ENOTDIR)
+		return err_set(err, -ENOTDIR,
+			       "%s: not a recording: a recording is a "
+			       "directory, NAME.strand",
+			       path);
+	return err_errno(err, "cannot open %s", path);
+}
+
 static int read_images(struct trace *t, struct err *err)
 {
 	DIR *dir = opendir(t->path);
-	struct err first = ERR_INIT;
 	struct dirent *d;
 	int rc = 0;
 
 	if (!dir)
-		return errno == ENOENT
-			       ? err_set(err, -ENOENT, "%s: no such recording",
-					 t->path)
-		       : errno == ENOTDIR
-			       ? err_set(err, -ENOTDIR,
-					 "%s: not a recording: a recording is "
-					 "a directory, NAME.strand",
-					 t->path)
-			       : err_errno(err, "cannot open %s", t->path);
-	while (rc == 0 && (d = readdir(dir))) {
-		if (!is_image(d->d_name))
-			continue;
-		rc = read_image(t, d->d_name, &first);
-		if (rc == -EBADMSG)
-			rc = 0; /* perhaps another file is whole */
-	}
+		return cannot_list(t->path, err);
+	while (rc == 0 && (d = readdir(dir)))
+		if (is_image(d->d_name))
+			rc = read_image(t, d->d_name, err);
 	closedir(dir);
-	if (rc == 0 && !t->images.count)
-		rc = first.code ? first.code : -EBADMSG;
-	if (rc < 0)
-		return err_set(err, rc, "%s",
-			       first.code ? first.text
-					  : "the recording holds no process: "
-					    "the shim was not loaded, or the "
-					    "directory is not a recording");
-	qsort(t->images.at, t->images.count, sizeof(*t->images.at), by_start);
-	return 0;
+	if (t->images.count)
+		qsort(t->images.at, t->images.count, sizeof(*t->images.at),
+		      by_start);
+	return rc;
+}
+
+/* What the strandline process saw is worth having, but not needed. */
+static int read_host(struct trace *t, struct err *err)
+{
+	struct err problem = ERR_INIT;
+	char *path = NULL;
+	int rc;
+
+	if (asprintf(&path, "%s/host.slabs", t->path) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	rc = host_read(&t->host, path, &problem);
+	free(path);
+	if (rc == 0)
+		return 0;
+	if (rc == -EPROTO || rc == -ENOMEM)
+		return err_set(err, rc, "%s", problem.text);
+	t->host.torn = true;
+	return add_problem(t, problem.text) < 0
+		       ? err_set(err, -ENOMEM, "out of memory")
+		       : 0;
+}
+
+static int check_not_empty(const struct trace *t, struct err *err)
+{
+	if (t->images.count)
+		return 0;
+	if (t->problems.count)
+		return err_set(err, -EBADMSG, "%s", t->problems.at[0]);
+	return err_set(err, -EBADMSG,
+		       "%s: the recording holds no process: the shim was not "
+		       "loaded (a static program?), or the directory is not a "
+		       "recording",
+		       t->path);
 }
 
 static int fill_view(struct trace *t)
@@ -165,27 +213,31 @@ static int fill_view(struct trace *t)
 	t->view.process_count = t->host.processes.count;
 	t->view.marks = t->host.marks.at;
 	t->view.mark_count = t->host.marks.count;
+	t->view.options = t->host.options.at;
+	t->view.option_count = t->host.options.count;
 	t->view.host_torn = t->host.torn;
+	t->view.problems = (const char *const *)t->problems.at;
+	t->view.problem_count = t->problems.count;
 	return 0;
 }
 
 int trace_open(struct trace **out, const char *dir, struct err *err)
 {
 	struct trace *t = calloc(1, sizeof(*t));
-	char *path = NULL;
-	int rc = -ENOMEM;
+	int rc;
 
 	*out = NULL;
-	if (!t)
+	if (t)
+		t->path = strdup(dir);
+	if (!t || !t->path) {
+		free(t);
 		return err_set(err, -ENOMEM, "out of memory");
-	t->path = strdup(dir);
-	if (!t->path || asprintf(&path, "%s/host.slabs", dir) < 0) {
-		err_set(err, rc, "out of memory");
-		goto close_trace;
 	}
 	rc = read_images(t, err);
 	if (rc == 0)
-		rc = host_read(&t->host, path, err);
+		rc = check_not_empty(t, err);
+	if (rc == 0)
+		rc = read_host(t, err);
 	if (rc < 0)
 		goto close_trace;
 	rc = read_meta(t);
@@ -195,12 +247,10 @@ int trace_open(struct trace **out, const char *dir, struct err *err)
 		err_set(err, rc, "out of memory reading %s", dir);
 		goto close_trace;
 	}
-	free(path);
 	*out = t;
 	return 0;
 
 close_trace:
-	free(path);
 	trace_close(t);
 	return rc;
 }
@@ -208,6 +258,7 @@ close_trace:
 void trace_close(struct trace *t)
 {
 	struct image **im;
+	char **problem;
 
 	if (!t)
 		return;
@@ -215,6 +266,9 @@ void trace_close(struct trace *t)
 		image_close(*im);
 	vec_free(&t->images);
 	vec_free(&t->views);
+	vec_foreach (&t->problems, problem)
+		free(*problem);
+	vec_free(&t->problems);
 	host_fini(&t->host);
 	buf_free(&t->command);
 	json_decref(t->meta);

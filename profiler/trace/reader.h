@@ -37,7 +37,8 @@ struct trace_image { /* one <pid>.slabs: a process between exec and exec */
 	struct slab_file header;
 	const char *file;	       /* its path */
 	const struct wire_node *nodes; /* node id n is nodes[n - 1] */
-	uint32_t node_count;
+	uint32_t node_count; /* a parent's id is below its child's; every
+			      * stack's node is 0 (unknown) or has an entry */
 	const struct trace_module *modules; /* sorted by id */
 	size_t module_count;
 	const struct trace_code *codes; /* sorted by id */
@@ -60,6 +61,11 @@ struct trace_mark {
 	const char *label;
 };
 
+struct trace_option { /* an option's value from a time on */
+	uint64_t at_ns;
+	const char *name, *value;
+};
+
 struct trace_meta { /* meta.json; NULL and 0 where it lacks something */
 	const char *command; /* words joined by single spaces */
 	const char *host, *kernel, *version, *mode;
@@ -70,7 +76,8 @@ struct trace_meta { /* meta.json; NULL and 0 where it lacks something */
 struct trace_view { /* everything, owned by the trace */
 	const char *path;
 	struct trace_meta meta;
-	const struct trace_image *images; /* by start time, then pid */
+	const struct trace_image *images; /* by start time, then pid; at
+					   * least one */
 	size_t image_count;
 	const struct wire_ledger *ledger; /* by time */
 	size_t ledger_count;
@@ -78,12 +85,17 @@ struct trace_view { /* everything, owned by the trace */
 	size_t process_count;
 	const struct trace_mark *marks;
 	size_t mark_count;
+	const struct trace_option *options; /* by time */
+	size_t option_count;
 	bool host_torn;
+	const char *const *problems; /* sentences: files not readable */
+	size_t problem_count;
 };
 
 /*
  * Open and fold everything.  -ENOENT, -ENOTDIR, -EBADMSG (not a recording),
- * -EPROTO (newer format), -ENOMEM, each with a sentence.
+ * -EPROTO (newer format), -ENOMEM, each with a sentence.  One unreadable file
+ * among readable ones is a problem, not an error.
  */
 int trace_open(struct trace **out, const char *dir, struct err *err);
 void trace_close(struct trace *t); /* NULL is fine */

@@ -203,6 +203,13 @@ struct wire_mark {
 	char label[]; /* NUL-terminated */
 };
 
+/* An option of the recording, as it was set or changed. */
+struct wire_option {
+	struct wire_head head;
+	uint64_t at_ns;
+	char text[]; /* the name, NUL, the value, NUL */
+};
+
 /*
  * One line of the RSS ledger of one process.  Bytes unless said.  WIRE_UNSEEN
  * where a value was not read at this tick (smaps is read seldom).

@@ -1,0 +1,81 @@
+#include "profiler/trace/checkpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/hash.h"
+#include "profiler/trace/fold_state.h"
+
+int checkpoint_init(struct checkpoint *c, const struct slab_file *header)
+{
+	*c = (struct checkpoint) { .fold = fold_new(header, FOLD_WINDOW_NS) };
+	return c->fold ? 0 : -ENOMEM;
+}
+
+void checkpoint_fini(struct checkpoint *c)
+{
+	fold_free(c->fold);
+	vec_free(&c->cursors.at);
+	vec_free(&c->slabs.kept);
+	*c = (struct checkpoint) { 0 };
+}
+
+struct survey {
+	struct checkpoint *checkpoint;
+	struct hash *known; /* slab number -> 0 */
+	slabfile_visit *other;
+	void *context;
+};
+
+static int visit(void *context, uint64_t number, const struct slab_head *head)
+{
+	struct survey *s = context;
+	struct cursor *cursor;
+
+	if (head->kind != SLAB_EVENTS)
+		return s->other ? s->other(s->context, number, head) : 0;
+	if (hash_find(s->known, number))
+		return 0;
+	cursor = vec_push(&s->checkpoint->cursors.at);
+	if (!cursor)
+		return -ENOMEM;
+	cursor->slab = number;
+	cursor->ticks = head->first_ticks;
+	cursor->tid = head->tid;
+	return 0;
+}
+
+int checkpoint_survey(struct checkpoint *c, int fd, slabfile_visit *other,
+		      void *context)
+{
+	struct survey s = { c, hash_new(), other, context };
+	const struct cursor *cursor;
+	int rc = s.known ? 0 : -ENOMEM;
+
+	vec_foreach (&c->cursors.at, cursor)
+		if (rc == 0)
+			rc = hash_set(s.known, cursor->slab, 0);
+	c->bad_heads = 0;
+	if (rc == 0)
+		rc = slabfile_scan(fd, &c->slabs, &c->bad_heads, visit, &s);
+	hash_free(s.known);
+	return rc;
+}
+
+static int by_ticks(const void *a, const void *b)
+{
+	const struct cursor *x = a, *y = b;
+
+	if (x->ticks != y->ticks)
+		return x->ticks < y->ticks ? -1 : 1;
+	return x->slab < y->slab ? -1 : x->slab > y->slab;
+}
+
+int checkpoint_fold(struct checkpoint *c, int fd, uint64_t until)
+{
+	if (c->cursors.at.count)
+		qsort(c->cursors.at.at, c->cursors.at.count,
+		      sizeof(*c->cursors.at.at), by_ticks);
+	return events_fold(fd, &c->cursors, c->fold, until);
+}

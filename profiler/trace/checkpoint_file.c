@@ -1,0 +1,446 @@
+/*
+ * checkpoint_file: a checkpoint as bytes, and back.
+ *
+ * The file is written and read by the same version of strandline on one
+ * machine, so structs go as they are; `layout` tells a version apart that
+ * has others.  But it travels with the recording, so nothing in it is
+ * believed: a sum over all words finds damage, and every index is checked.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "profiler/base/err.h"
+#include "profiler/trace/checkpoint.h"
+#include "profiler/trace/fold_state.h"
+
+#define MAGIC 0x3154534547494400ULL /* "\0DIGEST1" */
+#define LAYOUT                                       \
+	((uint64_t)sizeof(struct fold_core) << 48 ^  \
+	 (uint64_t)sizeof(struct stack) << 36 ^      \
+	 (uint64_t)sizeof(struct fold_level) << 24 ^ \
+	 (uint64_t)sizeof(struct thread) << 12 ^ sizeof(struct fold_window))
+
+struct head {
+	uint64_t magic, layout;
+	/* whose it is */
+	uint64_t start_ticks, start_realtime_ns, seed;
+	int64_t pid;
+	uint64_t slabs_base;
+	uint64_t threads_forgotten;
+	struct fold_sum forgotten_allocated;
+	/* how many of each follow, in this order */
+	uint64_t stacks, levels, blocks, threads, windows, mappings, cursors,
+		kept;
+};
+
+struct file {
+	FILE *stream;
+	uint64_t sum;
+	uint64_t left; /* bytes that may still be read */
+	bool failed;
+};
+
+static uint64_t sum_words(uint64_t sum, const void *bytes, size_t size)
+{
+	const char *at = bytes;
+	uint64_t word;
+
+	for (; size >= 8; size -= 8, at += 8) {
+		memcpy(&word, at, 8);
+		sum = (sum ^ word) * 0xd6e8feb86659fd93ULL;
+		sum ^= sum >> 32;
+	}
+	return sum;
+}
+
+static void put(struct file *f, const void *bytes, size_t size)
+{
+	if (!size)
+		return;
+	f->sum = sum_words(f->sum, bytes, size);
+	f->failed |= fwrite(bytes, size, 1, f->stream) != 1;
+}
+
+static void put_series(struct file *f, const struct fold *fold)
+{
+	const struct series *s;
+
+	vec_foreach (&fold->series, s) {
+		uint64_t count = s->levels.count;
+
+		put(f, &count, sizeof(count));
+	}
+	vec_foreach (&fold->series, s)
+		put(f, s->levels.at, s->levels.count * sizeof(*s->levels.at));
+}
+
+static void put_blocks(struct file *f, const struct live *l)
+{
+	for (size_t i = 0; i <= l->mask; i++)
+		if (l->slots[i].addr)
+			put(f, &l->slots[i], sizeof(l->slots[i]));
+}
+
+#define put_vec(f, v) put(f, (v)->at, (v)->count * sizeof(*(v)->at))
+
+static void put_all(struct file *f, const struct checkpoint *c,
+		    const struct slab_file *header)
+{
+	const struct fold *fold = c->fold;
+	struct head head = {
+		.magic = MAGIC,
+		.layout = LAYOUT,
+		.start_ticks = header->start_ticks,
+		.start_realtime_ns = header->start_realtime_ns,
+		.seed = header->seed,
+		.pid = header->pid,
+		.slabs_base = c->slabs.base,
+		.threads_forgotten = fold->threads.forgotten,
+		.forgotten_allocated = fold->threads.forgotten_allocated,
+		.stacks = fold->stacks.count,
+		.levels = fold->level_count,
+		.blocks = fold->live.count,
+		.threads = fold->threads.at.count,
+		.windows = fold->windows.count,
+		.mappings = fold->mappings.at.count,
+		.cursors = c->cursors.at.count,
+		.kept = c->slabs.kept.count,
+	};
+
+	put(f, &head, sizeof(head));
+	put(f, &fold->core, sizeof(fold->core));
+	put_vec(f, &fold->stacks);
+	put_series(f, fold);
+	put_blocks(f, &fold->live);
+	put_vec(f, &fold->threads.at);
+	put_vec(f, &fold->windows);
+	put_vec(f, &fold->mappings.at);
+	put_vec(f, &c->cursors.at);
+	put_vec(f, &c->slabs.kept);
+	head.magic = f->sum;
+	put(f, &head.magic, sizeof(head.magic));
+}
+
+int checkpoint_save(const struct checkpoint *c, const char *path,
+		    const struct slab_file *header, struct err *err)
+{
+	struct file f = { 0 };
+	char *tmp = NULL;
+	int rc = 0;
+
+	if (asprintf(&tmp, "%s.tmp", path) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	f.stream = fopen(tmp, "we");
+	if (!f.stream) {
+		rc = err_errno(err, "cannot write %s", tmp);
+		goto free_tmp;
+	}
+	put_all(&f, c, header);
+	errno = f.failed ? errno : 0;
+	if (f.failed || fflush(f.stream) != 0 ||
+	    fdatasync(fileno(f.stream)) < 0)
+		rc = err_errno(err, "cannot write %s", tmp);
+	if (fclose(f.stream) != 0 && rc == 0)
+		rc = err_errno(err, "cannot write %s", tmp);
+	if (rc == 0 && rename(tmp, path) < 0)
+		rc = err_errno(err, "cannot replace %s", path);
+	if (rc < 0)
+		unlink(tmp);
+free_tmp:
+	free(tmp);
+	return rc;
+}
+
+static bool take(struct file *f, void *bytes, size_t size)
+{
+	if (size > f->left || fread(bytes, size, 1, f->stream) != 1)
+		return false;
+	f->left -= size;
+	f->sum = sum_words(f->sum, bytes, size);
+	return true;
+}
+
+/* @count elements into an empty vector. */
+static int take_array(struct file *f, void **at, size_t *length,
+		      size_t *capacity, uint64_t count, size_t element_size)
+{
+	if (count > f->left / element_size)
+		return -EBADMSG;
+	if (!count)
+		return 0;
+	if (vec_grow_(at, capacity, count, element_size) < 0)
+		return -ENOMEM;
+	if (!take(f, *at, count * element_size))
+		return -EBADMSG;
+	*length = count;
+	return 0;
+}
+
+#define take_vec(f, v, n)                                                \
+	take_array(f, (void **)&(v)->at, &(v)->count, &(v)->capacity, n, \
+		   sizeof(*(v)->at))
+
+static bool sums_ok(const struct fold_sum *s, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!isfinite(s[i].bytes) || !isfinite(s[i].bytes_variance) ||
+		    !isfinite(s[i].count) || !isfinite(s[i].count_variance))
+			return false;
+	return true;
+}
+
+static bool core_ok(const struct fold_core *c, const struct head *h)
+{
+	return c->window_ticks && c->window == h->windows &&
+	       c->window < FOLD_WINDOWS && isfinite(c->mapped) &&
+	       isfinite(c->heap_grown) && sums_ok(&c->live, 3) &&
+	       sums_ok(&c->window_allocated, 2) &&
+	       c->window_end == windows_end(c, c->window);
+}
+
+static bool stack_ok(const struct fold *f, const struct stack *s)
+{
+	return s->node <= FOLD_NODE_MAX && s->epoch <= f->core.epoch &&
+	       (s->window == WINDOW_NONE || s->window <= f->core.window) &&
+	       sums_ok(&s->live, 3) && sums_ok(&s->temporary, 1) &&
+	       isfinite(s->low) && isfinite(s->young) &&
+	       isfinite(s->window_allocated) && isfinite(s->mapped) &&
+	       isfinite(s->heap_grown);
+}
+
+static int take_stacks(struct file *f, struct fold *fold, uint64_t count)
+{
+	int rc = take_vec(f, &fold->stacks, count);
+
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct stack *s = &fold->stacks.at[i];
+
+		if (!stack_ok(fold, s) || !fold_index_stack(fold, i))
+			return fold->failed ? -ENOMEM : -EBADMSG;
+	}
+	return rc;
+}
+
+static bool levels_ok(const struct fold *f, const struct series *s)
+{
+	uint32_t after = 0;
+
+	for (size_t i = 0; i < s->levels.count; i++) {
+		const struct fold_level *l = &s->levels.at[i];
+
+		if (l->window < after || l->window > f->core.window ||
+		    !isfinite(l->end) || !isfinite(l->low) ||
+		    !isfinite(l->old) || !isfinite(l->count) ||
+		    !isfinite(l->allocated))
+			return false;
+		after = l->window + 1;
+	}
+	return true;
+}
+
+static int take_series(struct file *f, struct fold *fold, uint64_t levels)
+{
+	VEC(uint64_t) counts = VEC_INIT;
+	int rc = take_vec(f, &counts, fold->stacks.count);
+
+	for (size_t i = 0; rc == 0 && i < counts.count; i++) {
+		struct series *s = vec_push(&fold->series);
+
+		rc = s ? take_vec(f, &s->levels, counts.at[i]) : -ENOMEM;
+		if (rc == 0 && !levels_ok(fold, s))
+			rc = -EBADMSG;
+		if (rc == 0)
+			fold->level_count += s->levels.count;
+	}
+	vec_free(&counts);
+	return rc == 0 && fold->level_count != levels ? -EBADMSG : rc;
+}
+
+static bool block_ok(const struct fold *f, const struct live_block *b,
+		     uint64_t threads)
+{
+	return b->stack < f->stacks.count && b->thread < threads &&
+	       b->probability > 0 && b->probability <= 1;
+}
+
+static int take_blocks(struct file *f, struct fold *fold, const struct head *h)
+{
+	struct live_block b;
+	int rc = h->blocks > f->left / sizeof(b) ? -EBADMSG : 0;
+
+	for (uint64_t i = 0; rc == 0 && i < h->blocks; i++) {
+		if (!take(f, &b, sizeof(b)) || !b.addr ||
+		    !block_ok(fold, &b, h->threads) ||
+		    live_find(&fold->live, b.addr))
+			return -EBADMSG;
+		rc = live_add(&fold->live, &b);
+	}
+	return rc;
+}
+
+static int take_threads(struct file *f, struct fold *fold, const struct head *h)
+{
+	struct threads *t = &fold->threads;
+	int rc = take_vec(f, &t->at, h->threads);
+
+	for (size_t i = 0; rc == 0 && i < t->at.count; i++) {
+		struct thread *at = &t->at.at[i];
+
+		at->name[sizeof(at->name) - 1] = 0;
+		if (!sums_ok(&at->allocated, 1) ||
+		    (at->released.addr && at->released.stack != STACK_NONE &&
+		     !block_ok(fold, &at->released, h->threads)))
+			return -EBADMSG;
+	}
+	t->forgotten = h->threads_forgotten;
+	t->forgotten_allocated = h->forgotten_allocated;
+	if (!sums_ok(&t->forgotten_allocated, 1))
+		return -EBADMSG;
+	return rc == 0 ? threads_index(t) : rc;
+}
+
+static int take_windows(struct file *f, struct fold *fold, uint64_t count)
+{
+	int rc = take_vec(f, &fold->windows, count);
+	const struct fold_window *w;
+
+	if (rc < 0)
+		return rc;
+	vec_foreach (&fold->windows, w)
+		if (!sums_ok(&w->live, 3) || !isfinite(w->mapped) ||
+		    !isfinite(w->heap_end))
+			return -EBADMSG;
+	return 0;
+}
+
+static int take_mappings(struct file *f, struct fold *fold, uint64_t count)
+{
+	int rc = take_vec(f, &fold->mappings.at, count);
+	uint64_t after = 0;
+
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		const struct mapping *m = &fold->mappings.at.at[i];
+
+		if (m->start < after || m->end <= m->start ||
+		    m->stack >= fold->stacks.count)
+			return -EBADMSG;
+		after = m->end;
+	}
+	return rc;
+}
+
+static int take_cursors(struct file *f, struct checkpoint *c,
+			const struct head *h)
+{
+	const struct cursor *cursor;
+	uint64_t after = 0;
+	int rc = take_vec(f, &c->cursors.at, h->cursors);
+
+	if (rc < 0)
+		return rc;
+	vec_foreach (&c->cursors.at, cursor)
+		if (cursor->slab >= SLABFILE_SLABS_MAX ||
+		    cursor->offset > SLAB_ROOM)
+			return -EBADMSG;
+	rc = take_vec(f, &c->slabs.kept, h->kept);
+	c->slabs.base = h->slabs_base;
+	if (rc == 0 && c->slabs.base > SLABFILE_SLABS_MAX)
+		return -EBADMSG;
+	for (size_t i = 0; rc == 0 && i < c->slabs.kept.count; i++) {
+		if (c->slabs.kept.at[i] < after ||
+		    c->slabs.kept.at[i] >= c->slabs.base)
+			return -EBADMSG;
+		after = c->slabs.kept.at[i] + 1;
+	}
+	return rc;
+}
+
+static int take_fold(struct file *f, struct fold *fold, const struct head *h)
+{
+	int rc;
+
+	if (!take(f, &fold->core, sizeof(fold->core)) ||
+	    !core_ok(&fold->core, h))
+		return -EBADMSG;
+	rc = take_stacks(f, fold, h->stacks);
+	if (rc == 0)
+		rc = take_series(f, fold, h->levels);
+	if (rc == 0)
+		rc = take_blocks(f, fold, h);
+	if (rc == 0)
+		rc = take_threads(f, fold, h);
+	if (rc == 0)
+		rc = take_windows(f, fold, h->windows);
+	if (rc == 0)
+		rc = take_mappings(f, fold, h->mappings);
+	return rc;
+}
+
+static int take_all(struct file *f, struct checkpoint *c,
+		    const struct slab_file *header)
+{
+	uint64_t expected, sum;
+	struct head h;
+	int rc;
+
+	if (!take(f, &h, sizeof(h)) || h.magic != MAGIC)
+		return -EBADMSG;
+	if (h.layout != LAYOUT)
+		return -EPROTO;
+	if (h.start_ticks != header->start_ticks || h.pid != header->pid ||
+	    h.start_realtime_ns != header->start_realtime_ns ||
+	    h.seed != header->seed)
+		return -EBADMSG;
+	rc = take_fold(f, c->fold, &h);
+	if (rc == 0)
+		rc = take_cursors(f, c, &h);
+	if (rc < 0)
+		return rc;
+	expected = f->sum;
+	if (!take(f, &sum, sizeof(sum)) || sum != expected || f->left)
+		return -EBADMSG;
+	return 0;
+}
+
+static int failure(int rc, const char *path, struct err *err)
+{
+	if (rc == -ENOMEM)
+		return err_set(err, rc, "out of memory reading %s", path);
+	if (rc == -EPROTO)
+		return err_set(err, rc,
+			       "%s: written by another version of strandline; "
+			       "read it with that one",
+			       path);
+	return err_set(err, rc,
+		       "%s: damaged; what it held of the recording is lost",
+		       path);
+}
+
+int checkpoint_load(struct checkpoint *c, const char *path,
+		    const struct slab_file *header, struct err *err)
+{
+	struct file f = { .stream = fopen(path, "re") };
+	struct stat sb;
+	int rc;
+
+	*c = (struct checkpoint) { 0 };
+	if (!f.stream)
+		return err_errno(err, "cannot open %s", path);
+	rc = checkpoint_init(c, header);
+	if (rc == 0) {
+		f.left = fstat(fileno(f.stream), &sb) == 0
+				 ? (uint64_t)sb.st_size
+				 : 0;
+		rc = take_all(&f, c, header);
+	}
+	fclose(f.stream);
+	if (rc == 0)
+		return 0;
+	checkpoint_fini(c);
+	return failure(rc, path, err);
+}
