@@ -4,7 +4,6 @@
  * one thread's at a time, and no slab is mapped any more.
  */
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "preload/sys.h"
@@ -73,20 +72,7 @@ static uint64_t count_file(void)
 
 int main(void)
 {
-	char name[] = "/tmp/race_slabs.XXXXXX";
-	struct stat sb;
-
-	shim.fd = mkstemp(name);
-	CHECK(shim.fd >= 0 && fstat(shim.fd, &sb) == 0);
-	unlink(name);
-	CHECK(ftruncate(shim.fd, SLAB_FILE_HEADER_SIZE) == 0);
-	shim.fd_dev = sb.st_dev;
-	shim.fd_ino = sb.st_ino;
-	shim.file = mmap(NULL, SLAB_FILE_HEADER_SIZE, PROT_READ | PROT_WRITE,
-			 MAP_SHARED, shim.fd, 0);
-	CHECK(shim.file != MAP_FAILED);
-	shim.file->control.slabs_max = 1u << 20;
-	shim.second_ticks = 1000000000;
+	shim_fake_file();
 	race(live);
 	CHECK(committed == (uint64_t)RACERS * LIVES * RECORDS);
 	CHECK(count_file() == committed);

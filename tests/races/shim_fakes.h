@@ -5,8 +5,12 @@
 #ifndef STRANDLINE_TESTS_SHIM_FAKES_H
 #define STRANDLINE_TESTS_SHIM_FAKES_H
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "preload/internal.h"
 
@@ -21,12 +25,38 @@ void *shim_memory(size_t size)
 	return at == MAP_FAILED ? NULL : at;
 }
 
+void shim_memory_free(void *at, size_t size)
+{
+	munmap(at, size);
+}
+
 uint64_t clock_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* A recording file of its own for the slabs, gone with the process. */
+static inline void shim_fake_file(void)
+{
+	char name[] = "/tmp/strandline-race.XXXXXX";
+	struct stat sb;
+
+	shim.fd = mkstemp(name);
+	unlink(name);
+	if (shim.fd < 0 || fstat(shim.fd, &sb) < 0 ||
+	    ftruncate(shim.fd, SLAB_FILE_HEADER_SIZE) < 0)
+		abort();
+	shim.fd_dev = sb.st_dev;
+	shim.fd_ino = sb.st_ino;
+	shim.file = mmap(NULL, SLAB_FILE_HEADER_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED, shim.fd, 0);
+	if (shim.file == MAP_FAILED)
+		abort();
+	shim.file->control.slabs_max = 1u << 20;
+	shim.second_ticks = 1000000000;
 }
 
 #endif
