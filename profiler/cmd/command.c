@@ -238,7 +238,7 @@ static int parse_long(struct parse *p)
 /* argv[at] is one or more letters: -q, -ofile, -qo file. */
 static int parse_short(struct parse *p)
 {
-	const char *word = p->argv[p->at], *value;
+	const char *word = p->argv[p->at], *value = NULL;
 	int rc;
 
 	for (const char *at = word + 1; *at; at++) {
