@@ -133,19 +133,28 @@ static void close_gap(struct hash *h, size_t hole)
 	h->slots[hole].key = 0;
 }
 
-bool hash_remove(struct hash *h, uint64_t key, uint64_t *value)
+static bool remove_zero(struct hash *h, uint64_t *value)
 {
-	uint64_t *found = hash_find(h, key);
-
-	if (!found)
+	if (!h->has_zero)
 		return false;
 	if (value)
-		*value = *found;
-	if (key == 0) {
-		h->has_zero = false;
-		return true;
-	}
-	close_gap(h, (size_t)(probe(h, key) - h->slots));
+		*value = h->zero_value;
+	h->has_zero = false;
+	return true;
+}
+
+bool hash_remove(struct hash *h, uint64_t key, uint64_t *value)
+{
+	struct slot *s;
+
+	if (key == 0)
+		return remove_zero(h, value);
+	s = probe(h, key);
+	if (s->key != key)
+		return false;
+	if (value)
+		*value = s->value;
+	close_gap(h, (size_t)(s - h->slots));
 	h->used--;
 	return true;
 }
