@@ -76,6 +76,30 @@ void name_put_label(struct buf *out, const struct model_frame *frame)
 	buf_putc(out, ')');
 }
 
+bool name_is_address(const struct model_frame *f)
+{
+	const char *base = name_base(f->module);
+	size_t len = strlen(base);
+
+	return len > 0 && strncmp(f->function, base, len) == 0 &&
+	       strncmp(f->function + len, "+0x", 3) == 0;
+}
+
+void name_put_function(struct buf *out, const struct model_frame *f)
+{
+	const char *base = name_base(f->module), *platform;
+
+	platform = strstr(base, ".cpython-");
+	if (!platform)
+		platform = strstr(base, ".abi3.so");
+	if (!platform || !name_is_address(f)) {
+		buf_puts(out, f->function);
+		return;
+	}
+	buf_write(out, f->function, (size_t)(platform - base));
+	buf_puts(out, f->function + strlen(base));
+}
+
 void name_put_place(struct buf *out, const struct model_frame *f, uint32_t line,
 		    bool full)
 {

@@ -25,6 +25,16 @@ const char *name_source(const char *path);
  */
 void name_put_label(struct buf *out, const struct model_frame *frame);
 
+/* The frame has no symbol: its function reads "module+0x1234". */
+bool name_is_address(const struct model_frame *frame);
+
+/*
+ * The function for a narrow column: of an address in a Python extension the
+ * platform is left out, "_umath.cpython-311-x86_64-linux-gnu.so+0x12" being
+ * "_umath+0x12".
+ */
+void name_put_function(struct buf *out, const struct model_frame *frame);
+
 /*
  * Where the code stands: "main.py:88", "index.cpp:120 in libfaiss.so", or the
  * module's whole path where that is all that is known.  @full gives every path

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/units.h"
@@ -101,6 +102,21 @@ static void put_second_line(const struct layout *l, const struct site_group *g,
 	buf_free(&place);
 }
 
+static void put_function(const struct layout *l, const struct model_frame *f,
+			 unsigned width, enum layout_align align)
+{
+	struct buf name = BUF_INIT;
+
+	if (f)
+		name_put_function(&name, f);
+	else
+		buf_puts(&name, "(hidden)");
+	if (name.failed)
+		l->out->failed = true;
+	layout_put(l, name.len > 0 ? name.bytes : "(no name)", width, align);
+	buf_free(&name);
+}
+
 static void put_group(const struct layout *l, const struct model *m,
 		      enum model_kind kind, const struct site_group *g,
 		      double total)
@@ -123,8 +139,7 @@ static void put_group(const struct layout *l, const struct model *m,
 	}
 	layout_fill(l, 2);
 	layout_style(l, LAYOUT_TITLE);
-	layout_put(l, f ? f->function : "(hidden frames)", l->columns - used,
-		   LAYOUT_LAST);
+	put_function(l, f, l->columns - used, LAYOUT_LAST);
 	layout_style(l, LAYOUT_PLAIN);
 	buf_putc(l->out, '\n');
 	put_second_line(l, g, f);
@@ -132,16 +147,21 @@ static void put_group(const struct layout *l, const struct model *m,
 
 struct shown {
 	uint32_t frame;
-	uint32_t machinery; /* so many frames of machinery; 0: this frame */
+	uint32_t run;	/* so many dull frames; 0: this one */
+	uint32_t other; /* one of the run's in another module, or the same */
 };
 
 typedef VEC(struct shown) shown_frames;
 
-/* The inside of the interpreter and of libc is told by its number of frames. */
-static bool is_machinery(const struct model_frame *f)
+/*
+ * The inside of the interpreter and of libc, and frames without a name, say
+ * little one by one.
+ */
+static bool is_dull(const struct model_frame *f)
 {
-	return f->kind == FRAME_NATIVE && (f->module_kind == MODULE_RUNTIME ||
-					   f->module_kind == MODULE_LIBC);
+	return f->kind == FRAME_NATIVE &&
+	       (f->module_kind == MODULE_RUNTIME ||
+		f->module_kind == MODULE_LIBC || name_is_address(f));
 }
 
 static void put_frame(const struct layout *l, const struct model_frame *f)
@@ -153,7 +173,7 @@ static void put_frame(const struct layout *l, const struct model_frame *f)
 	place.module = f->file ? "" : name_base(f->module);
 	name_put_place(&text, &place, f->line, false);
 	layout_fill(l, 2);
-	layout_put(l, f->function, FUNCTION_WIDTH, LAYOUT_LEFT);
+	put_function(l, f, FUNCTION_WIDTH, LAYOUT_LEFT);
 	layout_fill(l, 2);
 	layout_style(l, LAYOUT_FAINT);
 	layout_put(l, text.bytes ? text.bytes : "",
@@ -165,14 +185,22 @@ static void put_frame(const struct layout *l, const struct model_frame *f)
 	buf_free(&text);
 }
 
-static void put_machinery(const struct layout *l, const struct model_frame *f,
-			  uint32_t count)
+static void put_run(const struct layout *l, const struct model *m,
+		    const struct shown *s)
 {
-	layout_style(l, LAYOUT_FAINT);
-	buf_printf(l->out, "  … %u frame%s of ", count, count > 1 ? "s" : "");
-	layout_put(l, name_base(f->module), 40, LAYOUT_LAST);
-	layout_style(l, LAYOUT_PLAIN);
-	buf_putc(l->out, '\n');
+	const char *module = m->frames[s->frame].module;
+	const char *other = m->frames[s->other].module;
+	struct buf text = BUF_INIT;
+
+	buf_printf(&text, "  … %u frame%s of %s", s->run, s->run > 1 ? "s" : "",
+		   name_base(module));
+	if (strcmp(module, other) != 0)
+		buf_printf(&text, " and %s", name_base(other));
+	if (text.failed)
+		l->out->failed = true;
+	else
+		layout_line(l, LAYOUT_FAINT, text.bytes);
+	buf_free(&text);
 }
 
 /* The frames of the stack that ends at @node, leaf first. */
@@ -193,24 +221,45 @@ static int collect(shown_frames *lines, const struct model *m,
 	return 0;
 }
 
-/* Runs of machinery become one line each, unless there is nothing else. */
+static bool same_module(const struct model *m, uint32_t a, uint32_t b)
+{
+	return strcmp(m->frames[a].module, m->frames[b].module) == 0;
+}
+
+/* Whether @frame can stand in @run, which tells of at most two modules. */
+static bool joins(const struct model *m, struct shown *run, uint32_t frame)
+{
+	if (run->run == 0)
+		return false;
+	if (same_module(m, run->frame, run->other))
+		run->other = frame;
+	return same_module(m, run->frame, frame) ||
+	       same_module(m, run->other, frame);
+}
+
+/*
+ * Dull frames in a row become one line, unless there is nothing else.  The
+ * innermost frame is always shown.
+ */
 static void shorten(shown_frames *lines, const struct model *m)
 {
 	struct shown *from, *to = lines->at;
-	bool anything_else = false;
+	bool all_dull = true;
 
 	vec_foreach (lines, from)
-		if (!is_machinery(&m->frames[from->frame]))
-			anything_else = true;
-	if (!anything_else)
+		if (!is_dull(&m->frames[from->frame]))
+			all_dull = false;
+	if (all_dull)
 		return;
 	vec_foreach (lines, from) {
-		if (!is_machinery(&m->frames[from->frame]))
+		uint32_t frame = from->frame;
+
+		if (to == lines->at || !is_dull(&m->frames[frame]))
 			*to++ = *from;
-		else if (to > lines->at && to[-1].machinery > 0)
-			to[-1].machinery++;
+		else if (joins(m, &to[-1], frame))
+			to[-1].run++;
 		else
-			*to++ = (struct shown) { from->frame, 1 };
+			*to++ = (struct shown) { frame, 1, frame };
 	}
 	lines->count = (size_t)(to - lines->at);
 }
@@ -231,8 +280,8 @@ static int put_stack(const struct layout *l, const struct model *m,
 	for (size_t i = 0; i < lines.count - omitted; i++) {
 		const struct shown *s = &lines.at[i];
 
-		if (s->machinery > 0)
-			put_machinery(l, &m->frames[s->frame], s->machinery);
+		if (s->run > 0)
+			put_run(l, m, s);
 		else
 			put_frame(l, &m->frames[s->frame]);
 	}

@@ -108,6 +108,34 @@ Test(names, labels_follow_the_language)
 	check_label(&f, "f");
 }
 
+static void check_function(const struct model_frame *frame,
+			   const char *expected)
+{
+	struct buf out = BUF_INIT;
+
+	name_put_function(&out, frame);
+	cr_assert_str_eq(out.bytes, expected);
+	buf_free(&out);
+}
+
+Test(names, an_address_in_an_extension_is_told_without_its_platform)
+{
+	struct model_frame f = { .module = "/p/_u.cpython-311-x86_64.so" };
+
+	f.function = "_u.cpython-311-x86_64.so+0x12";
+	cr_assert(name_is_address(&f));
+	check_function(&f, "_u+0x12");
+	f.function = "_u.cpython-311-x86_64.so";
+	cr_assert_not(name_is_address(&f));
+	check_function(&f, "_u.cpython-311-x86_64.so");
+	f.module = "/p/libx.so.3";
+	f.function = "libx.so.3+0x12";
+	check_function(&f, "libx.so.3+0x12");
+	f.module = "";
+	f.function = "+0x12";
+	cr_assert_not(name_is_address(&f));
+}
+
 Test(layout, texts_are_cut_and_filled_by_cells)
 {
 	check_put("abc", 5, LAYOUT_LEFT, "abc  ");
