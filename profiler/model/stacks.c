@@ -45,7 +45,11 @@ static uint64_t text_hash(uint64_t h, const char *text)
 
 static uint32_t frame_id(struct builder *b, const struct model_frame *f)
 {
-	uint64_t key = text_hash(f->line, f->function);
+	/*
+	 * Mixed first: texts lie side by side, so the bits of a line could
+	 * make one function's address into another's.
+	 */
+	uint64_t key = text_hash(hash_mix(f->line), f->function);
 	uint64_t *found;
 	struct model_frame *slot;
 
