@@ -1,0 +1,1 @@
+"""A RAG service on FastAPI, to be profiled: see app.py."""
