@@ -3,23 +3,23 @@
  *
  * libstdc++'s call malloc and free, which are hooked: then these only pass
  * through and nothing is counted twice.  jemalloc's and tcmalloc's allocate
- * past malloc: then it is here that they are recorded (`real.new_records`).
+ * past malloc: then it is here that they are recorded (`real.past_malloc`).
  * A failing operator new throws through these frames: they hold nothing.
  */
 #include "preload/internal.h"
 #include "preload/real.h"
 
-static inline bool new_due(const void *p, size_t size)
+static inline bool new_due(uint64_t bit, const void *p, size_t size)
 {
-	if (!real.new_records || !p)
+	if (!(real.past_malloc & bit) || !p)
 		return false;
 	self.credit -= (int64_t)size + SAMPLE_CONSTANT;
 	return unlikely(self.credit < 0);
 }
 
-static inline void note_delete(void *p)
+static inline void note_delete(uint64_t bit, void *p)
 {
-	if (real.new_records && unlikely(filter_hit(p)))
+	if ((real.past_malloc & bit) && unlikely(filter_hit(p)))
 		record_release(p);
 }
 
@@ -31,18 +31,18 @@ static inline void note_delete(void *p)
 		if (unlikely(!real.symbol))                  \
 			real_late();                         \
 		p = real.symbol args;                        \
-		if (new_due(p, size))                        \
+		if (new_due(REAL_BIT(symbol), p, size))      \
 			return alloc_slow(p, size, API_NEW); \
 		return p;                                    \
 	}
 
-#define DELETE(symbol, params, args)        \
-	EXPORT void symbol params           \
-	{                                   \
-		if (unlikely(!real.symbol)) \
-			real_late();        \
-		note_delete(p);             \
-		real.symbol args;           \
+#define DELETE(symbol, params, args)              \
+	EXPORT void symbol params                 \
+	{                                         \
+		if (unlikely(!real.symbol))       \
+			real_late();              \
+		note_delete(REAL_BIT(symbol), p); \
+		real.symbol args;                 \
 	}
 
 NEW(_Znwm, (size_t size), (size))

@@ -304,9 +304,12 @@ void real_start(void)
 #define LOOK_UP(type, name, params) at_start.name = real_symbol(#name);
 	REAL_FUNCTIONS(LOOK_UP)
 #undef LOOK_UP
-	/* An allocator that brings operator new brings malloc, too. */
-	at_start.new_records = at_start._Znwm &&
-			       object_around((void *)at_start._Znwm) ==
-				       object_around((void *)at_start.malloc);
+	/* What an allocator brings beside malloc need not call it. */
+#define JUDGE(type, name, params)                                            \
+	if (at_start.name && object_around((void *)at_start.name) ==         \
+				     object_around((void *)at_start.malloc)) \
+		at_start.past_malloc |= REAL_BIT(name);
+	REAL_FUNCTIONS(JUDGE)
+#undef JUDGE
 	real = at_start;
 }

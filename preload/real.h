@@ -54,9 +54,16 @@ struct real {
 #define REAL_MEMBER(type, name, params) type(*name) params;
 	REAL_FUNCTIONS(REAL_MEMBER)
 #undef REAL_MEMBER
-	bool new_records; /* operator new does not go through malloc */
+	/*
+	 * Bit by REAL_BIT: this operator is the allocator's own and does not
+	 * go through the malloc and free that are hooked.
+	 */
+	uint64_t past_malloc;
 };
 extern struct real real;
+
+#define REAL_BIT(name) \
+	(1ULL << (__builtin_offsetof(struct real, name) / sizeof(void *)))
 
 void real_start(void);
 void real_late(void);	     /* look again for what was not there */
