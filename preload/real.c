@@ -299,17 +299,71 @@ void real_forget_late(void)
 #undef FORGET
 }
 
-void real_start(void)
+/* Does the object that @code lies in call @name by way of its linkage table? */
+static bool calls_out(const void *code, const char *name)
 {
-#define LOOK_UP(type, name, params) at_start.name = real_symbol(#name);
-	REAL_FUNCTIONS(LOOK_UP)
-#undef LOOK_UP
-	/* What an allocator brings beside malloc need not call it. */
+	const struct link_map *map = object_around(code);
+	const ElfW(Rela) *relocations = NULL;
+	size_t size = 0;
+	struct object o;
+
+	if (!map || !object_read(map, &o))
+		return false;
+	for (const ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
+		if (d->d_tag == DT_JMPREL)
+			relocations =
+				(const void *)relocated(map, d->d_un.d_ptr);
+		else if (d->d_tag == DT_PLTRELSZ)
+			size = d->d_un.d_val;
+	}
+	for (size_t i = 0; relocations && i < size / sizeof(*relocations);
+	     i++) {
+		uint32_t index = ELF64_R_SYM(relocations[i].r_info);
+
+		if (text_equal(o.strings + o.symbols[index].st_name, name))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What an allocator brings beside malloc need not call it.  jemalloc's
+ * aligned new and its plain delete do: they call the exported aligned_alloc
+ * and free, which are hooked.
+ */
+static void judge_operators(void)
+{
+	const uint64_t aligned_news =
+		REAL_BIT(_ZnwmSt11align_val_t) |
+		REAL_BIT(_ZnamSt11align_val_t) |
+		REAL_BIT(_ZnwmSt11align_val_tRKSt9nothrow_t) |
+		REAL_BIT(_ZnamSt11align_val_tRKSt9nothrow_t);
+	const uint64_t plain_deletes =
+		REAL_BIT(_ZdlPv) | REAL_BIT(_ZdaPv) |
+		REAL_BIT(_ZdlPvRKSt9nothrow_t) |
+		REAL_BIT(_ZdaPvRKSt9nothrow_t) |
+		REAL_BIT(_ZdlPvSt11align_val_t) |
+		REAL_BIT(_ZdaPvSt11align_val_t) |
+		REAL_BIT(_ZdlPvSt11align_val_tRKSt9nothrow_t) |
+		REAL_BIT(_ZdaPvSt11align_val_tRKSt9nothrow_t);
+
 #define JUDGE(type, name, params)                                            \
 	if (at_start.name && object_around((void *)at_start.name) ==         \
 				     object_around((void *)at_start.malloc)) \
 		at_start.past_malloc |= REAL_BIT(name);
 	REAL_FUNCTIONS(JUDGE)
 #undef JUDGE
+	if (calls_out((void *)at_start.malloc, "aligned_alloc"))
+		at_start.past_malloc &= ~aligned_news;
+	if (calls_out((void *)at_start.malloc, "free"))
+		at_start.past_malloc &= ~plain_deletes;
+}
+
+void real_start(void)
+{
+#define LOOK_UP(type, name, params) at_start.name = real_symbol(#name);
+	REAL_FUNCTIONS(LOOK_UP)
+#undef LOOK_UP
+	judge_operators();
 	real = at_start;
 }

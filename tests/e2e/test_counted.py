@@ -92,6 +92,7 @@ def test_operators_are_counted_once_whatever_the_allocator(tmp_path, program):
     report = record(tmp_path, program, "--mode", "exact")
     assert truth(report, "forms") == (800, 36800, 0, 0)
     assert truth(report, "kept") == (50, 2000, 50, 2000)
+    assert report["totals"]["inherited_releases"] == 0
 
 
 def test_samples_estimate_the_truth(tmp_path):
