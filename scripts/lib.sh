@@ -31,17 +31,20 @@ jobs_that_fit() {
 	echo $((cores < by_memory ? cores : by_memory))
 }
 
-# build_preset NAME: configure and build one preset, quietly unless it fails.
+# build_preset NAME [TARGET...]: configure and build one preset, quietly unless
+# it fails.
 build_preset() {
-	local log
+	local preset=$1 log targets=()
+	shift
+	[[ $# -eq 0 ]] || targets=(--target "$@")
 	log=$(mktemp)
-	say "building preset $1"
-	if ! (cd "$root" && cmake --preset "$1" &&
-		cmake --build --preset "$1" -j "$(jobs_that_fit)") \
-		>"$log" 2>&1; then
+	say "building preset $preset"
+	if ! (cd "$root" && cmake --preset "$preset" &&
+		cmake --build --preset "$preset" -j "$(jobs_that_fit)" \
+			"${targets[@]}") >"$log" 2>&1; then
 		tail -n 60 "$log" >&2
 		rm -f "$log"
-		die "preset $1 does not build; its last lines stand above"
+		die "preset $preset does not build; its last lines stand above"
 	fi
 	rm -f "$log"
 }
