@@ -36,7 +36,7 @@ static void put_shim(struct wire_ledger *line,
 {
 	const struct slab_allocator_stats *a = &page->allocator;
 
-	line->self = page->stats.self_bytes + page->stats.slab_bytes;
+	line->self = page->stats.self_bytes;
 	if (a->at_ns == 0 || (a->allocator != SLAB_ALLOCATOR_JEMALLOC &&
 			      a->allocator != SLAB_ALLOCATOR_TCMALLOC))
 		return; /* not asked yet, or it has nothing cheap to say */

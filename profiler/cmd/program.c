@@ -178,6 +178,17 @@ static char *interpreter(char *head, size_t size)
 	return at;
 }
 
+static int check_at_depth(const char *path, int depth, struct err *err);
+
+static int check_script(const char *path, const char *runs, int depth,
+			struct err *err)
+{
+	struct err why = ERR_INIT;
+	int rc = check_at_depth(runs, depth + 1, &why);
+
+	return rc < 0 ? err_set(err, rc, "%s: %s", path, why.text) : 0;
+}
+
 static int check_at_depth(const char *path, int depth, struct err *err)
 {
 	_Alignas(Elf64_Ehdr) char head[512];
@@ -198,8 +209,8 @@ static int check_at_depth(const char *path, int depth, struct err *err)
 		rc = check_elf(fd, path, head, (size_t)n, err);
 	else if (n > 2 && head[0] == '#' && head[1] == '!' &&
 		 depth < SCRIPT_DEPTH)
-		rc = check_at_depth(interpreter(head, (size_t)n), depth + 1,
-				    err);
+		rc = check_script(path, interpreter(head, (size_t)n), depth,
+				  err);
 	close(fd);
 	return rc;
 }

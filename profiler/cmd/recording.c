@@ -141,13 +141,18 @@ static int open_image(int dir, pid_t pid, uint32_t image)
 	return openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
+/* Read, not mapped: a file that is cut must not raise SIGBUS here. */
+static bool read_header(int fd, struct slab_file *file)
+{
+	return pread(fd, file, sizeof(*file), 0) == (ssize_t)sizeof(*file) &&
+	       file->magic == SLAB_FILE_MAGIC && file->format <= SLAB_FORMAT;
+}
+
 static bool read_page(int fd, struct recording_page *page)
 {
 	struct slab_file file;
 
-	/* Read, not mapped: a file that is cut must not raise SIGBUS here. */
-	if (pread(fd, &file, sizeof(file), 0) != (ssize_t)sizeof(file) ||
-	    file.magic != SLAB_FILE_MAGIC || file.format > SLAB_FORMAT)
+	if (!read_header(fd, &file))
 		return false;
 	*page = (struct recording_page) {
 		.control = file.control,
@@ -156,6 +161,24 @@ static bool read_page(int fd, struct recording_page *page)
 		.stats = file.stats,
 		.allocator = file.allocator,
 	};
+	return true;
+}
+
+bool recording_read_exe(int dir, pid_t pid, uint32_t image,
+			char exe[sizeof(((struct slab_file *)0)->exe)])
+{
+	int fd = open_image(dir, pid, image);
+	struct slab_file file;
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = read_header(fd, &file);
+	close(fd);
+	if (!ok)
+		return false;
+	memcpy(exe, file.exe, sizeof(file.exe));
+	exe[sizeof(file.exe) - 1] = '\0';
 	return true;
 }
 
@@ -203,9 +226,7 @@ bool recording_ended(const char *path)
 		if (fd < 0)
 			continue;
 		any = true;
-		live = pread(fd, &file, sizeof(file), 0) !=
-			       (ssize_t)sizeof(file) ||
-		       file.ended_monotonic_ns == 0;
+		live = !read_header(fd, &file) || file.ended_monotonic_ns == 0;
 		close(fd);
 	}
 	closedir(list);

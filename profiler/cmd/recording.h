@@ -46,6 +46,10 @@ struct recording_page {
 bool recording_read_page(int dir, pid_t pid, uint32_t image,
 			 struct recording_page *page);
 
+/* The program of that image, as /proc/PID/exe read; cut to 255 bytes. */
+bool recording_read_exe(int dir, pid_t pid, uint32_t image,
+			char exe[sizeof(((struct slab_file *)0)->exe)]);
+
 /* All its processes have ended in good order: there is nothing to add to. */
 bool recording_ended(const char *path);
 

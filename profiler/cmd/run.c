@@ -2,6 +2,7 @@
  * strandline run: start a server under the profiler.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,11 +150,16 @@ static void note_troubles(const char *name, const struct session_result *r)
 	int sig = WIFSIGNALED(r->wait_status) ? WTERMSIG(r->wait_status) : 0;
 
 	if (r->files == 0)
-		terminal_note("%s (process %d) recorded nothing: the shim was "
-			      "not loaded, or could not write; a program that "
-			      "clears its environment, drops privilege or is "
-			      "linked statically does that",
+		terminal_note("%s (process %d) recorded nothing: the recorder "
+			      "was not loaded, or could not write; a program "
+			      "that drops its environment or is linked "
+			      "statically keeps it out",
 			      name, (int)r->pid);
+	if (r->unrecorded[0])
+		terminal_note("process %d became %s, which did not record: it "
+			      "is linked statically, or was started without "
+			      "its environment",
+			      (int)r->pid, r->unrecorded);
 	if (sig && sig != SIGTERM && sig != SIGINT && sig != SIGHUP)
 		terminal_note("the server was ended by signal %d (%s)%s", sig,
 			      strsignal(sig),

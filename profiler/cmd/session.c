@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -34,6 +35,7 @@ struct session {
 	bool main_ended;
 	int main_status;
 	uint64_t main_ended_ns;
+	bool detached; /* ...well and of its own: what is left is the server */
 	bool heir_ended; /* a recording process that outlived the main one */
 	int heir_status;
 	bool asked_to_stop; /* by a signal that was passed on */
@@ -117,6 +119,9 @@ static void reap(struct session *s)
 			s->main_ended = true;
 			s->main_status = status;
 			s->main_ended_ns = now_ns();
+			s->detached = WIFEXITED(status) &&
+				      WEXITSTATUS(status) == 0 &&
+				      !s->asked_to_stop;
 		} else if (s->main_ended && targets_records(s->targets, pid)) {
 			s->heir_ended = true;
 			s->heir_status = status;
@@ -161,20 +166,13 @@ static void next_phase(struct session *s, uint64_t now)
 	}
 }
 
-/* The command detached its server, and that is what we wait for. */
-static bool detached(const struct session *s)
-{
-	return WIFEXITED(s->main_status) && WEXITSTATUS(s->main_status) == 0 &&
-	       !s->asked_to_stop;
-}
-
 /*
  * When the wait for what is left after the command's end is over.  0: now.
  */
 static uint64_t leave_ns(struct session *s)
 {
 	if (targets_recording(s->targets, NULL, 0) > 0)
-		return detached(s) ? NEVER : s->main_ended_ns + GRACE_NS;
+		return s->detached ? NEVER : s->main_ended_ns + GRACE_NS;
 	if (waitid(P_ALL, 0, &(siginfo_t) { 0 }, WEXITED | WNOHANG | WNOWAIT) <
 		    0 &&
 	    errno == ECHILD)
@@ -246,6 +244,21 @@ static void loop(struct session *s)
 	note_left_behind(s);
 }
 
+static void conclude(const struct session *s, struct session_result *result)
+{
+	const char *unrecorded = targets_unrecorded(s->targets);
+
+	*result = (struct session_result) {
+		.pid = s->main,
+		.wait_status = s->detached && s->heir_ended ? s->heir_status
+							    : s->main_status,
+		.files = targets_files(s->targets),
+	};
+	if (unrecorded)
+		snprintf(result->unrecorded, sizeof(result->unrecorded), "%s",
+			 unrecorded);
+}
+
 int session_run(struct session_options *opt, struct session_result *result,
 		struct err *err)
 {
@@ -273,13 +286,7 @@ int session_run(struct session_options *opt, struct session_result *result,
 		s.stop_ns = now_ns() + opt->duration_ns;
 	targets_add(s.targets, s.main);
 	loop(&s);
-	*result = (struct session_result) {
-		.pid = s.main,
-		.wait_status = detached(&s) && s.heir_ended ? s.heir_status
-							    : s.main_status,
-		.files = targets_files(s.targets),
-		.main_recorded = targets_records(s.targets, s.main),
-	};
+	conclude(&s, result);
 close_signals:
 	close_signals(&s);
 	targets_close(s.targets);

@@ -10,6 +10,7 @@
 #ifndef STRANDLINE_CMD_SESSION_H
 #define STRANDLINE_CMD_SESSION_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,10 +25,11 @@ struct session_options {
 };
 
 struct session_result {
-	pid_t pid;	    /* the command's */
-	int wait_status;    /* the server's */
-	size_t files;	    /* processes and images that recorded */
-	bool main_recorded; /* the command itself did */
+	pid_t pid;	 /* the command's */
+	int wait_status; /* the server's */
+	size_t files;	 /* processes and images that recorded */
+	/* What the command became, where that did not record; else "". */
+	char unrecorded[PATH_MAX];
 };
 
 /*

@@ -6,6 +6,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -39,6 +41,8 @@ struct targets {
 	VEC(struct recorded) recorded;
 	size_t files;
 	bool write_failed;
+	pid_t first;
+	char first_exe[PATH_MAX]; /* the program it was seen to run last */
 };
 
 static uint64_t now_ns(void)
@@ -79,6 +83,18 @@ size_t targets_files(const struct targets *t)
 	return t->files;
 }
 
+const char *targets_unrecorded(const struct targets *t)
+{
+	const struct recorded *r = find(t, t->first);
+	char exe[sizeof(((struct slab_file *)0)->exe)];
+
+	if (!r || !t->first_exe[0] ||
+	    !recording_read_exe(t->dir, r->pid, r->image, exe) ||
+	    strncmp(exe, t->first_exe, strlen(exe)) == 0) /* it may be cut */
+		return NULL;
+	return t->first_exe;
+}
+
 static void on_reading(void *ctx, const struct usage *u)
 {
 	struct targets *t = ctx;
@@ -101,6 +117,8 @@ static void on_began(void *ctx, const struct sampler_process *p)
 		.at_ns = now_ns(),
 	};
 
+	if (p->pid == t->first)
+		snprintf(t->first_exe, sizeof(t->first_exe), "%s", p->exe);
 	check_write(t, writer_process(t->writer, &process, p->exe, p->words));
 }
 
@@ -301,6 +319,7 @@ void targets_work(struct targets *t)
 
 void targets_add(struct targets *t, pid_t pid)
 {
+	t->first = pid;
 	(void)sampler_add(t->sampler, pid); /* it may have ended already */
 }
 

@@ -35,6 +35,7 @@ void targets_fds(const struct targets *t, struct pollfd fds[TARGETS_FDS]);
 /* Some descriptor is ready: take what is there. */
 void targets_work(struct targets *t);
 
+/* The command itself: the first process. */
 void targets_add(struct targets *t, pid_t pid);
 /* waitpid() returned @pid with @status. */
 void targets_reaped(struct targets *t, pid_t pid, int status);
@@ -47,5 +48,10 @@ bool targets_records(const struct targets *t, pid_t pid);
 size_t targets_recording(struct targets *t, pid_t *pids, size_t max);
 /* Recording files seen so far. */
 size_t targets_files(const struct targets *t);
+/*
+ * The program that the first process became last, where that one does not
+ * record although an earlier one did; else NULL.
+ */
+const char *targets_unrecorded(const struct targets *t);
 
 #endif

@@ -5,35 +5,11 @@
 #define STRANDLINE_TESTS_FIXTURE_PROC_H
 
 #include <criterion/criterion.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-static char proc_root[64];
-
-static inline void proc_make(void)
-{
-	strcpy(proc_root, "/tmp/strandline-proc-XXXXXX");
-	cr_assert_not_null(mkdtemp(proc_root));
-}
-
-static inline int proc_remove_one(const char *path, const struct stat *sb,
-				  int flag, struct FTW *ftw)
-{
-	(void)sb;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
-static inline void proc_remove(void)
-{
-	nftw(proc_root, proc_remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
+#include "tests/unit/scratch.h"
 
 /* Write @text to ROOT/@name, with the directories above it. */
 static inline void proc_put(const char *name, const char *text)
@@ -41,8 +17,8 @@ static inline void proc_put(const char *name, const char *text)
 	char path[256];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/%s", proc_root, name);
-	for (char *at = path + strlen(proc_root) + 1; (at = strchr(at, '/'));
+	snprintf(path, sizeof(path), "%s/%s", scratch, name);
+	for (char *at = path + strlen(scratch) + 1; (at = strchr(at, '/'));
 	     at++) {
 		*at = '\0';
 		mkdir(path, 0777);
