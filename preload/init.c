@@ -248,12 +248,28 @@ static void own_directory(void)
 	shim.dir[0] = 0;
 }
 
+/* Where /proc is not mounted: libc's copy, once it has one. */
+static void read_libc_environment(struct settings *s)
+{
+	char ***environment = real_symbol("environ");
+
+	for (char **at = environment ? *environment : NULL; at && *at; at++) {
+		size_t end = append(s->text, sizeof(s->text), s->size, *at);
+
+		if (end + 2 >= sizeof(s->text))
+			return;
+		s->size = end + 1; /* past the NUL */
+	}
+}
+
 static void read_settings(void)
 {
 	static struct settings s; /* early stacks can be small */
 	const char *dir;
 
 	s.size = read_text("/proc/self/environ", s.text, sizeof(s.text) - 1);
+	if (!s.size)
+		read_libc_environment(&s);
 	shim.idle = is(setting(&s, "STRANDLINE"), "idle");
 	shim.follow = !is(setting(&s, "STRANDLINE_FOLLOW"), "0");
 	shim.on = !is(setting(&s, "STRANDLINE"), "off") &&

@@ -15,8 +15,8 @@
  * gigabytes; real names of template libraries reach some 10 KiB, mangled and
  * demangled alike.
  */
-#define MANGLED_MAX	32768
-#define DEMANGLED_MAX	((size_t)1 << 20)
+#define MANGLED_MAX   32768
+#define DEMANGLED_MAX ((size_t)1 << 20)
 
 static bool is_digit(char c)
 {
@@ -35,9 +35,9 @@ static bool all_digits(const char *text, size_t len)
 static bool is_clone_mark(const char *text, size_t len)
 {
 	static const char *const marks[] = {
-		"part",	 "cold",       "constprop", "isra", "lto_priv",
-		"clone", "localalias", "llvm",	    "hot",  "unlikely",
-		"sra",	 "__uniq",
+		"part",	    "cold",	"constprop",  "isra",
+		"lto_priv", "clone",	"localalias", "llvm",
+		"hot",	    "unlikely", "sra",	      "__uniq",
 	};
 
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
@@ -102,9 +102,9 @@ void demangle(struct buf *out, const char *name)
 			if (!done) /* may have put half a name */
 				buf_clear(&plain);
 			done = done ||
-			       cplus_demangle_v3_callback(
-				       mangled.bytes, options, put_limited,
-				       &plain);
+			       cplus_demangle_v3_callback(mangled.bytes,
+							  options, put_limited,
+							  &plain);
 		}
 	}
 	if (done && plain.len > 0)

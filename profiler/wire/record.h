@@ -193,8 +193,8 @@ struct wire_process {
 	uint64_t at_ns;	     /* CLOCK_MONOTONIC */
 	uint32_t ended;	     /* 0 began or exec'ed, 1 ended */
 	int32_t wait_status; /* of waitpid(), when ended and known */
-	char exe[];	     /* NUL-terminated, then the command line's */
-			     /* words, each NUL-terminated, then NUL */
+	/* NUL-terminated; then argv, each NUL-terminated, then NUL */
+	char exe[];
 };
 
 struct wire_mark {

@@ -150,14 +150,16 @@ struct slab_file {
 	char comm[32];
 	char version[32];   /* of the shim */
 	char command[1024]; /* argv joined by NUL, cut to fit */
+	uint8_t pad0[2648];
 
 	/* second page: what changes */
-	struct slab_control control __attribute__((aligned(4096)));
+	struct slab_control control;
 	uint64_t slabs_taken;	   /* next slab number; one atomic add */
 	uint64_t slabs_given_back; /* by the digester */
 	uint64_t pad1[6];
 	struct slab_stats stats;
 	struct slab_allocator_stats allocator;
+	uint8_t pad2[3552];
 };
 _Static_assert(__builtin_offsetof(struct slab_file, control) == 4096,
 	       "what changes begins on the second page");
