@@ -26,16 +26,7 @@ status = os.WEXITSTATUS(os.waitpid(child, 0)[1])
 print([status, zlib.crc32(b"".join(kept)), sum(map(len, kept))])
 '
 
-# inside ROOT COMMAND...: with a /proc, as a container has one.
-inside() {
-	local root=$1
-	shift
-	# shellcheck disable=SC2016
-	unshare -m -- sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' \
-		"$root" "$@"
-}
-
-# In a root as in a container: its own mounts, /proc and process numbers.
+# inside ROOT COMMAND...: as in a container, with mounts, /proc and numbers of its own.
 inside() {
 	local root=$1
 	shift
