@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tests/unit/scratch.h"
+#include "tests/unit/fixture_dir.h"
 
 /* Write @text to ROOT/@name, with the directories above it. */
 static inline void proc_put(const char *name, const char *text)
@@ -17,8 +17,8 @@ static inline void proc_put(const char *name, const char *text)
 	char path[256];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/%s", scratch, name);
-	for (char *at = path + strlen(scratch) + 1; (at = strchr(at, '/'));
+	snprintf(path, sizeof(path), "%s/%s", fixture_dir, name);
+	for (char *at = path + strlen(fixture_dir) + 1; (at = strchr(at, '/'));
 	     at++) {
 		*at = '\0';
 		mkdir(path, 0777);

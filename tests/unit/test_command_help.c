@@ -1,6 +1,7 @@
 #include "profiler/cmd/help.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "profiler/base/buf.h"

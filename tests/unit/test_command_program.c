@@ -10,18 +10,18 @@
 #include <unistd.h>
 
 #include "profiler/base/err.h"
-#include "tests/unit/scratch.h"
+#include "tests/unit/fixture_dir.h"
 
 static struct err err;
 static char path[PATH_MAX];
 
 static void setup(void)
 {
-	scratch_enter();
+	fixture_dir_enter();
 	unsetenv("STRANDLINE_LIBRARY");
 }
 
-TestSuite(program, .init = setup, .fini = scratch_remove);
+TestSuite(program, .init = setup, .fini = fixture_dir_remove);
 
 static void put(const char *name, const void *bytes, size_t size, mode_t mode)
 {
@@ -221,9 +221,10 @@ Test(program, the_library_is_found_beside_the_tool)
 
 	mkdir("preload", 0755);
 	put("preload/libstrandline.so", "", 0, 0644);
-	snprintf(exe, sizeof(exe), "%s/strandline", scratch);
+	snprintf(exe, sizeof(exe), "%s/strandline", fixture_dir);
 	cr_assert_eq(program_library(exe, path, &err), 0, "%s", err.text);
-	snprintf(here, sizeof(here), "%s/preload/libstrandline.so", scratch);
+	snprintf(here, sizeof(here), "%s/preload/libstrandline.so",
+		 fixture_dir);
 	cr_assert_str_eq(path, here);
 }
 
@@ -235,7 +236,7 @@ Test(program, the_library_is_found_where_it_is_installed)
 	mkdir("lib", 0755);
 	mkdir("lib/strandline", 0755);
 	put("lib/strandline/libstrandline.so", "", 0, 0644);
-	snprintf(exe, sizeof(exe), "%s/bin/strandline", scratch);
+	snprintf(exe, sizeof(exe), "%s/bin/strandline", fixture_dir);
 	cr_assert_eq(program_library(exe, path, &err), 0, "%s", err.text);
 	cr_assert(strstr(path, "/lib/strandline/libstrandline.so"), "%s", path);
 }

@@ -12,12 +12,12 @@
 #include "profiler/cmd/ledger.h"
 #include "profiler/proc/usage.h"
 #include "profiler/wire/record.h"
-#include "tests/unit/scratch.h"
+#include "tests/unit/fixture_dir.h"
 
 static char path[PATH_MAX];
 static struct err err;
 
-TestSuite(recording, .init = scratch_enter, .fini = scratch_remove);
+TestSuite(recording, .init = fixture_dir_enter, .fini = fixture_dir_remove);
 
 static void check_name(const char *command, const char *name)
 {

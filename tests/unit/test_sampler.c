@@ -61,15 +61,15 @@ static void open_sampler(const char *root, uint64_t interval_ns)
 static void setup(void)
 {
 	told = (struct told) { 0 };
-	scratch_make();
+	fixture_dir_make();
 	proc_put_server();
-	open_sampler(scratch, HOUR_NS);
+	open_sampler(fixture_dir, HOUR_NS);
 }
 
 static void teardown(void)
 {
 	sampler_close(sampler);
-	scratch_remove();
+	fixture_dir_remove();
 }
 
 TestSuite(sampler, .init = setup, .fini = teardown);
@@ -143,11 +143,11 @@ static void tick(void)
 }
 
 Test(sampler_due, parts_are_not_read_again_while_nothing_moves,
-     .init = scratch_make, .fini = scratch_remove)
+     .init = fixture_dir_make, .fini = fixture_dir_remove)
 {
 	told = (struct told) { 0 };
 	proc_put_server();
-	open_sampler(scratch, 1);
+	open_sampler(fixture_dir, 1);
 	sampler_add(sampler, 42);
 	tick();
 	tick();
@@ -156,8 +156,8 @@ Test(sampler_due, parts_are_not_read_again_while_nothing_moves,
 	sampler_close(sampler);
 }
 
-Test(sampler_due, children_join_and_theirs_too, .init = scratch_make,
-     .fini = scratch_remove)
+Test(sampler_due, children_join_and_theirs_too, .init = fixture_dir_make,
+     .fini = fixture_dir_remove)
 {
 	told = (struct told) { 0 };
 	proc_put_server();
@@ -169,7 +169,7 @@ Test(sampler_due, children_join_and_theirs_too, .init = scratch_make,
 	proc_put("60/stat", PROC_STAT);
 	proc_put("60/statm", "10 5 1 1 0 1 0\n");
 	proc_put("60/cmdline", "");
-	open_sampler(scratch, 1);
+	open_sampler(fixture_dir, 1);
 	sampler_add(sampler, 42);
 	tick();
 	cr_assert(sampler_has(sampler, 50));

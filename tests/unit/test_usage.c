@@ -14,15 +14,15 @@ static struct usage_source *source;
 
 static void setup(void)
 {
-	scratch_make();
+	fixture_dir_make();
 	proc_put_server();
-	cr_assert_eq(usage_open(&source, scratch, 42, NULL), 0);
+	cr_assert_eq(usage_open(&source, fixture_dir, 42, NULL), 0);
 }
 
 static void teardown(void)
 {
 	usage_close(source);
-	scratch_remove();
+	fixture_dir_remove();
 }
 
 TestSuite(usage, .init = setup, .fini = teardown);
@@ -106,11 +106,11 @@ Test(usage, the_stack_of_a_thread_that_ended_is_anonymous)
 	struct usage u = read_all();
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/42/task/43/syscall", scratch);
+	snprintf(path, sizeof(path), "%s/42/task/43/syscall", fixture_dir);
 	unlink(path);
-	snprintf(path, sizeof(path), "%s/42/task/43/status", scratch);
+	snprintf(path, sizeof(path), "%s/42/task/43/status", fixture_dir);
 	unlink(path);
-	snprintf(path, sizeof(path), "%s/42/task/43", scratch);
+	snprintf(path, sizeof(path), "%s/42/task/43", fixture_dir);
 	rmdir(path);
 	u = read_all();
 	cr_assert_eq(u.stacks, 24 * KIB);
@@ -131,7 +131,7 @@ Test(usage, a_missing_process_is_said_to_be_missing)
 	struct err err = ERR_INIT;
 	struct usage_source *none;
 
-	cr_assert_eq(usage_open(&none, scratch, 4711, &err), -ESRCH);
+	cr_assert_eq(usage_open(&none, fixture_dir, 4711, &err), -ESRCH);
 	cr_assert_null(none);
 	cr_assert_str_eq(err.text, "there is no process 4711");
 }
@@ -141,7 +141,7 @@ Test(usage, parts_that_may_not_be_read_leave_the_rest)
 	char path[128];
 	struct usage u;
 
-	snprintf(path, sizeof(path), "%s/42/smaps", scratch);
+	snprintf(path, sizeof(path), "%s/42/smaps", fixture_dir);
 	unlink(path);
 	cr_assert_eq(usage_read(source, &u), 0);
 	cr_assert_eq(usage_read_parts(source, &u), -ENOENT);
@@ -165,7 +165,7 @@ Test(usage, the_live_process_reads_its_own_numbers)
 }
 
 Test(cgroup_of, version_2_usage_and_the_lowest_limit_above,
-     .init = scratch_make, .fini = scratch_remove)
+     .init = fixture_dir_make, .fini = fixture_dir_remove)
 {
 	struct cgroup c;
 
@@ -173,34 +173,34 @@ Test(cgroup_of, version_2_usage_and_the_lowest_limit_above,
 	proc_put("cg/pod/server/memory.max", "max\n");
 	proc_put("cg/pod/memory.max", "100000\n");
 	proc_put("cg/memory.max", "900000\n");
-	strcat(scratch, "/cg");
-	cgroup_find(&c, scratch, "0::/pod/server\n");
+	strcat(fixture_dir, "/cg");
+	cgroup_find(&c, fixture_dir, "0::/pod/server\n");
 	cr_assert_eq(cgroup_usage(&c), 5000);
 	cr_assert_eq(cgroup_limit(&c), 100000);
-	scratch[strlen(scratch) - 3] = '\0';
+	fixture_dir[strlen(fixture_dir) - 3] = '\0';
 }
 
-Test(cgroup_of, version_1_is_found_by_its_controller, .init = scratch_make,
-     .fini = scratch_remove)
+Test(cgroup_of, version_1_is_found_by_its_controller, .init = fixture_dir_make,
+     .fini = fixture_dir_remove)
 {
 	struct cgroup c;
 
 	proc_put("memory/box/memory.usage_in_bytes", "7000\n");
 	proc_put("memory/box/memory.limit_in_bytes", "9223372036854771712\n");
-	cgroup_find(&c, scratch,
+	cgroup_find(&c, fixture_dir,
 		    "8:pids:/x\n4:cpu,memory:/box\n3:memory_x:/y\n0::/\n");
 	cr_assert_eq(cgroup_usage(&c), 7000);
 	cr_assert_eq(cgroup_limit(&c), UINT64_MAX);
 }
 
 Test(cgroup_of, a_path_of_the_host_falls_back_to_the_mount,
-     .init = scratch_make, .fini = scratch_remove)
+     .init = fixture_dir_make, .fini = fixture_dir_remove)
 {
 	struct cgroup c;
 
 	proc_put("memory.current", "3000\n");
 	proc_put("memory.max", "4000\n");
-	cgroup_find(&c, scratch, "0::/docker/0123456789abcdef\n");
+	cgroup_find(&c, fixture_dir, "0::/docker/0123456789abcdef\n");
 	cr_assert_eq(cgroup_usage(&c), 3000);
 	cr_assert_eq(cgroup_limit(&c), 4000);
 }
