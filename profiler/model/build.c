@@ -41,7 +41,6 @@ static void build_totals(struct model *m, const struct trace_view *v)
 		m->totals.inherited_releases += r->inherited_releases;
 		if (r->mean_bytes > m->mean_bytes)
 			m->mean_bytes = r->mean_bytes;
-		m->torn |= v->images[i].torn;
 	}
 }
 
@@ -265,6 +264,9 @@ static int build_all(struct model *m, const struct trace_view *v,
 	m->duration = last_second(v);
 	build_totals(m, v);
 	rc = build_processes(m, v);
+	/* Children that leave by _exit are nobody's concern. */
+	if (m->main_process != MODEL_NONE)
+		m->torn = v->images[m->main_process].torn;
 	if (rc == 0)
 		rc = build_head(m, v);
 	if (rc == 0)
