@@ -186,6 +186,11 @@ static uint32_t frame_node(uint32_t parent, uint64_t pc)
 {
 	uint64_t at = pc - 1;
 	const struct unwind_module *m = modules_find(at);
+	const uint64_t here = (uint64_t)&nodes_of_stack;
+
+	/* An operator that passes through is nobody's business. */
+	if (m && here >= m->start && here < m->end)
+		return parent;
 
 	return m ? node_new(parent, NODE_NATIVE, m->id, at - m->bias)
 		 : node_new(parent, NODE_ABSOLUTE, 0, at);
