@@ -278,7 +278,7 @@ static int usage(FILE *out)
 		"  -d, --duration S      seconds (10, unless -n is given)\n"
 		"  -r, --rate RPS        open loop: so many a second\n"
 		"  -m, --mix KIND[=WEIGHT],...  search\n"
-		"  -u, --unique          no two queries alike\n"
+		"  -u, --unique          no two queries alike, in no two runs\n"
 		"  -j, --json            figures as JSON\n"
 		"KIND:");
 	for (size_t i = 0; mix_names[i]; i++)
@@ -323,7 +323,7 @@ static int parse(struct load *l, int argc, char **argv)
 			mix = optarg;
 			break;
 		case 'u':
-			l->mix.unique = true;
+			l->mix.unique = now_ns();
 			break;
 		case 'j':
 			l->json = true;

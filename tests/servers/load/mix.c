@@ -108,7 +108,7 @@ size_t mix_next(struct mix *m, char *out, size_t *len)
 	snprintf(text, sizeof(text), "%s", queries[n % 16]);
 	if (m->unique)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
-			 " case%" PRIu64, n);
+			 " case%" PRIx64 "x%" PRIu64, m->unique, n);
 	if (strcmp(kind->name, "search") == 0) {
 		snprintf(body, sizeof(body), "{\"query\": \"%s\"}", text);
 		*len = put_post(m, "/api/v1/retrieval/search", body, out);

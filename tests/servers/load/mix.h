@@ -24,7 +24,7 @@ struct mix_kind {
 struct mix {
 	struct mix_kind kinds[MIX_MAX_KINDS];
 	size_t count;
-	bool unique; /* no two queries alike */
+	uint64_t unique; /* not 0: no two queries alike; a tag of this run */
 	const char *host;
 };
 
