@@ -1,7 +1,7 @@
 #!/bin/bash
 #
 # Measure what Strandline costs, beside the profilers of the distribution, and
-# print one markdown table.  About 20 minutes; --quick takes three.
+# print markdown tables.  About 20 minutes; --quick takes three.
 #
 #   scripts/bench.sh [--quick] [--only NAME,...] [--profilers NAME,...]
 #                    [--rounds N] [--json FILE]

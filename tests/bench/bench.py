@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Measure what profilers cost, side by side, and print one markdown table.
+"""Measure what profilers cost, side by side, and print markdown tables.
 
 Every workload is run under every profiler in turn, the round repeated, and
 the median taken, so that whatever else the machine does falls on all of them
@@ -74,6 +74,8 @@ def measure(workload, candidates, rounds, results, scratch):
             folder = pathlib.Path(tempfile.mkdtemp(dir=scratch))
             try:
                 figures = workload.run(profiler, folder)
+                if not figures:
+                    continue
                 results.add(workload, profiler, figures)
                 progress(f"  {workload.name} {profiler.name}: " + ", ".join(
                     f"{k} {v:.4g}" for k, v in figures.items()))
@@ -105,6 +107,7 @@ def cell(workload, metric, profiler, results):
 
 
 def table(candidates, plan, results):
+    """One markdown table; '' when nothing of it was measured."""
     columns = [(w, m) for w in plan for m in w.metrics
                if m.name in results.samples.get(w.name, {})]
     rows = [["profiler"] + [m.title for _, m in columns]]
@@ -112,6 +115,8 @@ def table(candidates, plan, results):
         cells = [cell(w, m, profiler, results) for w, m in columns]
         if any(cells):
             rows.append([profiler.title] + cells)
+    if not columns:
+        return ""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     lines.insert(1, "|" + "---|" * len(rows[0]))
     return "\n".join(lines)
@@ -179,8 +184,10 @@ def main():
                 continue
             measure(workload, candidates, rounds, results, scratch)
 
-    print(table(candidates, plan, results))
-    print(f"\nMedians of {rounds} interleaved rounds on "
+    for names in workloads.TABLES:
+        part = [w for w in plan if w.name in names]
+        print(table(candidates, part, results), end="\n\n")
+    print(f"Medians of {rounds} interleaved rounds on "
           f"{os.cpu_count()} cores; in brackets the ratio to, or the "
           "difference from, the same allocator without a profiler. "
           f"Rounds without a profiler differed by: "

@@ -5,6 +5,7 @@ programs with the shim preloaded and nothing else.
 """
 
 import glob
+import json
 import os
 import pathlib
 import platform
@@ -45,6 +46,14 @@ class Profiler:
         """@command as it is started under this profiler."""
         return command
 
+    def own_memory(self, folder):
+        """MiB it took inside the server, by its own account; or None."""
+        return None
+
+    def report(self, folder):
+        """The command that prints what was recorded in @folder, or None."""
+        return None
+
 
 class Strandline(Profiler):
     def __init__(self, build, mode):
@@ -81,6 +90,18 @@ class Strandline(Profiler):
         return [str(self.tool), "run", "--quiet", "--mode", self.mode,
                 "-o", str(folder / "bench.strand"), "--"] + command
 
+    def own_memory(self, folder):
+        answer = subprocess.run(
+            [str(self.tool), "report", "-f", "json",
+             str(folder / "bench.strand")],
+            capture_output=True, text=True, check=True)
+        return json.loads(answer.stdout)["cost"]["self_bytes_peak"] / 2**20
+
+    def report(self, folder):
+        if self.mode != "exact":
+            return None
+        return [str(self.tool), "report", str(folder / "bench.strand")]
+
 
 class Heaptrack(Profiler):
     name = "heaptrack"
@@ -92,6 +113,9 @@ class Heaptrack(Profiler):
 
     def wrap(self, command, folder, server):
         return ["heaptrack", "-o", str(folder / "heaptrack")] + command
+
+    def report(self, folder):
+        return ["heaptrack_print"] + glob.glob(f"{folder}/heaptrack*")
 
 
 class Allocator(Profiler):

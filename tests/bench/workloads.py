@@ -175,6 +175,7 @@ class Search:
     metrics = [
         Metric("rps", "rag_fastapi, requests/s", "/s", 0, True),
         Metric("start", "its start, s", "s", 2),
+        Metric("own", "profiler in the server, MiB", "MiB"),
     ]
 
     def __init__(self, quick):
@@ -213,7 +214,11 @@ class Search:
         found = re.search(r"Requests/sec:\s+([\d.]+)", output)
         if not found or "Non-2xx" in output or "Socket errors" in output:
             raise Broken("wrk saw errors: " + output.strip()[-200:])
-        return {"rps": float(found.group(1)), "start": start}
+        figures = {"rps": float(found.group(1)), "start": start}
+        own = profiler.own_memory(folder)
+        if own is not None:
+            figures["own"] = own
+        return figures
 
     @staticmethod
     def load(base, seconds):
@@ -272,6 +277,56 @@ class Redis:
                 for name in ("SET", "GET", "LPUSH")}
 
 
+class Report:
+    """Bench (e): print the report of a recording of 20 million events."""
+
+    name = "report"
+    about = "the report of a long recording: 512 paths, 10,000 blocks live"
+    metrics = [
+        Metric("seconds", "report, s", "s", 2),
+        Metric("rss", "its memory, MiB", "MiB", 0),
+        Metric("bytes", "disk, bytes an event", "B"),
+    ]
+
+    def __init__(self, build, quick):
+        self.paths = build / "tests/bench/paths"
+        self.pairs = 1000000 if quick else 10000000
+        self.recorded = {}
+
+    def missing(self):
+        return None if self.paths.exists() else f"{self.paths} is not built"
+
+    def prepare(self, folder):
+        self.folder = folder
+
+    def record(self, profiler, folder):
+        """Once a profiler: what is measured here is the reading."""
+        folder = self.folder / f"report-{profiler.name}"
+        if not folder.exists():
+            folder.mkdir()
+            Program("report", "", "", [str(self.paths), "{pairs}", "1"],
+                    self.pairs / profiler.share).run(profiler, folder)
+        return folder
+
+    def run(self, profiler, folder):
+        if not profiler.report(folder):
+            return {}
+        recording = self.record(profiler, folder)
+        command = ["/usr/bin/time", "-f", "%e %M",
+                   *profiler.report(recording)]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.DEVNULL, check=False,
+                              stderr=subprocess.PIPE)
+        if done.returncode != 0:
+            raise Broken(done.stderr.strip()[-200:])
+        seconds, rss = done.stderr.strip().split("\n")[-1].split()
+        # Sparse: the space given back while recording is not on the disk.
+        size = sum(path.stat().st_blocks * 512
+                   for path in recording.rglob("*") if path.is_file())
+        return {"seconds": float(seconds), "rss": int(rss) / 1024,
+                "bytes": size / (2 * (self.pairs + 40000))}
+
+
 def make(build, quick):
     programs = build / "tests/bench"
     pairs = 200000 if quick else 2000000
@@ -287,7 +342,9 @@ def make(build, quick):
                 [str(programs / "tight"), "{pairs}"], pairs * 10, 1),
         Search(quick),
         Redis(quick),
+        Report(build, quick),
     ]
 
 
-NAMES = ["paths1", "paths2", "tight", "rag", "redis"]
+TABLES = [["paths1", "paths2", "tight"], ["rag"], ["redis"], ["report"]]
+NAMES = [name for table in TABLES for name in table]

@@ -26,7 +26,7 @@ status = os.WEXITSTATUS(os.waitpid(child, 0)[1])
 print([status, zlib.crc32(b"".join(kept)), sum(map(len, kept))])
 '
 
-# inside ROOT COMMAND...: as in a container, with mounts, /proc and numbers of its own.
+# inside ROOT COMMAND...: with its own mounts, /proc and process numbers.
 inside() {
 	local root=$1
 	shift
