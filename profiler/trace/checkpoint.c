@@ -79,3 +79,24 @@ int checkpoint_fold(struct checkpoint *c, int fd, uint64_t until)
 		      sizeof(*c->cursors.at.at), by_ticks);
 	return events_fold(fd, &c->cursors, c->fold, until);
 }
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void checkpoint_forget(struct checkpoint *c, const uint64_t *numbers,
+		       size_t count)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; count && i < c->cursors.at.count; i++)
+		if (!bsearch(&c->cursors.at.at[i].slab, numbers, count,
+			     sizeof(*numbers), by_number))
+			c->cursors.at.at[to++] = c->cursors.at.at[i];
+	if (count)
+		c->cursors.at.count = to;
+	slabfile_forget(&c->slabs, numbers, count);
+}

@@ -34,6 +34,9 @@ int checkpoint_survey(struct checkpoint *c, int fd, slabfile_visit *other,
 		      void *context);
 /* Fold events up to @until ticks.  0 or -errno. */
 int checkpoint_fold(struct checkpoint *c, int fd, uint64_t until);
+/* The slabs @numbers (ascending) are gone. */
+void checkpoint_forget(struct checkpoint *c, const uint64_t *numbers,
+		       size_t count);
 
 /*
  * To and from a file (checkpoint_file.c).  save replaces @path by way of

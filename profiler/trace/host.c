@@ -113,7 +113,7 @@ static int add_record(void *context, const struct wire_head *w)
 struct reading {
 	struct host *host;
 	int fd;
-	uint8_t slab[SLAB_SIZE];
+	uint8_t slab[SLAB_SIZE] __attribute__((aligned(8)));
 };
 
 static int read_slab(void *context, uint64_t number,

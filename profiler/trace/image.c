@@ -73,6 +73,8 @@ static int read_nodes(struct image *im, const uint8_t *slab, size_t size)
 	}
 	while (count && !from[count - 1].kind_module)
 		count--;
+	if (!count)
+		return 0;
 	if (node_room(im, (uint32_t)(first + count)) < 0)
 		return -ENOMEM;
 	memcpy(im->nodes + first, from, count * sizeof(*from));

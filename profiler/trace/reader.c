@@ -13,6 +13,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/trace/host.h"
 #include "profiler/trace/image.h"
+#include "profiler/trace/slabfile.h"
 
 struct trace {
 	struct trace_view view;
@@ -24,14 +25,6 @@ struct trace {
 	VEC(char *) problems;
 	struct host host;
 };
-
-static bool is_image(const char *name)
-{
-	size_t len = strlen(name);
-
-	return name[0] >= '0' && name[0] <= '9' && len > 6 &&
-	       !strcmp(name + len - 6, ".slabs");
-}
 
 static const char *meta_text(const struct trace *t, const char *key)
 {
@@ -150,7 +143,7 @@ static int read_images(struct trace *t, struct err *err)
 	if (!dir)
 		return cannot_list(t->path, err);
 	while (rc == 0 && (d = readdir(dir)))
-		if (is_image(d->d_name))
+		if (slabfile_is_image(d->d_name))
 			rc = read_image(t, d->d_name, err);
 	closedir(dir);
 	if (t->images.count)

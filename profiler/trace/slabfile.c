@@ -1,10 +1,19 @@
 #include "profiler/trace/slabfile.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiler/base/err.h"
+
+bool slabfile_is_image(const char *name)
+{
+	size_t len = strlen(name), digits = strspn(name, "0123456789.");
+
+	return name[0] >= '0' && name[0] <= '9' && digits + 5 == len &&
+	       name[digits - 1] == '.' && !strcmp(name + digits, "slabs");
+}
 
 static void end_texts(struct slab_file *h)
 {

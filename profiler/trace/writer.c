@@ -1,18 +1,25 @@
+/*
+ * writer: see writer.h.
+ *
+ * A record is written behind `used`, then `used` is stored with release
+ * order: a reader, and a reader after kill -9, sees whole records only.
+ */
 #include "profiler/trace/writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "profiler/base/err.h"
-#include "profiler/wire/slab.h"
+#include "profiler/trace/slabfile.h"
 
 struct writer {
 	int fd;
@@ -42,6 +49,31 @@ static void fill_header(struct slab_file *f)
 	__atomic_store_n(&f->magic, SLAB_FILE_MAGIC, __ATOMIC_RELEASE);
 }
 
+/* Begin the file, unless another writer has.  Under the file's lock. */
+static int begin_file(struct writer *w, const char *path, struct err *err)
+{
+	struct slab_file header;
+	struct stat sb;
+	int rc;
+
+	if (fstat(w->fd, &sb) < 0)
+		return err_errno(err, "cannot stat %s", path);
+	rc = posix_fallocate(w->fd, 0, SLAB_FILE_HEADER_SIZE);
+	if (rc)
+		return err_set(err, -rc, "cannot write %s: %s", path,
+			       strerror(rc));
+	w->file = mmap(NULL, SLAB_FILE_HEADER_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED, w->fd, 0);
+	if (w->file == MAP_FAILED) {
+		w->file = NULL;
+		return err_errno(err, "cannot map %s", path);
+	}
+	/* Zeros: whoever began it died before its magic. */
+	if (!w->file->magic && sb.st_size <= SLAB_FILE_HEADER_SIZE)
+		fill_header(w->file);
+	return slabfile_header(w->fd, path, &header, err);
+}
+
 int writer_open(struct writer **out, const char *dir, struct err *err)
 {
 	struct writer *w = calloc(1, sizeof(*w));
@@ -56,31 +88,20 @@ int writer_open(struct writer **out, const char *dir, struct err *err)
 	w->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (w->fd < 0) {
 		rc = err_errno(err, "cannot write %s", path);
-		goto free_writer;
+		goto close_writer;
 	}
-	rc = posix_fallocate(w->fd, 0, SLAB_FILE_HEADER_SIZE);
-	if (rc) {
-		rc = err_set(err, -rc, "cannot write %s: %s", path,
-			     strerror(rc));
-		goto close_fd;
-	}
-	w->file = mmap(NULL, SLAB_FILE_HEADER_SIZE, PROT_READ | PROT_WRITE,
-		       MAP_SHARED, w->fd, 0);
-	if (w->file == MAP_FAILED) {
-		rc = err_errno(err, "cannot map %s", path);
-		goto close_fd;
-	}
-	if (w->file->magic != SLAB_FILE_MAGIC)
-		fill_header(w->file);
+	flock(w->fd, LOCK_EX);
+	rc = begin_file(w, path, err);
+	flock(w->fd, LOCK_UN);
+	if (rc < 0)
+		goto close_writer;
 	free(path);
 	*out = w;
 	return 0;
 
-close_fd:
-	close(w->fd);
-free_writer:
+close_writer:
 	free(path);
-	free(w);
+	writer_close(w);
 	return rc;
 }
 
@@ -88,7 +109,7 @@ static void slab_close(struct writer *w)
 {
 	if (!w->slab)
 		return;
-	w->slab->sealed = 1;
+	__atomic_store_n(&w->slab->sealed, 1, __ATOMIC_RELEASE);
 	munmap(w->slab, SLAB_SIZE);
 	w->slab = NULL;
 }
@@ -98,8 +119,10 @@ void writer_close(struct writer *w)
 	if (!w)
 		return;
 	slab_close(w);
-	munmap(w->file, SLAB_FILE_HEADER_SIZE);
-	close(w->fd);
+	if (w->file)
+		munmap(w->file, SLAB_FILE_HEADER_SIZE);
+	if (w->fd >= 0)
+		close(w->fd);
 	free(w);
 }
 
@@ -181,16 +204,49 @@ int writer_mark(struct writer *w, uint64_t at_ns, const char *label)
 	return 0;
 }
 
+int writer_option(struct writer *w, uint64_t at_ns, const char *name,
+		  const char *value)
+{
+	size_t size = aligned(sizeof(struct wire_option) + strlen(name) +
+			      strlen(value) + 2);
+	struct wire_option *to;
+	int rc;
+
+	to = room(w, size, &rc);
+	if (!to)
+		return rc;
+	to->head = (struct wire_head) { .type = WIRE_OPTION,
+					.size = (uint32_t)size };
+	to->at_ns = at_ns;
+	strcpy(stpcpy(to->text, name) + 1, value);
+	publish(w, size);
+	return 0;
+}
+
+/* How many of @words fit: a command line can be two megabytes long. */
+static size_t fitting(const char *const *words, size_t *size)
+{
+	size_t n;
+
+	for (n = 0; words[n]; n++) {
+		size_t more = strlen(words[n]) + 1;
+
+		if (*size + more > SLAB_ROOM / 2)
+			break;
+		*size += more;
+	}
+	return n;
+}
+
 int writer_process(struct writer *w, const struct wire_process *process,
 		   const char *exe, const char *const *words)
 {
 	size_t size = sizeof(*process) + strlen(exe) + 2;
+	size_t count = fitting(words, &size);
 	struct wire_process *to;
 	char *at;
 	int rc;
 
-	for (size_t i = 0; words[i]; i++)
-		size += strlen(words[i]) + 1;
 	size = aligned(size);
 	to = room(w, size, &rc);
 	if (!to)
@@ -199,44 +255,9 @@ int writer_process(struct writer *w, const struct wire_process *process,
 	to->head = (struct wire_head) { .type = WIRE_PROCESS,
 					.size = (uint32_t)size };
 	at = stpcpy(to->exe, exe) + 1;
-	for (size_t i = 0; words[i]; i++)
+	for (size_t i = 0; i < count; i++)
 		at = stpcpy(at, words[i]) + 1;
 	*at = 0;
 	publish(w, size);
 	return 0;
-}
-
-int writer_meta(const char *dir, const struct writer_meta *meta,
-		struct err *err)
-{
-	json_t *root = json_object(), *command = json_array();
-	struct utsname un;
-	char *path = NULL;
-	int rc = 0;
-
-	uname(&un);
-	for (size_t i = 0; meta->command[i]; i++)
-		json_array_append_new(
-			command,
-			json_stringn_nocheck(meta->command[i],
-					     strlen(meta->command[i])));
-	json_object_set_new(root, "format", json_integer(SLAB_FORMAT));
-	json_object_set_new(root, "version", json_string(STRANDLINE_VERSION));
-	json_object_set_new(root, "command", command);
-	json_object_set_new(root, "host", json_string(un.nodename));
-	json_object_set_new(root, "kernel", json_string(un.release));
-	json_object_set_new(root, "mode", json_string(meta->mode));
-	json_object_set_new(root, "interval_ms",
-			    json_integer((json_int_t)meta->interval_ms));
-	json_object_set_new(root, "start_realtime_ns",
-			    json_integer((json_int_t)now_ns(CLOCK_REALTIME)));
-	json_object_set_new(root, "start_monotonic_ns",
-			    json_integer((json_int_t)now_ns(CLOCK_MONOTONIC)));
-	if (asprintf(&path, "%s/meta.json", dir) < 0)
-		rc = err_set(err, -ENOMEM, "out of memory");
-	else if (json_dump_file(root, path, JSON_INDENT(1)) < 0)
-		rc = err_set(err, -EIO, "cannot write %s", path);
-	free(path);
-	json_decref(root);
-	return rc;
 }

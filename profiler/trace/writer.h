@@ -15,13 +15,18 @@
 struct err;
 struct writer;
 
-/* Create or join DIR/host.slabs. */
+/*
+ * Create or join DIR/host.slabs.  -EBADMSG when a file of that name is none
+ * of ours, -EPROTO when a newer strandline made it.
+ */
 int writer_open(struct writer **out, const char *dir, struct err *err);
 void writer_close(struct writer *w); /* NULL is fine */
 
 /* Append; 0 or -errno (a full disk: -ENOSPC; nothing is torn). */
 int writer_ledger(struct writer *w, const struct wire_ledger *line);
 int writer_mark(struct writer *w, uint64_t at_ns, const char *label);
+int writer_option(struct writer *w, uint64_t at_ns, const char *name,
+		  const char *value);
 /* @words: the command line, NULL-terminated; @wait_status of waitpid. */
 int writer_process(struct writer *w, const struct wire_process *process,
 		   const char *exe, const char *const *words);
@@ -30,8 +35,12 @@ struct writer_meta {
 	const char *const *command; /* NULL-terminated */
 	const char *mode;
 	uint64_t interval_ms;
+	const char *const *options; /* name, value, ..., NULL; or NULL */
 };
-/* DIR/meta.json, with host, kernel, version and clocks filled in. */
+/*
+ * DIR/meta.json, with host, kernel, version and clocks filled in.  Words that
+ * are not UTF-8 get '?' for the bytes that are not ASCII.
+ */
 int writer_meta(const char *dir, const struct writer_meta *meta,
 		struct err *err);
 

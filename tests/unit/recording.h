@@ -175,7 +175,7 @@ static inline void lane_thread(struct lane *l, uint32_t tid, const char *name,
 	lane_put_ticks(l, ticks);
 	*l->at++ = RECORD_NAME;
 	memset(l->at, 0, 16);
-	memcpy(l->at, name, strnlen(name, 15));
+	snprintf((char *)l->at, 16, "%s", name);
 	l->at += 16;
 }
 
