@@ -186,7 +186,9 @@ def main():
 
     for names in workloads.TABLES:
         part = [w for w in plan if w.name in names]
-        print(table(candidates, part, results), end="\n\n")
+        text = table(candidates, part, results)
+        if text:
+            print(text, end="\n\n")
     print(f"Medians of {rounds} interleaved rounds on "
           f"{os.cpu_count()} cores; in brackets the ratio to, or the "
           "difference from, the same allocator without a profiler. "
