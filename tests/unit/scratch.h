@@ -1,5 +1,5 @@
 /*
- * scratch: a directory of the test's own, removed with all that is in it.
+ * scratch: a directory of a test's own, gone after it.
  */
 #ifndef STRANDLINE_TESTS_SCRATCH_H
 #define STRANDLINE_TESTS_SCRATCH_H
@@ -9,44 +9,47 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-struct scratch {
-	char dir[64];
-};
+static char scratch[64];
 
-static inline struct scratch scratch_new(void)
+static inline void scratch_make(void)
 {
-	struct scratch s = { "/tmp/strandline-test-XXXXXX" };
-
-	cr_assert_not_null(mkdtemp(s.dir));
-	return s;
+	strcpy(scratch, "/tmp/strandline-test-XXXXXX");
+	cr_assert_not_null(mkdtemp(scratch));
 }
 
-/* DIR/NAME; good until the fourth call after it. */
-static inline const char *scratch_path(const struct scratch *s,
-				       const char *name)
+/* The same, and be in it. */
+static inline void scratch_enter(void)
+{
+	scratch_make();
+	cr_assert_eq(chdir(scratch), 0);
+}
+
+static inline int scratch_remove_one(const char *path, const struct stat *sb,
+				     int flag, struct FTW *ftw)
+{
+	(void)sb;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static inline void scratch_remove(void)
+{
+	nftw(scratch, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Its file @name; good until the fourth call after it. */
+static inline const char *scratch_path(const char *name)
 {
 	static char paths[4][256];
 	static unsigned next;
 	char *path = paths[next++ % 4];
 
-	snprintf(path, sizeof(paths[0]), "%s/%s", s->dir, name);
+	snprintf(path, sizeof(paths[0]), "%s/%s", scratch, name);
 	return path;
-}
-
-static inline int scratch_remove_one(const char *path, const struct stat *sb,
-				     int type, struct FTW *ftw)
-{
-	(void)sb;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static inline void scratch_free(struct scratch *s)
-{
-	nftw(s->dir, scratch_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static inline void scratch_write(const char *path, const void *bytes,
@@ -54,7 +57,7 @@ static inline void scratch_write(const char *path, const void *bytes,
 {
 	FILE *f = fopen(path, "w");
 
-	cr_assert_not_null(f);
+	cr_assert_not_null(f, "%s", path);
 	cr_assert_eq(fwrite(bytes, 1, size, f), size);
 	fclose(f);
 }

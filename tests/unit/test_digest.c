@@ -20,22 +20,21 @@
 #define EVENTS	150000
 #define MIDDLE	(T0 + EVENTS / 2 * STEP)
 
-static struct scratch scratch;
 static struct recording recording;
 static struct lane lanes[THREADS];
 static char slabs[128], digest_file[160];
 
 static void setup(void)
 {
-	scratch = scratch_new();
-	snprintf(slabs, sizeof(slabs), "%s/5.slabs", scratch.dir);
+	scratch_make();
+	snprintf(slabs, sizeof(slabs), "%s/5.slabs", scratch);
 	snprintf(digest_file, sizeof(digest_file), "%s.digest", slabs);
 }
 
 static void teardown(void)
 {
 	close(recording.fd);
-	scratch_free(&scratch);
+	scratch_remove();
 }
 
 TestSuite(digest, .init = setup, .fini = teardown);
@@ -98,7 +97,7 @@ static struct trace *open_trace(void)
 	struct err err = ERR_INIT;
 	struct trace *t;
 
-	cr_assert_eq(trace_open(&t, scratch.dir, &err), 0, "%s", err.text);
+	cr_assert_eq(trace_open(&t, scratch, &err), 0, "%s", err.text);
 	cr_assert_eq(trace_view(t)->problem_count, 0, "%s",
 		     trace_view(t)->problem_count ? trace_view(t)->problems[0]
 						  : "");
@@ -111,7 +110,7 @@ static void digest_until(uint64_t until)
 	struct err err = ERR_INIT;
 	struct digest *d;
 
-	cr_assert_eq(digest_open(&d, scratch.dir, &err), 0);
+	cr_assert_eq(digest_open(&d, scratch, &err), 0);
 	cr_assert_eq(digest_flush(d, until, &err), 0, "%s", err.text);
 	digest_close(d);
 }
@@ -255,7 +254,7 @@ Test(digest, one_digester_may_go_on_for_as_long_as_the_target)
 	truth = open_trace();
 	close(recording.fd);
 	begin();
-	cr_assert_eq(digest_open(&d, scratch.dir, &err), 0);
+	cr_assert_eq(digest_open(&d, scratch, &err), 0);
 	for (uint64_t i = 0; i < EVENTS; i += 15000) {
 		recording.header.slabs_given_back = i ? given_back() : 0;
 		write_events(i, 15000);
@@ -321,8 +320,7 @@ Test(digest, killed_while_the_digest_is_written)
 	put_slabs(&before);
 	bytes = scratch_read(digest_file, &size);
 	unlink(digest_file);
-	scratch_write(scratch_path(&scratch, "5.slabs.digest.tmp"), bytes,
-		      size / 2);
+	scratch_write(scratch_path("5.slabs.digest.tmp"), bytes, size / 2);
 	check_same(truth);
 	digest_until(MIDDLE + SECOND); /* and the next one is not disturbed */
 	check_same(truth);
@@ -427,14 +425,14 @@ Test(digest, a_damaged_digest_is_a_problem_and_the_rest_is_read)
 		bytes[i] ^= 0x10;
 		scratch_write(digest_file, bytes, size);
 		bytes[i] ^= 0x10;
-		cr_assert_eq(trace_open(&t, scratch.dir, &err), 0);
+		cr_assert_eq(trace_open(&t, scratch, &err), 0);
 		cr_assert_eq(trace_view(t)->problem_count, 1);
 		cr_assert(trace_view(t)->images[0].torn);
 		trace_close(t);
 	}
 	for (size_t cut = 0; cut < size; cut += size / 50) {
 		scratch_write(digest_file, bytes, cut);
-		cr_assert_eq(trace_open(&t, scratch.dir, &err), 0);
+		cr_assert_eq(trace_open(&t, scratch, &err), 0);
 		cr_assert_eq(trace_view(t)->problem_count, 1);
 		trace_close(t);
 	}
@@ -448,7 +446,7 @@ Test(digest, a_digester_leaves_alone_what_a_damaged_digest_belongs_to)
 
 	write_recording();
 	scratch_write(digest_file, "garbage", 7);
-	cr_assert_eq(digest_open(&d, scratch.dir, &err), 0);
+	cr_assert_eq(digest_open(&d, scratch, &err), 0);
 	cr_expect_eq(digest_flush(d, MIDDLE, &err), -EBADMSG);
 	cr_expect_not_null(strstr(err.text, "5.slabs.digest: damaged"));
 	cr_expect_eq(digest_flush(d, MIDDLE, &err), 0); /* said once */
@@ -465,7 +463,7 @@ Test(digest, a_digest_of_another_recording_is_not_believed)
 	digest_until(MIDDLE);
 	recording.header.start_ticks++;
 	recording_flush(&recording);
-	cr_assert_eq(trace_open(&t, scratch.dir, &err), 0);
+	cr_assert_eq(trace_open(&t, scratch, &err), 0);
 	cr_expect_eq(trace_view(t)->problem_count, 1);
 	trace_close(t);
 }
@@ -508,7 +506,7 @@ Test(digest, polling_tells_the_shim_that_somebody_keeps_the_space)
 	struct digest *d;
 
 	write_for_poll(4096);
-	cr_assert_eq(digest_open(&d, scratch.dir, &err), 0);
+	cr_assert_eq(digest_open(&d, scratch, &err), 0);
 	cr_expect_eq(digest_poll(d, &err), 0);
 	cr_expect_geq(read_header().control.keeper_ns, before);
 	cr_expect_leq(read_header().control.keeper_ns, now_ns());
@@ -522,7 +520,7 @@ Test(digest, polling_digests_what_holds_a_quarter_of_its_cap)
 	struct digest *d;
 
 	write_for_poll(8);
-	cr_assert_eq(digest_open(&d, scratch.dir, &err), 0);
+	cr_assert_eq(digest_open(&d, scratch, &err), 0);
 	cr_expect_eq(digest_poll(d, &err), 0);
 	cr_expect_gt(given_back(), 0);
 	digest_close(d);
@@ -533,7 +531,7 @@ Test(digest, a_file_that_comes_later_is_polled_too)
 	struct err err = ERR_INIT;
 	struct digest *d;
 
-	cr_assert_eq(digest_open(&d, scratch.dir, &err), 0);
+	cr_assert_eq(digest_open(&d, scratch, &err), 0);
 	cr_expect_eq(digest_poll(d, &err), 0);
 	write_for_poll(4096);
 	cr_expect_eq(digest_poll(d, &err), 0);
@@ -549,7 +547,7 @@ Test(digest, a_process_that_has_ended_is_let_be)
 	write_for_poll(8);
 	recording.header.ended_monotonic_ns = 5;
 	recording_flush(&recording);
-	cr_assert_eq(digest_open(&d, scratch.dir, &err), 0);
+	cr_assert_eq(digest_open(&d, scratch, &err), 0);
 	cr_expect_eq(digest_poll(d, &err), 0);
 	cr_expect_eq(read_header().control.keeper_ns, 0);
 	cr_expect_eq(given_back(), 0);

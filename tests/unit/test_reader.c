@@ -9,16 +9,14 @@
 
 #define T0 (100 * SECOND)
 
-static struct scratch scratch;
-
 static void setup(void)
 {
-	scratch = scratch_new();
+	scratch_make();
 }
 
 static void teardown(void)
 {
-	scratch_free(&scratch);
+	scratch_remove();
 }
 
 TestSuite(reader, .init = setup, .fini = teardown);
@@ -28,7 +26,7 @@ static struct trace *open_trace(void)
 	struct err err = ERR_INIT;
 	struct trace *t;
 
-	cr_assert_eq(trace_open(&t, scratch.dir, &err), 0, "%s", err.text);
+	cr_assert_eq(trace_open(&t, scratch, &err), 0, "%s", err.text);
 	return t;
 }
 
@@ -47,7 +45,7 @@ static void write_small(struct recording *r, struct lane lanes[2])
 {
 	uint64_t at = T0;
 
-	recording_begin(r, scratch_path(&scratch, "42.slabs"), 42);
+	recording_begin(r, scratch_path("42.slabs"), 42);
 	recording_module(r, "/usr/bin/server");
 	recording_nodes(r, 100, 10);
 	for (uint32_t i = 0; i < 2; i++)
@@ -110,7 +108,7 @@ Test(reader, events_of_threads_are_merged_by_time)
 	struct trace *t;
 
 	/* b's slab comes first in the file; the block goes to and fro */
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	lane_begin(&b, &r, 2, T0 + 5);
 	lane_begin(&a, &r, 1, T0);
 	for (uint64_t i = 0; i < 3000; i++) {
@@ -136,7 +134,7 @@ Test(reader, ten_thousand_idle_threads_are_merged)
 	struct recording r;
 	struct trace *t;
 
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	for (uint32_t i = 0; i < 10000; i++) {
 		memset(&l, 0, sizeof(l));
 		lane_begin(&l, &r, i + 1, T0 + i);
@@ -175,7 +173,7 @@ Test(reader, a_slab_never_begun_is_a_hole)
 	struct recording r;
 	struct trace *t;
 
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	recording_take(&r);
 	recording_take(&r);
 	lane_begin(&l, &r, 1, T0);
@@ -197,7 +195,7 @@ static int64_t records_in(const struct recording *r, uint64_t size)
 	int rc;
 
 	cr_assert_eq(ftruncate(r->fd, (off_t)size), 0);
-	rc = trace_open(&t, scratch.dir, &err);
+	rc = trace_open(&t, scratch, &err);
 	if (rc < 0)
 		return rc;
 	records = (int64_t)trace_view(t)->images[0].result.records;
@@ -212,7 +210,7 @@ Test(reader, a_file_cut_at_any_byte_gives_what_stood_before_it)
 	int64_t last = INT64_MAX, now;
 	uint64_t full;
 
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	lane_begin(&l, &r, 1, T0);
 	for (uint64_t i = 0; i < 120; i++) {
 		lane_alloc(&l, 1 + (uint32_t)i % 20, i * 100, 0x1000 + i * 640,
@@ -240,7 +238,7 @@ Test(reader, nodes_cut_at_any_byte_are_those_that_stood_before_it)
 	uint32_t last = 20;
 	struct recording r;
 
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	recording_nodes(&r, 20, 5);
 	for (uint64_t size = slab_offset(0) + 64 + 20 * 16;
 	     size >= slab_offset(0); size--) {
@@ -266,7 +264,7 @@ Test(reader, a_slab_that_claims_more_than_there_is_counts_as_torn)
 	struct recording r;
 	struct trace *t;
 
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	lane_begin(&l, &r, 1, T0);
 	lane_alloc(&l, 1, 8, 0x1000, T0 + 1);
 	lane_flush(&l);
@@ -286,7 +284,7 @@ Test(reader, bytes_that_are_no_record_end_their_slab_only)
 	struct recording r;
 	struct trace *t;
 
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	lane_begin(&a, &r, 1, T0);
 	lane_alloc(&a, 1, 8, 0x1000, T0 + 1);
 	*a.at++ = 0x0f; /* no such type */
@@ -317,7 +315,7 @@ Test(reader, a_parent_that_is_not_older_than_its_child_is_cut_off)
 	struct recording r;
 	struct trace *t;
 
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	recording_put(&r, &slab, sizeof(slab), slab_offset(0));
 	recording_end(&r, T0 + SECOND);
 	t = open_trace();
@@ -337,7 +335,7 @@ Test(reader, every_stack_has_a_node_even_where_the_nodes_were_lost)
 	struct recording r;
 	struct trace *t;
 
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	lane_begin(&l, &r, 1, T0);
 	lane_alloc(&l, 5000, 8, 0x1000, T0 + 1);
 	lane_seal(&l);
@@ -354,14 +352,14 @@ Test(reader, images_come_by_their_start)
 	struct recording r;
 	struct trace *t;
 
-	recording_begin(&r, scratch_path(&scratch, "9.slabs"), 9);
+	recording_begin(&r, scratch_path("9.slabs"), 9);
 	recording_end(&r, T0 + SECOND);
-	recording_begin(&r, scratch_path(&scratch, "9.1.slabs"), 9);
+	recording_begin(&r, scratch_path("9.1.slabs"), 9);
 	r.header.start_monotonic_ns = r.header.start_ticks = 99 * SECOND;
 	recording_end(&r, T0 + SECOND);
-	recording_begin(&r, scratch_path(&scratch, "10.slabs"), 10);
+	recording_begin(&r, scratch_path("10.slabs"), 10);
 	recording_end(&r, T0 + SECOND);
-	scratch_write(scratch_path(&scratch, "9.slabs.bak"), "x", 1);
+	scratch_write(scratch_path("9.slabs.bak"), "x", 1);
 	t = open_trace();
 	cr_assert_eq(trace_view(t)->image_count, 3);
 	cr_expect_not_null(strstr(trace_view(t)->images[0].file, "9.1.slabs"));
@@ -375,10 +373,10 @@ Test(reader, one_bad_file_among_good_ones_is_a_problem_and_no_error)
 	struct recording r;
 	struct trace *t;
 
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	recording_end(&r, T0 + SECOND);
-	scratch_write(scratch_path(&scratch, "2.slabs"), "", 0);
-	scratch_write(scratch_path(&scratch, "host.slabs"), "garbage", 7);
+	scratch_write(scratch_path("2.slabs"), "", 0);
+	scratch_write(scratch_path("host.slabs"), "garbage", 7);
 	t = open_trace();
 	cr_expect_eq(trace_view(t)->image_count, 1);
 	cr_assert_eq(trace_view(t)->problem_count, 2);
@@ -391,10 +389,10 @@ Test(reader, a_newer_format_asks_for_an_upgrade)
 {
 	struct recording r;
 
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	r.header.format = 2;
 	recording_end(&r, T0 + SECOND);
-	check_refused(scratch.dir, -EPROTO,
+	check_refused(scratch, -EPROTO,
 		      "1.slabs: recorded by a newer strandline (format 2); "
 		      "upgrade to read it");
 }
@@ -403,9 +401,9 @@ Test(reader, what_is_no_recording_is_refused_in_one_sentence)
 {
 	check_refused("/nonexistent", -ENOENT, "/nonexistent: no such");
 	check_refused("/etc/passwd", -ENOTDIR, "/etc/passwd: not a recording");
-	check_refused(scratch.dir, -EBADMSG, "holds no process");
-	scratch_write(scratch_path(&scratch, "1.slabs"), "short", 5);
-	check_refused(scratch.dir, -EBADMSG, "too short");
+	check_refused(scratch, -EBADMSG, "holds no process");
+	scratch_write(scratch_path("1.slabs"), "short", 5);
+	check_refused(scratch, -EBADMSG, "too short");
 }
 
 Test(reader, a_recording_without_meta_has_none)
@@ -413,9 +411,9 @@ Test(reader, a_recording_without_meta_has_none)
 	struct recording r;
 	struct trace *t;
 
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	recording_end(&r, T0 + SECOND);
-	scratch_write(scratch_path(&scratch, "meta.json"), "{\"host\":[", 9);
+	scratch_write(scratch_path("meta.json"), "{\"host\":[", 9);
 	t = open_trace();
 	cr_expect_null(trace_view(t)->meta.host);
 	cr_expect_null(trace_view(t)->meta.command);
@@ -430,7 +428,7 @@ Test(reader, ticks_of_the_tsc_become_monotonic_time)
 	struct recording r;
 	struct trace *t;
 
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	r.header.clock = SLAB_CLOCK_TSC;
 	r.header.start_ticks = 5000;
 	r.header.later_ticks = 5000 + 2 * SECOND; /* 2 GHz */
@@ -453,7 +451,7 @@ Test(reader, a_clock_that_cannot_be_is_not_believed)
 	struct recording r;
 	struct trace *t;
 
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	r.header.clock = SLAB_CLOCK_TSC;
 	r.header.later_ticks = UINT64_MAX;
 	r.header.later_monotonic_ns = T0 + 1;

@@ -9,21 +9,19 @@
 #include "tests/unit/recording.h"
 #include "tests/unit/scratch.h"
 
-static struct scratch scratch;
-
 /* A recording must have a process to be opened. */
 static void setup(void)
 {
 	struct recording r;
 
-	scratch = scratch_new();
-	recording_begin(&r, scratch_path(&scratch, "1.slabs"), 1);
+	scratch_make();
+	recording_begin(&r, scratch_path("1.slabs"), 1);
 	recording_end(&r, 101 * SECOND);
 }
 
 static void teardown(void)
 {
-	scratch_free(&scratch);
+	scratch_remove();
 }
 
 TestSuite(writer, .init = setup, .fini = teardown);
@@ -33,7 +31,7 @@ static struct writer *open_writer(void)
 	struct err err = ERR_INIT;
 	struct writer *w;
 
-	cr_assert_eq(writer_open(&w, scratch.dir, &err), 0, "%s", err.text);
+	cr_assert_eq(writer_open(&w, scratch, &err), 0, "%s", err.text);
 	return w;
 }
 
@@ -42,7 +40,7 @@ static struct trace *open_trace(void)
 	struct err err = ERR_INIT;
 	struct trace *t;
 
-	cr_assert_eq(trace_open(&t, scratch.dir, &err), 0, "%s", err.text);
+	cr_assert_eq(trace_open(&t, scratch, &err), 0, "%s", err.text);
 	return t;
 }
 
@@ -126,7 +124,7 @@ Test(writer, writers_that_begin_at_once_lose_nothing)
 		if (fork() == 0) {
 			struct writer *w;
 
-			if (writer_open(&w, scratch.dir, NULL) < 0)
+			if (writer_open(&w, scratch, NULL) < 0)
 				_exit(1);
 			for (int m = 0; m < MARKS; m++)
 				if (writer_mark(w, (uint64_t)m, "x") < 0)
@@ -163,10 +161,10 @@ Test(writer, a_file_of_another_kind_is_left_alone)
 	size_t size;
 	char *after;
 
-	scratch_write(scratch_path(&scratch, "host.slabs"), text, sizeof(text));
-	cr_expect_eq(writer_open(&w, scratch.dir, &err), -EBADMSG);
+	scratch_write(scratch_path("host.slabs"), text, sizeof(text));
+	cr_expect_eq(writer_open(&w, scratch, &err), -EBADMSG);
 	cr_expect_null(w);
-	after = scratch_read(scratch_path(&scratch, "host.slabs"), &size);
+	after = scratch_read(scratch_path("host.slabs"), &size);
 	cr_expect_arr_eq(after, text, sizeof(text));
 	free(after);
 }
@@ -228,7 +226,7 @@ Test(writer, meta_says_what_was_run_and_how)
 	const struct trace_meta *m;
 	struct trace *t;
 
-	cr_assert_eq(writer_meta(scratch.dir, &meta, NULL), 0);
+	cr_assert_eq(writer_meta(scratch, &meta, NULL), 0);
 	t = open_trace();
 	m = &trace_view(t)->meta;
 	cr_expect_str_eq(m->command, "sh -c echo ?\"x\"");
