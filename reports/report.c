@@ -24,6 +24,15 @@ const struct report_format *report_format_find(const char *name)
 	return NULL;
 }
 
+enum model_kind report_default_kind(const struct model *m)
+{
+	/* The ledger's last reading was taken before the end. */
+	return m->totals.live.bytes < m->live_trend.final / 2 &&
+			       m->totals.peak.bytes > 0
+		       ? MODEL_PEAK
+		       : MODEL_LIVE;
+}
+
 bool report_hides(const struct report_options *opt,
 		  const struct model_frame *frame)
 {

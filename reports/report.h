@@ -28,4 +28,11 @@ struct report_format {
 extern const struct report_format report_formats[]; /* ends with name NULL */
 const struct report_format *report_format_find(const char *name);
 
+/*
+ * The kind to show when none is asked for: live, unless the server gave its
+ * memory back as it ended.  What is live then is what it forgot, not what it
+ * lived on: that is peak.
+ */
+enum model_kind report_default_kind(const struct model *m);
+
 #endif

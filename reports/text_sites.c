@@ -78,6 +78,7 @@ static void put_second_line(const struct layout *l, const struct site_group *g,
 	double margin = sites_margin(g->weight_variance);
 	char text[UNITS_TEXT_MAX + 4] = "", size[UNITS_TEXT_MAX];
 	struct buf place = BUF_INIT;
+	unsigned width = FIGURE_WIDTH;
 
 	if (margin > 0)
 		snprintf(text, sizeof(text), "±%s",
@@ -89,10 +90,12 @@ static void put_second_line(const struct layout *l, const struct site_group *g,
 			   g->stacks);
 	if (place.failed)
 		l->out->failed = true;
+	if (layout_cells(text) > width)
+		width = layout_cells(text); /* "±1015.5 KiB" */
 	if (margin > 0 || place.len > 0) {
 		layout_style(l, LAYOUT_FAINT);
-		layout_put(l, text, FIGURE_WIDTH, LAYOUT_RIGHT);
-		layout_fill(l, SHARE_WIDTH + 2);
+		layout_put(l, text, width, LAYOUT_RIGHT);
+		layout_fill(l, FIGURE_WIDTH + SHARE_WIDTH + 2 - width);
 		layout_put(l, place.len > 0 ? place.bytes : "",
 			   l->columns - FIGURE_WIDTH - SHARE_WIDTH - 2,
 			   LAYOUT_LAST_TAIL);
@@ -318,6 +321,15 @@ static void put_title(const struct layout *l, const struct model *m,
 		snprintf(detail + len, sizeof(detail) - (size_t)len,
 			 " of %u processes", m->process_count);
 	text_heading(l, "TOP SITES", detail);
+	if (opt->kind == MODEL_PEAK && report_default_kind(m) == MODEL_PEAK) {
+		snprintf(detail, sizeof(detail),
+			 "As it ended the server gave back all but %s, so this "
+			 "is what it held at its peak.",
+			 units_format_bytes(amount, m->totals.live.bytes));
+		layout_style(l, LAYOUT_FAINT);
+		layout_wrap(l, detail, 0);
+		layout_style(l, LAYOUT_PLAIN);
+	}
 }
 
 int text_sites(const struct layout *l, const struct model *m,

@@ -42,7 +42,9 @@ static const struct opt options[] = {
 	{ 'f', "format", OPT_CHOICE, AT(format), "FORMAT",
 	  "what to write (default text)", format_choice, false },
 	{ 'k', "kind", OPT_CHOICE, AT(kind), "KIND",
-	  "what stacks are weighed by (default live)", kind_choice, false },
+	  "what stacks are weighed by (default live, or peak where the "
+	  "server freed most as it ended)",
+	  kind_choice, false },
 	{ 'o', "output", OPT_TEXT, AT(output), "FILE",
 	  "where to write; - is standard output (default)", NULL, false },
 	{ 0, "top", OPT_COUNT, AT(top), "N",
@@ -69,9 +71,13 @@ static int write_report(const struct model *m, const struct report_args *args,
 	struct buf out = BUF_INIT;
 	int rc;
 
-	rc = model_kind_parse(args->kind, &opt.kind, err);
-	if (rc < 0)
-		return rc;
+	if (args->kind) {
+		rc = model_kind_parse(args->kind, &opt.kind, err);
+		if (rc < 0)
+			return rc;
+	} else {
+		opt.kind = report_default_kind(m);
+	}
 	rc = format->write(m, &opt, &out);
 	if (rc < 0)
 		err_set(err, rc, "%s: cannot write it as %s: %s", m->path,
@@ -100,7 +106,6 @@ static struct report_args defaults(void)
 {
 	return (struct report_args) {
 		.format = "text",
-		.kind = model_kind_name(MODEL_LIVE),
 		.output = "-",
 	};
 }

@@ -202,3 +202,17 @@ Test(report_text, of_many_problems_the_first_are_listed)
 	check_lacks(m, "six");
 	check_holds(m, "… and 2 more, in the JSON report\n");
 }
+
+Test(report_text, a_server_that_freed_all_at_its_end_is_told_by_its_peak)
+{
+	const struct model *m = fixture_rag(&one, false);
+	struct report_options opt = { .kind = MODEL_PEAK };
+	struct buf out;
+
+	cr_assert_eq(report_default_kind(m), MODEL_LIVE);
+	one.model.totals.live.bytes = 3 * MIB;
+	cr_assert_eq(report_default_kind(m), MODEL_PEAK);
+	out = golden_report("text", m, &opt);
+	cr_assert_not_null(strstr(out.bytes, "gave back all but 3.0 MiB"));
+	buf_free(&out);
+}
