@@ -5,7 +5,7 @@ static void name(struct rig *r, int lane, const char *text)
 	struct fold_event e = { .type = RECORD_NAME };
 	char bytes[16] = { 0 };
 
-	strncpy(bytes, text, sizeof(bytes));
+	memcpy(bytes, text, strnlen(text, sizeof(bytes)));
 	memcpy(&e.addr, bytes, 8);
 	memcpy(&e.size, bytes + 8, 8);
 	rig_event(r, lane, e);
