@@ -42,7 +42,24 @@ struct cfi_rule {
 	uint8_t kind;  /* enum cfi_kind */
 	uint8_t saved; /* enum cfi_saved */
 };
-_Static_assert(sizeof(struct cfi_rule) == 8, "fits one word of a cache");
+_Static_assert(sizeof(struct cfi_rule) == 8, "packs into one word");
+
+/* As one word, which is how caches hold and compare them. */
+static inline uint64_t cfi_pack(struct cfi_rule r)
+{
+	return (uint32_t)r.cfa | (uint64_t)(uint16_t)r.bp << 32 |
+	       (uint64_t)r.kind << 48 | (uint64_t)r.saved << 56;
+}
+
+static inline struct cfi_rule cfi_unpack(uint64_t word)
+{
+	return (struct cfi_rule) {
+		.cfa = (int32_t)word,
+		.bp = (int16_t)(word >> 32),
+		.kind = (uint8_t)(word >> 48),
+		.saved = (uint8_t)(word >> 56),
+	};
+}
 
 /* @pc: of an instruction; take 1 off a return address.  Never CFI_PLT. */
 struct cfi_rule cfi_find(const struct image *image, uint64_t pc);

@@ -14,7 +14,7 @@ bool lookup_begin(struct lookup *l, const struct unwind_modules *modules,
 	l->rules = rules;
 	l->generation = modules->generation;
 	l->count = modules->count;
-	for (unsigned i = 0; i < 1u << LOOKUP_BITS; i++)
+	for (unsigned i = 0; i < LOOKUP_SETS * LOOKUP_WAYS; i++)
 		l->cache[i].key = 0;
 	return false;
 }
@@ -78,21 +78,23 @@ static struct cfi_rule read_rule(const struct unwind_module *m, uint64_t key)
 }
 
 /* Code in no module is not remembered for others: it may be in one soon. */
-__attribute__((cold, noinline)) struct cfi_rule lookup_resolve(struct lookup *l,
-							       uint64_t key)
+__attribute__((cold, noinline)) uint64_t lookup_resolve(struct lookup *l,
+							uint64_t key)
 {
-	struct cfi_rule rule = { .kind = CFI_NONE };
-	unsigned at = lookup_place(key);
+	unsigned set = lookup_set(key);
 	const struct unwind_module *m;
+	uint64_t rule;
 
 	if (!rules_get(l->rules, l->generation, key, &rule)) {
 		m = lookup_module(l, key - 1);
 		if (!m)
-			return rule;
-		rule = read_rule(m, key);
+			return cfi_pack((struct cfi_rule) { .kind = CFI_NONE });
+		rule = cfi_pack(read_rule(m, key));
 		rules_put(l->rules, l->generation, key, rule);
 	}
-	l->cache[at].key = key;
-	l->cache[at].rule = rule;
+	for (unsigned i = set + LOOKUP_WAYS - 1; i > set; i--)
+		l->cache[i] = l->cache[i - 1];
+	l->cache[set].key = key;
+	l->cache[set].rule = rule;
 	return rule;
 }

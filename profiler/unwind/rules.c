@@ -10,17 +10,12 @@ struct slot {
 	uint32_t turn; /* odd: being written; changes with every write */
 	uint32_t generation;
 	uint64_t key; /* 0: empty */
-	uint64_t rule;
+	uint64_t packed;
 };
 
 struct rules {
 	uint64_t mask;
 	struct slot at[];
-};
-
-union packed {
-	struct cfi_rule rule;
-	uint64_t word;
 };
 
 size_t rules_size(unsigned log2_slots)
@@ -49,14 +44,14 @@ static bool snapshot(const struct slot *slot, struct slot *out)
 	out->turn = __atomic_load_n(&slot->turn, __ATOMIC_ACQUIRE);
 	out->generation = __atomic_load_n(&slot->generation, __ATOMIC_RELAXED);
 	out->key = __atomic_load_n(&slot->key, __ATOMIC_RELAXED);
-	out->rule = __atomic_load_n(&slot->rule, __ATOMIC_RELAXED);
+	out->packed = __atomic_load_n(&slot->packed, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return !(out->turn & 1) &&
 	       out->turn == __atomic_load_n(&slot->turn, __ATOMIC_RELAXED);
 }
 
 bool rules_get(const struct rules *r, uint32_t generation, uint64_t key,
-	       struct cfi_rule *rule)
+	       uint64_t *packed)
 {
 	uint64_t at = place(key);
 	struct slot seen;
@@ -65,7 +60,7 @@ bool rules_get(const struct rules *r, uint32_t generation, uint64_t key,
 		if (!snapshot(&r->at[(at + i) & r->mask], &seen) ||
 		    seen.key != key || seen.generation != generation)
 			continue;
-		*rule = (union packed) { .word = seen.rule }.rule;
+		*packed = seen.packed;
 		return true;
 	}
 	return false;
@@ -88,7 +83,7 @@ static struct slot *victim(struct rules *r, uint32_t generation, uint64_t key)
 }
 
 void rules_put(struct rules *r, uint32_t generation, uint64_t key,
-	       struct cfi_rule rule)
+	       uint64_t packed)
 {
 	struct slot *slot = victim(r, generation, key);
 	uint32_t turn = __atomic_load_n(&slot->turn, __ATOMIC_RELAXED);
@@ -101,7 +96,6 @@ void rules_put(struct rules *r, uint32_t generation, uint64_t key,
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	__atomic_store_n(&slot->generation, generation, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->key, key, __ATOMIC_RELAXED);
-	__atomic_store_n(&slot->rule, (union packed) { .rule = rule }.word,
-			 __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->packed, packed, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->turn, turn + 2, __ATOMIC_RELEASE);
 }

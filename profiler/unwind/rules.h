@@ -1,5 +1,6 @@
 /*
- * rules: a cache from pc to CFI rule, shared by all threads of a process.
+ * rules: a cache from pc to packed CFI rule, shared by all threads of a
+ * process.
  *
  * Lock-free in caller-supplied memory.  Every slot is a sequence lock: a
  * reader that meets a writer misses, a writer that meets a writer gives up,
@@ -14,8 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "profiler/unwind/cfi.h"
-
 struct rules;
 
 /* Bytes for 2^@log2_slots slots of 24 bytes. */
@@ -24,8 +23,8 @@ size_t rules_size(unsigned log2_slots);
 struct rules *rules_init(void *zeroed_memory, unsigned log2_slots);
 /* @key: any number that stands for the pc; never 0. */
 bool rules_get(const struct rules *r, uint32_t generation, uint64_t key,
-	       struct cfi_rule *rule);
+	       uint64_t *packed);
 void rules_put(struct rules *r, uint32_t generation, uint64_t key,
-	       struct cfi_rule rule);
+	       uint64_t packed);
 
 #endif

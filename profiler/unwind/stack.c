@@ -21,82 +21,10 @@
  * The hash of a stack is the sum of one term a frame, mixed from its pc and
  * its place from the root, so changed frames change it by differences.
  */
+#include <emmintrin.h>
+
 #include "profiler/unwind/stack.h"
-#include "profiler/unwind/lookup.h"
-#include "profiler/unwind/memory.h"
-#include "profiler/unwind/step.h"
-
-#define likely(x)   __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
-#define COLD	    __attribute__((cold, noinline))
-
-/* Instead of a bp that no step from here on depends on; bp's are aligned. */
-#define NO_BP 1
-
-/* Offsets in the ucontext that the kernel leaves at a signal's sp. */
-#define UCONTEXT_RBP 120
-#define UCONTEXT_RSP 160
-#define UCONTEXT_RIP 168
-
-struct place {
-	uint64_t sp, pc;
-};
-
-struct how {
-	struct cfi_rule rule;
-	uint64_t bp; /* in the frame, if it or a caller depends on it */
-};
-
-struct fresh {
-	uint64_t sp, pc;
-	struct cfi_rule rule;
-	uint64_t bp; /* in the frame, if its own rule depends on it */
-};
-
-/* The step out of frame @step was decided by @slot holding @value, too. */
-struct check {
-	uint64_t slot, value;
-	uint64_t step;
-};
-
-struct stack {
-	unsigned count;
-	unsigned hashed; /* prefix[] is right for so many frames */
-	unsigned checked;
-	bool steady; /* made of plain steps: may be followed */
-	enum stack_end end;
-	uint64_t missing_pc;
-	uint64_t high;
-	uint64_t hash;
-	struct place at[STACK_MAX_FRAMES]; /* root first */
-	struct how how[STACK_MAX_FRAMES];
-	struct lookup lookup;
-	struct fresh fresh[STACK_MAX_FRAMES]; /* leaf first */
-	struct check checks[STACK_MAX_FRAMES];
-	uint64_t prefix[STACK_MAX_FRAMES]; /* hash up to here */
-};
-
-struct walk {
-	struct stack *s;
-	const struct stack_bounds *bounds;
-	uint64_t high;	    /* of the stack that sp is in */
-	uint64_t sp, pc;    /* of the next frame */
-	uint64_t bp;	    /* its bp, unless it lies in bp_slot */
-	uint64_t bp_slot;   /* 0: in none */
-	unsigned fresh;	    /* frames in s->fresh */
-	int meet;	    /* innermost kept frame further out, or -1 */
-	unsigned changed;   /* outermost kept frame with a new pc */
-	bool irregular;	    /* not all steps are plain */
-	enum stack_end end; /* when it has ended */
-	uint64_t missing_pc;
-	uint64_t zero_slot; /* a return address of 0 ended it */
-};
-
-enum outcome {
-	ENDED,	   /* w->end says how */
-	MET,	   /* at sp of kept frame w->meet */
-	NEEDS_ALL, /* a rule that needs more registers */
-};
+#include "profiler/unwind/walk.h"
 
 size_t stack_size(void)
 {
@@ -153,156 +81,11 @@ struct stack_frame stack_frame(struct stack *s, unsigned index)
 {
 	for (unsigned i = s->hashed; i <= index; i++)
 		s->prefix[i] = (i ? s->prefix[i - 1] : hash_begin(s->end)) +
-			       term(s->at[i].pc, i);
+			       term(s->pc[i], i);
 	if (s->hashed <= index)
 		s->hashed = index + 1;
-	return (struct stack_frame) { s->at[index].pc, s->at[index].sp,
+	return (struct stack_frame) { s->pc[index], s->sp[index],
 				      s->prefix[index] };
-}
-
-static inline bool same_rule(struct cfi_rule a, struct cfi_rule b)
-{
-	return a.cfa == b.cfa && a.bp == b.bp && a.kind == b.kind &&
-	       a.saved == b.saved;
-}
-
-/* The bp of the frame that the walk has come to. */
-static bool present_bp(struct walk *w, uint64_t *bp)
-{
-	if (w->bp_slot && !memory_load(w->bounds, w->bp_slot, &w->bp))
-		return false;
-	*bp = w->bp;
-	return true;
-}
-
-static bool ended(struct walk *w, enum stack_end how)
-{
-	w->end = how;
-	return false;
-}
-
-/* Into the ucontext: sp, pc and bp of the interrupted frame. */
-COLD static bool step_signal(struct walk *w)
-{
-	const struct stack_bounds *b = w->bounds;
-	uint64_t at = w->sp;
-
-	w->irregular = true;
-	w->meet = -1;
-	w->bp_slot = at + UCONTEXT_RBP;
-	if (!memory_load(b, at + UCONTEXT_RIP, &w->pc) ||
-	    !memory_load(b, at + UCONTEXT_RSP, &w->sp) || w->sp % 8)
-		return ended(w, STACK_BROKEN);
-	w->pc++; /* exact: see struct stack_frame */
-	if (memory_inside(w->sp, b->low, b->high) && w->high == b->high &&
-	    w->sp > at)
-		return true;
-	w->high = b->beyond_high;
-	return memory_inside(w->sp, b->beyond_low, b->beyond_high) ||
-	       ended(w, STACK_BROKEN);
-}
-
-/* By a rule that needs bp, to *@cfa; @f is the frame. */
-static bool step_bp(struct walk *w, struct fresh *f, uint64_t *cfa)
-{
-	uint64_t bp;
-
-	if (!present_bp(w, &bp))
-		return ended(w, STACK_BROKEN);
-	f->bp = bp;
-	*cfa = bp + (uint64_t)(int64_t)f->rule.cfa;
-	if (f->rule.kind == CFI_DEREF_BP && !memory_load(w->bounds, *cfa, cfa))
-		return ended(w, STACK_BROKEN);
-	if (*cfa % 8 || *cfa <= w->sp)
-		return ended(w, STACK_BROKEN);
-	if (f->rule.saved == CFI_BP_AT_BP)
-		w->bp_slot = bp + (uint64_t)(int64_t)f->rule.bp * 8;
-	return true;
-}
-
-/* No rule, the usual end of a damaged stack or of made-up code. */
-COLD static bool step_nowhere(struct walk *w, const struct fresh *f)
-{
-	if (!lookup_module(&w->s->lookup, f->pc - 1))
-		w->missing_pc = f->pc - 1;
-	return ended(w, STACK_BROKEN);
-}
-
-/* Has the walk come to a kept frame?  Passes by those it has not met. */
-static bool meets(struct walk *w)
-{
-	const struct stack *s = w->s;
-	int i = w->meet;
-	uint64_t bp;
-
-	while (i >= 0 && s->at[i].sp < w->sp)
-		i--;
-	w->meet = i;
-	if (i < 0 || s->at[i].sp != w->sp)
-		return false;
-	if (likely(s->how[i].bp == NO_BP) ||
-	    (present_bp(w, &bp) && bp == s->how[i].bp))
-		return true;
-	w->meet--;
-	return false;
-}
-
-static enum outcome walk(struct walk *w)
-{
-	struct stack *s = w->s;
-
-	for (;;) {
-		struct fresh *f = &s->fresh[w->fresh];
-		struct cfi_rule rule;
-		uint64_t cfa;
-
-		if (w->fresh == STACK_MAX_FRAMES) {
-			ended(w, STACK_TRUNCATED);
-			return ENDED;
-		}
-		w->fresh++;
-		rule = lookup_rule(&s->lookup, w->pc);
-		f->pc = w->pc;
-		f->sp = w->sp;
-		f->rule = rule;
-		switch (rule.kind) {
-		case CFI_SP:
-			cfa = w->sp + (uint64_t)(int64_t)rule.cfa;
-			break;
-		case CFI_BP:
-		case CFI_DEREF_BP:
-			if (!step_bp(w, f, &cfa))
-				return ENDED;
-			break;
-		case CFI_SIGNAL:
-			if (!step_signal(w))
-				return ENDED;
-			continue;
-		case CFI_ROOT:
-			ended(w, STACK_ROOT);
-			return ENDED;
-		case CFI_GENERIC:
-			return NEEDS_ALL;
-		default:
-			step_nowhere(w, f);
-			return ENDED;
-		}
-		if (cfa > w->high) {
-			ended(w, STACK_BROKEN);
-			return ENDED;
-		}
-		if (rule.saved == CFI_BP_AT_CFA)
-			w->bp_slot = cfa + (uint64_t)(int64_t)rule.bp * 8;
-		w->sp = cfa;
-		if (w->meet >= 0 && cfa >= s->at[w->meet].sp && meets(w))
-			return MET;
-		w->pc = memory_word(cfa - 8);
-		if (unlikely(!w->pc)) {
-			w->zero_slot = cfa - 8;
-			ended(w, STACK_ROOT);
-			return ENDED;
-		}
-	}
 }
 
 /* The innermost check, from frame @from on, that does not hold; or -1. */
@@ -318,41 +101,92 @@ static int failing_check(const struct stack *s, unsigned from)
 }
 
 /* Kept frame @index has another pc now.  False: and another rule with it. */
-static bool replace_pc(struct walk *w, unsigned index, uint64_t pc)
+static inline bool replace_pc(struct walk *w, unsigned index, uint64_t pc)
 {
 	struct stack *s = w->s;
-	struct cfi_rule rule = lookup_rule(&s->lookup, pc);
+	uint64_t rule = lookup_rule(&s->lookup, pc);
 
-	if (!same_rule(rule, s->how[index].rule) || rule.kind == CFI_NONE)
+	if (rule != s->how[index].rule || cfi_unpack(rule).kind == CFI_NONE)
 		return false;
-	s->hash += term(pc, index) - term(s->at[index].pc, index);
-	s->at[index].pc = pc;
-	if (w->changed > index)
-		w->changed = index;
+	s->hash += term(pc, index) - term(s->pc[index], index);
+	s->pc[index] = pc;
+	w->changed = w->changed < index ? w->changed : index;
 	return true;
 }
 
+/* Bits 0 and 1 are set where frame @i's return address is the same still. */
+static inline uint64_t same_pair(const struct stack *s, unsigned i)
+{
+	__m128i now = _mm_set_epi64x((long long)memory_word(s->sp[i + 1] - 8),
+				     (long long)memory_word(s->sp[i] - 8));
+	__m128i then = _mm_load_si128((const __m128i *)&s->pc[i]);
+	__m128 same = _mm_castsi128_ps(_mm_cmpeq_epi32(now, then));
+
+	return (uint64_t)_mm_movemask_ps(same);
+}
+
 /*
- * Kept frame @from is one of this stack's.  Returns -1 if so are all frames
- * further out, else the one whose step differs.
+ * Mark those of the outermost @n frames whose return address is another now,
+ * frame i in bit 2 * (i % 32) of its word.  The loads do not wait for each
+ * other, and no branch depends on them.
+ */
+static void compare(struct stack *s, unsigned n)
+{
+	for (unsigned from = 0; from <= n; from += 32) {
+		unsigned to = n - from < 32 ? n - from : 32, i = 0;
+		uint64_t same = 0;
+
+		for (; i + 2 <= to; i += 2)
+			same |= same_pair(s, from + i) << 2 * i;
+		if (i < to &&
+		    memory_word(s->sp[from + i] - 8) == s->pc[from + i])
+			same |= (uint64_t)3 << 2 * i;
+		same = ~(same & same >> 1) & 0x5555555555555555ULL;
+		if (to < 32)
+			same &= ((uint64_t)1 << 2 * to) - 1;
+		s->differ[from / 32] = same;
+	}
+}
+
+/* The outermost of @n frames that differs, or @n. */
+static unsigned first_difference(const struct stack *s, unsigned n)
+{
+	for (unsigned from = 0; from < n; from += 32)
+		if (s->differ[from / 32])
+			return from +
+			       (unsigned)__builtin_ctzll(s->differ[from / 32]) /
+				       2;
+	return n;
+}
+
+/*
+ * Kept frame @from is one of this stack's, and those outside of it have been
+ * compared.  Returns -1 if they all are this stack's, too, else the frame
+ * whose step out differs.
  */
 static int follow(struct walk *w, int from)
 {
 	struct stack *s = w->s;
-	int stop = failing_check(s, (unsigned)from);
+	int stop = s->checked ? failing_check(s, (unsigned)from) : -1;
+	uint64_t bits;
 
-	for (int i = from; i >= 0; i--) {
-		if ((unsigned)i + 1 < s->count) {
-			uint64_t pc = memory_word(s->at[i].sp - 8);
+	bits = s->differ[from / 32] & ~(uint64_t)0 >> (62 - from % 32 * 2);
+	for (int word = from / 32;;) {
+		while (bits) {
+			int bit = 63 - __builtin_clzll(bits);
+			int i = word * 32 + bit / 2;
 
-			if (pc != s->at[i].pc &&
-			    !replace_pc(w, (unsigned)i, pc))
+			if (i < stop)
+				return stop;
+			if (!replace_pc(w, (unsigned)i,
+					memory_word(s->sp[i] - 8)))
 				return i;
+			bits ^= (uint64_t)1 << bit;
 		}
-		if (i == stop)
-			return i;
+		if (word == 0)
+			return stop;
+		bits = s->differ[--word];
 	}
-	return -1;
 }
 
 /* Kept frames from @from out to before @to become fresh ones. */
@@ -361,24 +195,26 @@ static bool replay(struct walk *w, int from, int to)
 	struct stack *s = w->s;
 
 	if (w->fresh + (unsigned)(from - to) > STACK_MAX_FRAMES)
-		return ended(w, STACK_TRUNCATED);
+		return false;
 	for (int i = from; i > to; i--) {
-		const struct how *how = &s->how[i];
-		int64_t offset = (int64_t)how->rule.bp * 8;
+		struct cfi_rule rule = cfi_unpack(s->how[i].rule);
+		uint64_t offset = (uint64_t)((int64_t)rule.bp * 8);
 
 		s->fresh[w->fresh++] = (struct fresh) {
-			s->at[i].sp,
-			s->at[i].pc,
-			how->rule,
-			how->bp,
+			s->sp[i],
+			s->pc[i],
+			s->how[i].rule,
+			s->how[i].bp,
 		};
-		if (how->rule.saved == CFI_BP_AT_CFA)
-			w->bp_slot = s->at[i - 1].sp + (uint64_t)offset;
-		else if (how->rule.saved == CFI_BP_AT_BP)
-			w->bp_slot = how->bp + (uint64_t)offset;
+		if (rule.saved == CFI_BP_AT_CFA)
+			w->bp_slot = s->sp[i - 1] + offset;
+		else if (rule.saved == CFI_BP_AT_BP)
+			w->bp_slot = s->how[i].bp + offset;
 	}
-	w->sp = s->at[to].sp;
-	w->pc = (unsigned)to + 1 < s->count ? memory_word(w->sp - 8) : w->pc;
+	w->sp = s->sp[to];
+	/* The innermost frame's pc is not on the stack, and is still w->pc. */
+	if ((unsigned)to + 1 < s->count)
+		w->pc = memory_word(w->sp - 8);
 	w->meet = to - 1;
 	return true;
 }
@@ -387,7 +223,7 @@ static void add_check(struct stack *s, unsigned step, uint64_t slot,
 		      uint64_t value)
 {
 	/* Below its own frame, the word may be gone before the frame is. */
-	if (s->checked < STACK_MAX_FRAMES && slot >= s->at[step].sp)
+	if (s->checked < STACK_MAX_FRAMES && slot >= s->sp[step])
 		s->checks[s->checked++] = (struct check) { slot, value, step };
 	else
 		s->steady = false;
@@ -400,138 +236,132 @@ static void add_check(struct stack *s, unsigned step, uint64_t slot,
 static uint64_t needed_bp(struct stack *s, unsigned index,
 			  const struct fresh *f, uint64_t bp)
 {
-	uint64_t cfa = index ? s->at[index - 1].sp : 0;
-	uint64_t offset = (uint64_t)(int64_t)f->rule.bp * 8;
+	struct cfi_rule rule = cfi_unpack(f->rule);
+	uint64_t cfa = index ? s->sp[index - 1] : 0;
+	uint64_t offset = (uint64_t)((int64_t)rule.bp * 8);
 
-	if (bp != NO_BP && f->rule.saved == CFI_BP_AT_CFA) {
-		add_check(s, index, cfa + offset, bp);
-		bp = NO_BP;
-	} else if (bp != NO_BP && f->rule.saved == CFI_BP_AT_BP) {
-		add_check(s, index, f->bp + offset, bp);
+	if (bp != NO_BP && rule.saved != CFI_BP_SAME) {
+		add_check(s, index,
+			  (rule.saved == CFI_BP_AT_CFA ? cfa : f->bp) + offset,
+			  bp);
 		bp = NO_BP;
 	}
-	if (f->rule.kind == CFI_DEREF_BP)
-		add_check(s, index, f->bp + (uint64_t)(int64_t)f->rule.cfa,
-			  cfa);
-	if (f->rule.kind == CFI_DEREF_BP || f->rule.kind == CFI_BP)
-		bp = f->bp;
-	return bp;
+	if (rule.kind == CFI_DEREF_BP)
+		add_check(s, index, f->bp + (uint64_t)(int64_t)rule.cfa, cfa);
+	return rule.kind == CFI_DEREF_BP || rule.kind == CFI_BP ? f->bp : bp;
+}
+
+/* The hash of the first @kept frames, of those that are kept. */
+static uint64_t kept_hash(const struct stack *s, unsigned kept)
+{
+	uint64_t hash = s->hash;
+
+	if (s->hashed >= kept)
+		return s->prefix[kept - 1];
+	for (unsigned i = kept; i < s->count; i++)
+		hash -= term(s->pc[i], i);
+	return hash;
+}
+
+/* Nothing is kept: what is true of the whole stack. */
+static void restart(struct walk *w)
+{
+	struct stack *s = w->s;
+
+	s->end = w->end;
+	s->missing_pc = w->missing_pc;
+	s->steady = !w->irregular && w->end != STACK_TRUNCATED;
+	if (w->zero_slot)
+		add_check(s, 0, w->zero_slot, 0);
 }
 
 /* The fresh frames take their places after the first @kept. */
 static void append(struct walk *w, unsigned kept)
 {
 	struct stack *s = w->s;
-	uint64_t hash = s->hash, bp = kept ? s->how[kept - 1].bp : NO_BP;
+	uint64_t hash, bp = kept ? s->how[kept - 1].bp : NO_BP;
+	const struct fresh *f = &s->fresh[w->fresh];
 
 	while (s->checked && s->checks[s->checked - 1].step >= kept)
 		s->checked--;
-	if (kept) {
-		for (unsigned i = kept; i < s->count; i++)
-			hash -= term(s->at[i].pc, i);
-	} else {
-		hash = hash_begin(w->end);
-		s->end = w->end;
-		s->missing_pc = w->missing_pc;
-		s->steady = !w->irregular && w->end != STACK_TRUNCATED;
-		if (w->zero_slot)
-			add_check(s, 0, w->zero_slot, 0);
-	}
+	if (!kept)
+		restart(w);
+	hash = kept ? kept_hash(s, kept) : hash_begin(w->end);
 	s->count = kept + w->fresh;
+	if (s->hashed >= kept)
+		s->hashed = s->count;
 	for (unsigned i = kept; i < s->count; i++) {
-		const struct fresh *f = &s->fresh[s->count - 1 - i];
-
-		s->at[i] = (struct place) { f->sp, f->pc };
-		bp = needed_bp(s, i, f, bp);
+		f--;
+		s->sp[i] = f->sp;
+		s->pc[i] = f->pc;
+		if (unlikely(bp != NO_BP || cfi_unpack(f->rule).kind != CFI_SP))
+			bp = needed_bp(s, i, f, bp);
 		s->how[i] = (struct how) { f->rule, bp };
 		hash += term(f->pc, i);
+		s->prefix[i] = hash;
 	}
 	s->hash = hash;
 }
 
-/* All frames, with all registers: slow, and seldom needed. */
-COLD static void walk_all(struct walk *w, const struct stack_regs *from)
-{
-	struct stack *s = w->s;
-	struct step_regs regs;
-	struct cfi_row row;
-
-	step_begin(&regs, from);
-	w->irregular = true;
-	w->fresh = 0;
-	w->end = STACK_TRUNCATED;
-	while (w->fresh < STACK_MAX_FRAMES) {
-		uint64_t sp = regs.at[CFI_RSP], pc = regs.at[CFI_RA];
-		const struct unwind_module *m =
-			lookup_module(&s->lookup, pc - 1);
-		struct fresh *f = &s->fresh[w->fresh++];
-		struct image image;
-		enum step_end stepped;
-
-		*f = (struct fresh) { sp, pc, { .kind = CFI_GENERIC }, 0 };
-		if (!m) {
-			step_nowhere(w, f);
-			return;
-		}
-		image = lookup_image(m);
-		if (!cfi_row(&image, pc - 1, &row)) {
-			ended(w, STACK_BROKEN);
-			return;
-		}
-		stepped = step_caller(&image, &row, w->bounds, &regs);
-		if (stepped != STEP_CALLER || !regs.at[CFI_RA]) {
-			ended(w, stepped == STEP_FAILED ? STACK_BROKEN
-							: STACK_ROOT);
-			return;
-		}
-		if (row.signal)
-			regs.at[CFI_RA]++;
-		else if (regs.at[CFI_RSP] <= sp) {
-			ended(w, STACK_BROKEN);
-			return;
-		}
-	}
-}
-
 /* Is the innermost kept frame this stack's innermost? */
-static bool starts_as_before(const struct walk *w)
+static bool starts_as_before(struct walk *w)
 {
 	const struct stack *s = w->s;
 	unsigned leaf = s->count - 1;
 
-	return s->count && s->at[leaf].sp == w->sp &&
+	return s->count && s->sp[leaf] == w->sp &&
 	       (s->how[leaf].bp == NO_BP || s->how[leaf].bp == w->bp) &&
-	       (s->at[leaf].pc == w->pc ||
-		replace_pc((struct walk *)w, leaf, w->pc));
+	       (s->pc[leaf] == w->pc || replace_pc(w, leaf, w->pc));
 }
 
-/* Alternates following and walking; returns how many frames are kept. */
+/*
+ * Alternates following and walking; returns how many frames are kept, or more
+ * than there can be.
+ */
 static unsigned find(struct walk *w, const struct stack_regs *regs)
 {
-	enum outcome outcome = MET;
-	int at;
+	struct stack *s = w->s;
+	unsigned n = s->count ? s->count - 1 : 0;
+	enum outcome outcome;
 
+	/*
+	 * What lies below sp is compared, too, when it can be read: most often
+	 * it differs, and to look where sp is would be a branch to mispredict.
+	 */
+	while (n && s->sp[n] < w->bounds->low)
+		n--;
+	compare(s, n);
+	w->rest = (int)first_difference(s, n) - 1;
+	while (w->rest >= 0 && s->sp[w->rest] <= w->sp)
+		w->rest--;
 	if (starts_as_before(w)) {
-		w->meet = (int)w->s->count - 1;
+		w->meet = (int)n;
+		outcome = MET;
 	} else {
-		w->meet = (int)w->s->count - 2;
-		while (w->meet >= 0 && w->s->at[w->meet].sp <= w->sp)
-			w->meet--;
-		outcome = walk(w);
+		w->meet = w->rest;
+		outcome = walk_out(w);
 	}
 	while (outcome == MET) {
-		int met = w->meet;
+		int met = w->meet, at = follow(w, met);
 
-		at = follow(w, met);
 		if (at < 0)
 			return (unsigned)met + 1;
 		if (!replay(w, met, at))
-			return 0;
-		outcome = walk(w);
+			return STACK_MAX_FRAMES + 1;
+		outcome = walk_out(w);
 	}
 	if (outcome == NEEDS_ALL)
 		walk_all(w, regs);
 	return 0;
+}
+
+/*
+ * One by one: registers have been stored just before, and a load of two of
+ * them at once, which the compiler would make of it, waits for the stores.
+ */
+static inline uint64_t reg(const uint64_t *from)
+{
+	return __atomic_load_n(from, __ATOMIC_RELAXED);
 }
 
 static void begin(struct walk *w, struct stack *s,
@@ -542,9 +372,9 @@ static void begin(struct walk *w, struct stack *s,
 		.s = s,
 		.bounds = bounds,
 		.high = bounds->high,
-		.sp = regs->sp,
-		.pc = regs->pc,
-		.bp = regs->bp,
+		.sp = reg(&regs->sp),
+		.pc = reg(&regs->pc),
+		.bp = reg(&regs->bp),
 		.meet = -1,
 		.changed = s->count,
 	};
@@ -580,11 +410,9 @@ unsigned stack_unwind(struct stack *s, const struct stack_regs *regs,
 		begin(&w, s, regs, bounds);
 		kept = find(&w, regs);
 	}
+	if (s->hashed > w.changed)
+		s->hashed = w.changed;
 	if (w.fresh || kept < s->count)
 		append(&w, kept);
-	if (kept > w.changed)
-		kept = w.changed;
-	if (s->hashed > kept)
-		s->hashed = kept;
-	return kept;
+	return kept < w.changed ? kept : w.changed;
 }

@@ -13,11 +13,14 @@
  *   same	one stack of 25 frames, again and again
  *   cold	25 frames, nothing remembered from before
  *
- * Each figure is the median of many rounds, less the same calls without
+ *	unwind_bench [alone]	alone: only ours
+ *
+ * Each figure is the lower quartile of many rounds, less the same calls without
  * unwinding.
  */
 #include <dlfcn.h>
 #include <execinfo.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,19 +44,22 @@ static struct {
 	uint64_t hash;
 	unsigned depth;
 	uint64_t random;
+	bool alone; /* leave the others out */
 } state;
 
 __attribute__((noipa)) static void leaf_nothing(void)
 {
-	struct stack_regs regs = self_regs();
+	struct stack_regs regs;
 
+	self_regs(&regs);
 	state.hash += regs.pc;
 }
 
 __attribute__((noipa)) static void leaf_ours(void)
 {
-	struct stack_regs regs = self_regs();
+	struct stack_regs regs;
 
+	self_regs(&regs);
 	stack_unwind(state.stack, &regs, &state.bounds, state.modules,
 		     state.rules);
 	state.hash += stack_hash(state.stack);
@@ -234,7 +240,7 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static double median_ns(void (*run)(void), void (*what)(void))
+static double quartile_ns(void (*run)(void), void (*what)(void))
 {
 	double ns[ROUNDS];
 
@@ -251,44 +257,46 @@ static double median_ns(void (*run)(void), void (*what)(void))
 		ns[i] = (ns[i] - (now_ns() - since)) / PER_ROUND;
 	}
 	qsort(ns, ROUNDS, sizeof(ns[0]), by_value);
-	return ns[ROUNDS / 2];
+	return ns[ROUNDS / 4];
 }
 
 static void report(const char *name, void (*run)(void))
 {
-	double ours = median_ns(run, leaf_ours);
+	double ours = quartile_ns(run, leaf_ours);
 	unsigned depth = state.depth;
 
 	printf("%-6s %6u %10.1f", name, depth, ours);
 	if (state.libunwind)
-		printf(" %10.1f", median_ns(run, leaf_libunwind));
-	else
-		printf(" %10s", "-");
-	printf(" %10.1f\n", median_ns(run, leaf_glibc));
+		printf(" %10.1f", quartile_ns(run, leaf_libunwind));
+	if (!state.alone)
+		printf(" %10.1f", quartile_ns(run, leaf_glibc));
+	printf("\n");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	void *libunwind = dlopen("libunwind.so.8", RTLD_NOW);
 
+	if (argc > 1 && strcmp(argv[1], "alone") == 0)
+		state.alone = true;
 	state.random = 0x9e3779b97f4a7c15ULL;
 	state.stack = self_stack();
 	state.rules = self_rules(14);
 	state.bounds = self_bounds();
-	if (libunwind)
+	if (libunwind && !state.alone)
 		state.libunwind =
 			(backtrace_fn *)dlsym(libunwind, "unw_backtrace");
 	leaf = leaf_glibc; /* loads libgcc_s */
 	same_1(0);
 	state.modules = self_modules(1);
 
-	printf("%-6s %6s %10s %10s %10s  ns a stack\n", "case", "frames",
-	       "strandline", "libunwind", "backtrace");
+	printf("%-6s %6s %10s", "case", "frames", "strandline");
+	printf(state.alone ? "\n" : " %10s %10s\n", "libunwind", "backtrace");
 	report("paths", run_paths);
 	report("sizes", run_sizes);
 	report("deep", run_deep);
 	report("same", run_same);
 	printf("%-6s %6u %10.1f\n", "cold", state.depth,
-	       median_ns(run_same, leaf_cold));
+	       quartile_ns(run_same, leaf_cold));
 	return 0;
 }
