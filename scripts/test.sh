@@ -50,9 +50,9 @@ lap tests
 
 # ctest counts a test with skipped parts as passed: name the parts.
 log=build/all/Testing/Temporary/LastTest.log
-if grep -q '^SKIPPED' "$log"; then
+if grep -aq '^SKIPPED' "$log"; then
 	say "skipped here, and why:"
-	grep -h '^SKIPPED' "$log" | sort -u
+	grep -ah '^SKIPPED' "$log" | sort -u
 fi
-grep 'tests passed,' build/all/test.log || status=1
+grep -a 'tests passed,' build/all/test.log || status=1
 exit $status
