@@ -51,31 +51,6 @@ const char *name_source(const char *path)
 	return at;
 }
 
-/* ';' parts the frames of a folded stack and a newline ends it. */
-static void put_plain(struct buf *out, const char *text)
-{
-	uint32_t c;
-
-	while (*text) {
-		text += utf8_next(text, &c);
-		utf8_put(out, c == ';' || utf8_is_control(c) ? '_' : c);
-	}
-}
-
-void name_put_label(struct buf *out, const struct model_frame *frame)
-{
-	put_plain(out, frame->function);
-	if (frame->kind == FRAME_KERNEL)
-		buf_puts(out, "_[k]");
-	if (frame->kind != FRAME_PYTHON || !frame->file)
-		return;
-	buf_puts(out, " (");
-	put_plain(out, name_source(frame->file));
-	if (frame->line > 0)
-		buf_printf(out, ":%u", frame->line);
-	buf_putc(out, ')');
-}
-
 bool name_is_address(const struct model_frame *f)
 {
 	const char *base = name_base(f->module);
@@ -98,6 +73,38 @@ void name_put_function(struct buf *out, const struct model_frame *f)
 	}
 	buf_write(out, f->function, (size_t)(platform - base));
 	buf_puts(out, f->function + strlen(base));
+}
+
+/* ';' parts the frames of a folded stack and a newline ends it. */
+static void put_plain(struct buf *out, const char *text)
+{
+	uint32_t c;
+
+	while (*text) {
+		text += utf8_next(text, &c);
+		utf8_put(out, c == ';' || utf8_is_control(c) ? '_' : c);
+	}
+}
+
+void name_put_label(struct buf *out, const struct model_frame *frame)
+{
+	struct buf function = BUF_INIT;
+
+	name_put_function(&function, frame);
+	if (function.failed)
+		out->failed = true;
+	else if (function.len > 0)
+		put_plain(out, function.bytes);
+	buf_free(&function);
+	if (frame->kind == FRAME_KERNEL)
+		buf_puts(out, "_[k]");
+	if (frame->kind != FRAME_PYTHON || !frame->file)
+		return;
+	buf_puts(out, " (");
+	put_plain(out, name_source(frame->file));
+	if (frame->line > 0)
+		buf_printf(out, ":%u", frame->line);
+	buf_putc(out, ')');
 }
 
 void name_put_place(struct buf *out, const struct model_frame *f, uint32_t line,

@@ -125,6 +125,7 @@ Test(names, an_address_in_an_extension_is_told_without_its_platform)
 	f.function = "_u.cpython-311-x86_64.so+0x12";
 	cr_assert(name_is_address(&f));
 	check_function(&f, "_u+0x12");
+	check_label(&f, "_u+0x12");
 	f.function = "_u.cpython-311-x86_64.so";
 	cr_assert_not(name_is_address(&f));
 	check_function(&f, "_u.cpython-311-x86_64.so");
