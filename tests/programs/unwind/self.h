@@ -111,8 +111,8 @@ static inline struct rules *self_rules(unsigned log2_slots)
 }
 
 /* The registers here, in the function that this is inlined into. */
-__attribute__((always_inline)) static inline void
-self_regs(struct stack_regs *r)
+__attribute__((always_inline)) static inline void self_regs(
+	struct stack_regs *r)
 {
 	__asm__ volatile("leaq 1(%%rip), %%rax\n\t"
 			 "movq %%rax, %0\n\t"
