@@ -180,6 +180,8 @@ static void fill_header(struct slab_file *f, uint32_t image, bool forked)
 	f->control.rate_auto = !shim.rate;
 	f->control.samples_per_second = 1000;
 	f->control.slabs_max = shim.max_bytes / SLAB_SIZE;
+	/* A keeper needs a moment to find the file, however small the cap. */
+	f->control.keeper_ns = f->start_monotonic_ns;
 	f->stats.ticks_sampled =
 		shim.mode == SLAB_MODE_EXACT ? EXACT_TIMED_MASK + 1 : 1;
 	__atomic_store_n(&f->magic, SLAB_FILE_MAGIC, __ATOMIC_RELEASE);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "profiler/base/err.h"
+#include "profiler/cmd/keeper.h"
 #include "profiler/cmd/targets.h"
 #include "profiler/cmd/terminal.h"
 
@@ -268,6 +269,8 @@ int session_run(struct session_options *opt, struct session_result *result,
 		.follow = opt->launch.follow,
 	};
 	struct session s = { .signals = -1, .stop_ns = NEVER };
+	struct err why = ERR_INIT;
+	struct keeper *keeper;
 	extern char **environ;
 	int rc;
 
@@ -285,7 +288,11 @@ int session_run(struct session_options *opt, struct session_result *result,
 	if (opt->duration_ns)
 		s.stop_ns = now_ns() + opt->duration_ns;
 	targets_add(s.targets, s.main);
+	/* After the fork, so that the command is born of one thread. */
+	if (keeper_start(&keeper, opt->dir, &why) < 0)
+		terminal_note("%s", why.text); /* it records up to its cap */
 	loop(&s);
+	keeper_stop(keeper);
 	conclude(&s, result);
 close_signals:
 	close_signals(&s);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "profiler/base/err.h"
-#include "profiler/base/vec.h"
+#include "profiler/base/hash.h"
 #include "profiler/cmd/ledger.h"
 #include "profiler/cmd/recording.h"
 #include "profiler/cmd/terminal.h"
@@ -27,18 +27,13 @@
 #define MOST_ANCESTORS 64
 #define STATUS_UNKNOWN (-1)
 
-struct recorded { /* a process that has a file */
-	pid_t pid;
-	uint32_t image; /* its latest one */
-};
-
 struct targets {
 	const char *dir_name;
 	int dir;
 	int notify; /* inotify, or -1: the directory is listed each tick */
 	struct writer *writer;
 	struct sampler *sampler;
-	VEC(struct recorded) recorded;
+	struct hash *recorded; /* pid -> its latest image */
 	size_t files;
 	bool write_failed;
 	pid_t first;
@@ -63,19 +58,9 @@ static void check_write(struct targets *t, int rc)
 		      t->dir_name, strerror(-rc));
 }
 
-static struct recorded *find(const struct targets *t, pid_t pid)
-{
-	struct recorded *r;
-
-	vec_foreach (&t->recorded, r)
-		if (r->pid == pid)
-			return r;
-	return NULL;
-}
-
 bool targets_records(const struct targets *t, pid_t pid)
 {
-	return find(t, pid) != NULL;
+	return hash_find(t->recorded, (uint64_t)pid) != NULL;
 }
 
 size_t targets_files(const struct targets *t)
@@ -85,11 +70,11 @@ size_t targets_files(const struct targets *t)
 
 const char *targets_unrecorded(const struct targets *t)
 {
-	const struct recorded *r = find(t, t->first);
+	const uint64_t *image = hash_find(t->recorded, (uint64_t)t->first);
 	char exe[sizeof(((struct slab_file *)0)->exe)];
 
-	if (!r || !t->first_exe[0] ||
-	    !recording_read_exe(t->dir, r->pid, r->image, exe) ||
+	if (!image || !t->first_exe[0] ||
+	    !recording_read_exe(t->dir, t->first, (uint32_t)*image, exe) ||
 	    strncmp(exe, t->first_exe, strlen(exe)) == 0) /* it may be cut */
 		return NULL;
 	return t->first_exe;
@@ -98,12 +83,13 @@ const char *targets_unrecorded(const struct targets *t)
 static void on_reading(void *ctx, const struct usage *u)
 {
 	struct targets *t = ctx;
-	const struct recorded *r = find(t, u->pid);
+	const uint64_t *image = hash_find(t->recorded, (uint64_t)u->pid);
 	struct recording_page page;
 	struct wire_ledger line;
 	bool known;
 
-	known = r && recording_read_page(t->dir, r->pid, r->image, &page);
+	known = image &&
+		recording_read_page(t->dir, u->pid, (uint32_t)*image, &page);
 	ledger_line(&line, u, known ? &page : NULL);
 	check_write(t, writer_ledger(t->writer, &line));
 }
@@ -184,24 +170,18 @@ static bool is_descendant(pid_t pid)
 
 static void see_file(struct targets *t, const char *name)
 {
-	struct recorded *r;
+	const uint64_t *known;
 	uint32_t image;
 	pid_t pid;
 
 	if (!recording_parse_name(name, &pid, &image))
 		return;
-	r = find(t, pid);
-	if (!r) {
-		r = vec_push(&t->recorded);
-		if (!r)
+	known = hash_find(t->recorded, (uint64_t)pid);
+	if (!known || image > *known) {
+		t->files++;
+		if (hash_set(t->recorded, (uint64_t)pid, image) < 0)
 			return; /* it records all the same */
-		r->pid = pid;
-		t->files++;
-	} else if (image > r->image) {
-		t->files++;
 	}
-	if (image > r->image)
-		r->image = image;
 	if (!sampler_has(t->sampler, pid) && is_descendant(pid))
 		(void)sampler_add(t->sampler, pid);
 }
@@ -272,6 +252,11 @@ int targets_open(struct targets **out, const struct targets_options *opt,
 		rc = err_errno(err, "cannot open %s", opt->dir);
 		goto close;
 	}
+	t->recorded = hash_new();
+	if (!t->recorded) {
+		rc = err_set(err, -ENOMEM, "out of memory");
+		goto close;
+	}
 	rc = writer_open(&t->writer, opt->dir, err);
 	if (rc < 0)
 		goto close;
@@ -297,7 +282,7 @@ void targets_close(struct targets *t)
 	writer_close(t->writer);
 	if (t->dir >= 0)
 		close(t->dir);
-	vec_free(&t->recorded);
+	hash_free(t->recorded);
 	free(t);
 }
 
@@ -336,15 +321,16 @@ void targets_read_all(struct targets *t)
 
 size_t targets_recording(struct targets *t, pid_t *pids, size_t max)
 {
-	const struct recorded *r;
 	size_t count = 0;
 
 	sampler_drop_ended(t->sampler);
-	vec_foreach (&t->recorded, r) {
-		if (!sampler_has(t->sampler, r->pid))
+	for (size_t i = 0; i < sampler_count(t->sampler); i++) {
+		pid_t pid = sampler_pid(t->sampler, i);
+
+		if (!targets_records(t, pid))
 			continue;
 		if (count < max)
-			pids[count] = r->pid;
+			pids[count] = pid;
 		count++;
 	}
 	return count;

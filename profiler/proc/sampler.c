@@ -121,12 +121,16 @@ size_t sampler_count(const struct sampler *s)
 	return s->members.count;
 }
 
+pid_t sampler_pid(const struct sampler *s, size_t i)
+{
+	return usage_pid(s->members.at[i].source);
+}
+
 static size_t find(const struct sampler *s, pid_t pid)
 {
 	size_t i = 0;
 
-	while (i < s->members.count &&
-	       usage_pid(s->members.at[i].source) != pid)
+	while (i < s->members.count && sampler_pid(s, i) != pid)
 		i++;
 	return i;
 }
@@ -292,7 +296,7 @@ static void add_children(struct sampler *s)
 static void part_with_ended(struct sampler *s)
 {
 	for (size_t i = s->members.count; i-- > 0;) {
-		pid_t pid = usage_pid(s->members.at[i].source);
+		pid_t pid = sampler_pid(s, i);
 
 		if (!s->members.at[i].ended)
 			continue;

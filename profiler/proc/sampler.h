@@ -55,6 +55,7 @@ int sampler_add(struct sampler *s, pid_t pid);
 bool sampler_remove(struct sampler *s, pid_t pid);
 bool sampler_has(const struct sampler *s, pid_t pid);
 size_t sampler_count(const struct sampler *s);
+pid_t sampler_pid(const struct sampler *s, size_t i); /* i < count */
 
 /* Take out, and tell, those that have ended; reads nobody. */
 void sampler_drop_ended(struct sampler *s);

@@ -192,7 +192,8 @@ def test_a_script_without_an_interpreter_runs():
 
 
 def test_killing_strandline_leaves_the_server_alone():
-    p = start("sh", "-c", "echo $$; sleep 0.5; echo after > after; sleep 60")
+    p = start(PYTHON, "-c", "import os, time; print(os.getpid(), flush=True)\n"
+              "time.sleep(0.5); open('after', 'w'); time.sleep(60)")
     server = int(p.stdout.readline())
     p.kill()
     p.wait()
@@ -201,6 +202,7 @@ def test_killing_strandline_leaves_the_server_alone():
         assert alive(server)
     finally:
         os.kill(server, signal.SIGKILL)
+    await_(lambda: not alive(server))
     assert report()["recording"]["torn"]
 
 
@@ -401,3 +403,22 @@ def test_a_full_disk_harms_only_the_recording():
         assert answer.returncode == 0
     finally:
         subprocess.run(["umount", "small"])
+
+
+def test_an_exact_recording_outgrows_its_cap():
+    compile_("p", """
+        #include <stdlib.h>
+        #include <unistd.h>
+        int main(void) {
+            for (int i = 0; i < 3000; i++) {
+                for (int j = 0; j < 1000; j++)
+                    *(volatile char *)malloc(32) = 1;
+                usleep(1000);
+            }
+        }""", "-O0")
+    run("./p", options=["--mode", "exact", "--max-size", "8MiB"])
+    told = report()
+    assert told["losses"]["after_stop"] == 0
+    # A record is 6 bytes at the least, so 8 MiB hold 1.4 million.
+    assert told["totals"]["allocated"]["count"]["value"] > 2_000_000
+    assert sum(p.stat().st_blocks * 512 for p in slabs()) < 9 << 20
