@@ -12,7 +12,8 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-freestanding='stdalign stdarg stdatomic stdbool stddef stdint limits string elf'
+freestanding='stdalign stdarg stdatomic stdbool stddef stdint limits string elf
+	emmintrin'
 impure='fcntl unistd dirent poll pthread sys/stat sys/mman sys/socket'
 
 declare -A may=(
