@@ -40,8 +40,8 @@ struct Failure : std::runtime_error {
 	std::vector<std::string> notes;
 
 	explicit Failure(int depth)
-		: std::runtime_error("at depth " + std::to_string(depth)),
-		  notes(3, std::string(60, 'n'))
+	    : std::runtime_error("at depth " + std::to_string(depth)),
+	      notes(3, std::string(60, 'n'))
 	{
 	}
 };
@@ -201,14 +201,16 @@ std::unique_ptr<Node> grow(int depth)
 NOIPA size_t visits()
 {
 	using Value = std::variant<int, std::string, std::vector<double>>;
-	std::vector<Value> values{ 1, std::string(40, 'v'),
-				   std::vector<double>(20) };
+	std::vector<Value> values { 1, std::string(40, 'v'),
+				    std::vector<double>(20) };
 	size_t sum = 0;
 
 	for (const auto &value : values)
 		sum += std::visit(
 			[](const auto &v) {
-				std::vector<std::decay_t<decltype(v)>> copy{ v };
+				std::vector<std::decay_t<decltype(v)>> copy {
+					v
+				};
 
 				return copy.size();
 			},
