@@ -60,7 +60,7 @@
 	function read() {
 		var state = { search: "", zoom: 0 };
 
-		location.hash.replace(/^#/, "").split("&").forEach(function (part) {
+		location.hash.slice(1).split("&").forEach(function (part) {
 			var at = part.indexOf("="), value;
 
 			try {
@@ -76,14 +76,16 @@
 		return state;
 	}
 
-	/* A frame by its number or, for links made by hand, its widest by name. */
+	/* A frame by its number or, in links made by hand, by its name. */
 	function find(value) {
 		var best = 0;
 
 		if (/^\d+$/.test(value))
 			return +value < frames.length ? +value : 0;
 		frames.forEach(function (f, i) {
-			if (f.name === value && (!best || f.size > frames[best].size))
+			var widest = !best || f.size > frames[best].size;
+
+			if (f.name === value && widest)
 				best = i;
 		});
 		return best;
@@ -91,9 +93,10 @@
 
 	function go(change, replace) {
 		var state = Object.assign(read(), change), parts = [];
+		var text = encodeURIComponent(state.search);
 
-		if (state.search)
-			parts.push("search=" + encodeURIComponent(state.search));
+		if (text)
+			parts.push("search=" + text);
 		if (state.zoom)
 			parts.push("zoom=" + state.zoom);
 		if (replace)
@@ -107,7 +110,9 @@
 
 		if (cells < 2)
 			return "";
-		return name.length <= cells ? name : name.slice(0, cells - 1) + "…";
+		if (name.length > cells)
+			name = name.slice(0, cells - 1) + "…";
+		return name;
 	}
 
 	function label(f, x, name) {
@@ -136,13 +141,13 @@
 	}
 
 	function zoom(to) {
-		var target = frames[to], scale = width / (target.size || 1);
-		var depth = target.depth, i;
+		var target = frames[to], depth = target.depth, i;
+		var scale = width / (target.size || 1), left = target.start;
 
 		for (i = to + 1; i < frames.length; i++) {
 			if (frames[i].depth <= target.depth)
 				break;
-			place(frames[i], (frames[i].start - target.start) * scale,
+			place(frames[i], (frames[i].start - left) * scale,
 			      frames[i].size * scale, false);
 		}
 		for (; i < frames.length; i++)
@@ -160,7 +165,8 @@
 
 	/* A frame within a frame that matched is counted with it, once. */
 	function search(text) {
-		var needle = text.toLowerCase(), sum = 0, count = 0, inside = -1;
+		var needle = text.toLowerCase();
+		var sum = 0, count = 0, inside = -1;
 
 		frames.forEach(function (f) {
 			var hit = needle && (f.name + "\n" + f.place)
@@ -216,7 +222,8 @@
 		box.setAttribute("height", 26);
 		input = document.createElementNS(HTML, "input");
 		input.setAttribute("type", "search");
-		input.setAttribute("placeholder", "search names and files (Ctrl-F)");
+		input.setAttribute("placeholder",
+				   "search names and files (Ctrl-F)");
 		input.addEventListener("input", function () {
 			go({ search: input.value }, true);
 		});
@@ -227,11 +234,14 @@
 	function frame_at(event) {
 		var g = event.target.closest(".f");
 
-		return g ? frames.findIndex(function (f) { return f.g === g; }) : -1;
+		return frames.findIndex(function (f) {
+			return f.g === g;
+		});
 	}
 
 	function on_key(event) {
-		var find = event.key === "f" && (event.ctrlKey || event.metaKey);
+		var control = event.ctrlKey || event.metaKey;
+		var find = event.key === "f" && control;
 
 		/* A second Ctrl-F is for the browser's own search. */
 		if ((find || event.key === "/") &&
@@ -268,9 +278,10 @@
 	window.addEventListener("resize", resize);
 	/* The title, the search and the figures stay in sight. */
 	window.addEventListener("scroll", function () {
+		var down = "translate(0," + window.scrollY + ")";
+
 		if (svg === document.documentElement)
-			head.setAttribute("transform",
-					  "translate(0," + window.scrollY + ")");
+			head.setAttribute("transform", down);
 	});
 	add_box();
 	resize();

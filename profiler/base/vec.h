@@ -57,7 +57,9 @@ static inline int vec_grow_(void **at, size_t *capacity, size_t want,
 #define vec_reserve(v, n) \
 	vec_grow_((void **)&(v)->at, &(v)->capacity, (n), sizeof(*(v)->at))
 
-#define vec_foreach(v, it) for (it = (v)->at; it < (v)->at + (v)->count; it++)
+/* An empty one has no array, and no pointer to add 0 to. */
+#define vec_foreach(v, it) \
+	for (it = (v)->at; it && it < (v)->at + (v)->count; it++)
 
 #define vec_free(v)                             \
 	do {                                    \

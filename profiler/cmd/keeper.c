@@ -4,79 +4,33 @@
 #include "profiler/cmd/keeper.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "profiler/base/err.h"
 #include "profiler/cmd/terminal.h"
+#include "profiler/cmd/ticker.h"
 #include "profiler/trace/digest.h"
 
 /* A busy exact recording writes 100 MB a second, of a cap of 256 MiB. */
-#define ROUND_NS 200000000L
+#define ROUND_NS 200000000ULL
 
 struct keeper {
 	struct digest *digest; /* the thread's alone while that runs */
-	pthread_t thread;
-	pthread_mutex_t lock; /* guards `stop` */
-	pthread_cond_t wake;
-	bool stop;
+	struct ticker *ticker;
+	bool told;
 };
 
-/* False when it is time to stop. */
-static bool wait_for_round(struct keeper *k)
+static void keep(void *ctx)
 {
-	struct timespec until;
-	bool stop;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += ROUND_NS;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_nsec -= 1000000000L;
-		until.tv_sec++;
-	}
-	pthread_mutex_lock(&k->lock);
-	while (!k->stop &&
-	       pthread_cond_timedwait(&k->wake, &k->lock, &until) == 0)
-		;
-	stop = k->stop;
-	pthread_mutex_unlock(&k->lock);
-	return !stop;
-}
-
-static void *keep(void *arg)
-{
-	struct keeper *k = arg;
+	struct keeper *k = ctx;
 	struct err err = ERR_INIT;
-	bool told = false;
 
-	do {
-		if (digest_poll(k->digest, &err) == 0 || told)
-			continue;
-		told = true; /* once: it will fail so every second */
-		terminal_note("%s", err.text);
-	} while (wait_for_round(k));
-	return NULL;
-}
-
-static int start_thread(struct keeper *k, struct err *err)
-{
-	pthread_condattr_t attr;
-	int rc;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_mutex_init(&k->lock, NULL);
-	pthread_cond_init(&k->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	rc = pthread_create(&k->thread, NULL, keep, k);
-	if (rc == 0)
-		return 0;
-	pthread_cond_destroy(&k->wake);
-	pthread_mutex_destroy(&k->lock);
-	return err_set(err, -rc, "cannot start a thread: %s", strerror(rc));
+	if (digest_poll(k->digest, &err) == 0 || k->told)
+		return;
+	k->told = true; /* once: it will fail so each round */
+	terminal_note("%s", err.text);
 }
 
 int keeper_start(struct keeper **out, const char *dir, struct err *err)
@@ -90,9 +44,12 @@ int keeper_start(struct keeper **out, const char *dir, struct err *err)
 	rc = digest_open(&k->digest, dir, err);
 	if (rc < 0)
 		goto free_keeper;
-	rc = start_thread(k, err);
-	if (rc < 0)
+	rc = ticker_start(&k->ticker, ROUND_NS, keep, k);
+	if (rc < 0) {
+		err_set(err, rc, "%s: cannot start a thread: %s", dir,
+			strerror(-rc));
 		goto close_digest;
+	}
 	*out = k;
 	return 0;
 
@@ -107,13 +64,7 @@ void keeper_stop(struct keeper *k)
 {
 	if (!k)
 		return;
-	pthread_mutex_lock(&k->lock);
-	k->stop = true;
-	pthread_cond_signal(&k->wake);
-	pthread_mutex_unlock(&k->lock);
-	pthread_join(k->thread, NULL);
-	pthread_cond_destroy(&k->wake);
-	pthread_mutex_destroy(&k->lock);
+	ticker_stop(k->ticker);
 	digest_close(k->digest);
 	free(k);
 }

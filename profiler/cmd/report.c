@@ -8,6 +8,7 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/cmd/commands.h"
+#include "profiler/cmd/progress.h"
 #include "profiler/cmd/report.h"
 #include "profiler/cmd/terminal.h"
 #include "profiler/model/model.h"
@@ -91,10 +92,12 @@ static int write_report(const struct model *m, const struct report_args *args,
 static int load_and_write(const char *recording, const struct report_args *args,
 			  struct err *err)
 {
+	struct progress *progress = progress_begin("reading", recording);
 	struct model *m;
 	int rc;
 
 	rc = model_load(&m, recording, err);
+	progress_end(progress);
 	if (rc < 0)
 		return rc;
 	rc = write_report(m, args, err);

@@ -14,6 +14,7 @@
 #include "profiler/base/units.h"
 #include "profiler/cmd/commands.h"
 #include "profiler/cmd/program.h"
+#include "profiler/cmd/progress.h"
 #include "profiler/cmd/recording.h"
 #include "profiler/cmd/report.h"
 #include "profiler/cmd/session.h"
@@ -171,8 +172,13 @@ static void conclude(const char *path, bool quiet)
 {
 	struct buf line = BUF_INIT;
 	struct err err = ERR_INIT;
+	struct progress *progress;
+	int rc;
 
-	if (model_save_symbols(path, &err) < 0)
+	progress = progress_begin("finding names for", path);
+	rc = model_save_symbols(path, &err);
+	progress_end(progress);
+	if (rc < 0)
 		terminal_note("%s", err.text);
 	if (quiet)
 		return;

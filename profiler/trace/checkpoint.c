@@ -24,6 +24,7 @@ void checkpoint_fini(struct checkpoint *c)
 struct survey {
 	struct checkpoint *checkpoint;
 	struct hash *known; /* slab number -> 0 */
+	uint64_t nodes;	    /* that there is room for in the NODES slabs */
 	slabfile_visit *other;
 	void *context;
 };
@@ -33,6 +34,9 @@ static int visit(void *context, uint64_t number, const struct slab_head *head)
 	struct survey *s = context;
 	struct cursor *cursor;
 
+	if (head->kind == SLAB_NODES && head->seq < FOLD_NODE_MAX &&
+	    s->nodes < (head->seq + 1) * WIRE_NODES_PER_SLAB)
+		s->nodes = (head->seq + 1) * WIRE_NODES_PER_SLAB;
 	if (head->kind != SLAB_EVENTS)
 		return s->other ? s->other(s->context, number, head) : 0;
 	if (hash_find(s->known, number))
@@ -49,7 +53,10 @@ static int visit(void *context, uint64_t number, const struct slab_head *head)
 int checkpoint_survey(struct checkpoint *c, int fd, slabfile_visit *other,
 		      void *context)
 {
-	struct survey s = { c, hash_new(), other, context };
+	struct survey s = { .checkpoint = c,
+			    .known = hash_new(),
+			    .other = other,
+			    .context = context };
 	const struct cursor *cursor;
 	int rc = s.known ? 0 : -ENOMEM;
 
@@ -60,6 +67,9 @@ int checkpoint_survey(struct checkpoint *c, int fd, slabfile_visit *other,
 	if (rc == 0)
 		rc = slabfile_scan(fd, &c->slabs, &c->bad_heads, visit, &s);
 	hash_free(s.known);
+	/* Nodes are written before a record names them. */
+	c->fold->node_limit =
+		(uint32_t)(s.nodes < FOLD_NODE_MAX ? s.nodes : FOLD_NODE_MAX);
 	return rc;
 }
 

@@ -40,7 +40,8 @@ void checkpoint_forget(struct checkpoint *c, const uint64_t *numbers,
 
 /*
  * To and from a file (checkpoint_file.c).  save replaces @path by way of
- * PATH.tmp and has it on the disk when it returns.  load checks every byte:
+ * PATH.tmp; it does not wait for the disk, so this holds against kill -9 and
+ * not against a power cut.  load checks every byte:
  * -ENOENT, -EBADMSG (damaged, or of another recording than @header's),
  * -EPROTO (of another version), -ENOMEM; @c is then as after a fini.
  */
@@ -48,5 +49,7 @@ int checkpoint_save(const struct checkpoint *c, const char *path,
 		    const struct slab_file *header, struct err *err);
 int checkpoint_load(struct checkpoint *c, const char *path,
 		    const struct slab_file *header, struct err *err);
+/* The sum over @size bytes, a multiple of 8, that ends such a file. */
+uint64_t checkpoint_sum(uint64_t sum, const void *bytes, size_t size);
 
 #endif

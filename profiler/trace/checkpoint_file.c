@@ -45,7 +45,7 @@ struct file {
 	bool failed;
 };
 
-static uint64_t sum_words(uint64_t sum, const void *bytes, size_t size)
+uint64_t checkpoint_sum(uint64_t sum, const void *bytes, size_t size)
 {
 	const char *at = bytes;
 	uint64_t word;
@@ -62,7 +62,7 @@ static void put(struct file *f, const void *bytes, size_t size)
 {
 	if (!size)
 		return;
-	f->sum = sum_words(f->sum, bytes, size);
+	f->sum = checkpoint_sum(f->sum, bytes, size);
 	f->failed |= fwrite(bytes, size, 1, f->stream) != 1;
 }
 
@@ -141,9 +141,7 @@ int checkpoint_save(const struct checkpoint *c, const char *path,
 		goto free_tmp;
 	}
 	put_all(&f, c, header);
-	errno = f.failed ? errno : 0;
-	if (f.failed || fflush(f.stream) != 0 ||
-	    fdatasync(fileno(f.stream)) < 0)
+	if (f.failed || fflush(f.stream) != 0)
 		rc = err_errno(err, "cannot write %s", tmp);
 	if (fclose(f.stream) != 0 && rc == 0)
 		rc = err_errno(err, "cannot write %s", tmp);
@@ -161,7 +159,7 @@ static bool take(struct file *f, void *bytes, size_t size)
 	if (size > f->left || fread(bytes, size, 1, f->stream) != 1)
 		return false;
 	f->left -= size;
-	f->sum = sum_words(f->sum, bytes, size);
+	f->sum = checkpoint_sum(f->sum, bytes, size);
 	return true;
 }
 
@@ -273,6 +271,8 @@ static int take_blocks(struct file *f, struct fold *fold, const struct head *h)
 	struct live_block b;
 	int rc = h->blocks > f->left / sizeof(b) ? -EBADMSG : 0;
 
+	if (rc == 0)
+		rc = live_reserve(&fold->live, h->blocks);
 	for (uint64_t i = 0; rc == 0 && i < h->blocks; i++) {
 		if (!take(f, &b, sizeof(b)) || !b.addr ||
 		    !block_ok(fold, &b, h->threads) ||

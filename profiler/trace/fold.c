@@ -66,6 +66,7 @@ struct fold *fold_new(const struct slab_file *header, uint64_t window_ns)
 		return NULL;
 	f->constant = (double)header->sample_constant;
 	f->thread_grace = (uint64_t)(1e9 * slope);
+	f->node_limit = FOLD_NODE_MAX;
 	f->core.last_ticks = header->start_ticks;
 	f->core.peak_ticks = header->start_ticks;
 	windows_begin(f, header->start_ticks,
@@ -158,7 +159,7 @@ static uint32_t stack_new(struct fold *f, uint32_t node)
 
 uint32_t fold_stack_of(struct fold *f, uint32_t node)
 {
-	if (unlikely(node > FOLD_NODE_MAX))
+	if (unlikely(node > f->node_limit))
 		node = 0;
 	if (likely(node < f->by_node_len && f->by_node[node]))
 		return f->by_node[node] - 1;

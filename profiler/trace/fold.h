@@ -26,7 +26,10 @@ struct fold_sum {
 #define FOLD_WINDOW_NS 1000000000ULL
 #define FOLD_WINDOWS   240
 
-/* Node ids past this are not believed: charged to node 0, an unknown stack. */
+/*
+ * Node ids past this, or past the slabs of nodes that there are, are damage:
+ * charged to node 0, an unknown stack.
+ */
 #define FOLD_NODE_MAX (4u << 20)
 
 /*

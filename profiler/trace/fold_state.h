@@ -69,7 +69,8 @@ struct fold {
 	struct fold_core core;
 	double constant; /* sample_constant of the header */
 	uint64_t thread_grace;
-	bool failed; /* out of memory */
+	uint32_t node_limit; /* a larger node id is damage */
+	bool failed;	     /* out of memory */
 	struct live live;
 	VEC(struct stack) stacks;
 	VEC(struct series) series; /* of stacks.at[i] */

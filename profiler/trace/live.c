@@ -35,6 +35,14 @@ int live_grow(struct live *l)
 	return 0;
 }
 
+int live_reserve(struct live *l, uint64_t count)
+{
+	while (count >= (l->mask >> 3) * 5)
+		if (live_grow(l) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
 void live_remove(struct live *l, struct live_block *block)
 {
 	size_t hole = (size_t)(block - l->slots), i = hole;

@@ -33,6 +33,12 @@ struct live {
 int live_init(struct live *l); /* 0 or -ENOMEM */
 void live_fini(struct live *l);
 int live_grow(struct live *l); /* 0 or -ENOMEM */
+/*
+ * Make room for @count blocks.  Needed before blocks are added in the order of
+ * another table's slots, which is that of their homes: in a small table they
+ * would all crowd together, and each search would walk the whole crowd.
+ */
+int live_reserve(struct live *l, uint64_t count);
 /* @block is what live_find answered. */
 void live_remove(struct live *l, struct live_block *block);
 

@@ -328,7 +328,7 @@ Test(reader, a_parent_that_is_not_older_than_its_child_is_cut_off)
 	trace_close(t);
 }
 
-Test(reader, every_stack_has_a_node_even_where_the_nodes_were_lost)
+Test(reader, a_stack_whose_node_is_unfinished_has_an_entry_all_the_same)
 {
 	static struct lane l;
 	const struct trace_image *im;
@@ -336,14 +336,38 @@ Test(reader, every_stack_has_a_node_even_where_the_nodes_were_lost)
 	struct trace *t;
 
 	recording_begin(&r, scratch_path("1.slabs"), 1);
+	recording_nodes(&r, 10, 5);
 	lane_begin(&l, &r, 1, T0);
-	lane_alloc(&l, 5000, 8, 0x1000, T0 + 1);
+	lane_alloc(&l, 500, 8, 0x1000, T0 + 1);
 	lane_seal(&l);
 	recording_end(&r, T0 + SECOND);
 	t = open_trace();
 	im = &trace_view(t)->images[0];
-	cr_assert_geq(im->node_count, 5000);
-	cr_expect_eq(wire_node_kind(&im->nodes[4999]), NODE_UNFINISHED);
+	cr_expect_eq(im->result.stacks[0].node, 500);
+	cr_assert_eq(im->node_count, 500);
+	cr_expect_eq(wire_node_kind(&im->nodes[499]), NODE_UNFINISHED);
+	trace_close(t);
+}
+
+Test(reader, a_stack_whose_nodes_were_lost_is_unknown)
+{
+	static struct lane l;
+	const struct trace_image *im;
+	struct recording r;
+	struct trace *t;
+
+	recording_begin(&r, scratch_path("1.slabs"), 1);
+	recording_nodes(&r, 10, 5);
+	lane_begin(&l, &r, 1, T0);
+	lane_alloc(&l, 1000000, 8, 0x1000, T0 + 1);
+	lane_seal(&l);
+	recording_end(&r, T0 + SECOND);
+	t = open_trace();
+	im = &trace_view(t)->images[0];
+	cr_assert_eq(im->result.stack_count, 1);
+	cr_expect_eq(im->result.stacks[0].node, 0);
+	cr_expect_eq(im->result.live.bytes, 8);
+	cr_expect_eq(im->node_count, 10);
 	trace_close(t);
 }
 
