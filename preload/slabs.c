@@ -159,7 +159,7 @@ static void put_thread(struct thread_state *ts, uint64_t ticks)
 
 /*
  * Where a slab was left off stands in its own last 32 bytes, which records
- * never reach (RECORD_MAX_SIZE is 48): the delta bases of its next record.
+ * never reach (see RECORD_MAX_SIZE): the delta bases of its next record.
  */
 static uint64_t *slab_leftover(struct slab_head *head)
 {

@@ -82,6 +82,28 @@ const char *model_kind_name(enum model_kind kind)
 	return kind_names[kind];
 }
 
+void model_levels(const struct model *m, const struct model_site *site,
+		  struct model_level *out)
+{
+	struct model_level last = { 0 };
+	uint32_t next = 0;
+
+	for (uint32_t w = 0; w < m->window_count; w++) {
+		if (next < site->level_count &&
+		    site->levels[next].window == w) {
+			last = site->levels[next++];
+			out[w] = last;
+			continue;
+		}
+		/* Nothing happened: what there is has grown old. */
+		last.window = w;
+		last.low = last.end;
+		last.old = last.end;
+		last.allocated = 0;
+		out[w] = last;
+	}
+}
+
 double model_site_weight(const struct model_site *site, enum model_kind kind)
 {
 	switch (kind) {

@@ -64,6 +64,20 @@ struct estimate {
 	double count_variance;
 };
 
+/*
+ * What one site held over one window of the recording (windows[].t is where
+ * they begin).  Only windows in which it allocated or released have one; use
+ * model_levels() to get one for each.
+ */
+struct model_level {
+	uint32_t window;
+	double end;	  /* live bytes when the window ended */
+	double low;	  /* the least that was live within the window */
+	double old;	  /* of `end`: bytes of blocks older than a window */
+	double count;	  /* live blocks when the window ended */
+	double allocated; /* bytes, within the window */
+};
+
 struct model_site {    /* one distinct allocating stack */
 	uint32_t node; /* leaf-most frame of the stack */
 	struct estimate live;
@@ -74,6 +88,14 @@ struct model_site {    /* one distinct allocating stack */
 	struct estimate inherited_freed; /* freed, born before recording */
 	double mapped;			 /* mmap'ed and not unmapped, bytes */
 	uint64_t samples;		 /* records behind the estimates */
+	/* Of live blocks, what the last scan could not reach from a root, and
+	 * what none of the last two could; < 0 when no scan was made. */
+	struct {
+		double bytes, count;
+		double twice_bytes;
+	} unreachable;
+	const struct model_level *levels; /* by window */
+	uint32_t level_count;
 };
 
 struct model_ledger_point { /* UINT64_MAX where not read */
@@ -104,6 +126,22 @@ struct model_window { /* totals per second of the recording */
 	double t;
 	double live_bytes, allocated_bytes, released_bytes;
 	double allocations, releases;
+	double requests; /* completed within the window, all endpoints */
+	double errors;	 /* of them, answered 5xx or cut off */
+};
+
+/* Requests of one method and route; milliseconds, NAN where not known. */
+struct model_endpoint {
+	const char *method, *route; /* "POST", "/api/v1/chat" */
+	uint64_t count;
+	uint64_t errors;    /* 5xx, and cut off before the answer's end */
+	uint64_t status[6]; /* by class: [2] is 2xx, [0] none */
+	double p50_ms, p95_ms, p99_ms, max_ms; /* first byte in, last out */
+	double ttfb_p50_ms, ttfb_p95_ms;       /* to the answer's first byte */
+	double gap_p95_ms;   /* between chunks of a streamed body */
+	double queue_p95_ms; /* before the handler began */
+	double alloc_bytes_per_request, retained_bytes_per_request;
+	const double *windows; /* completed in each of window_count windows */
 };
 
 struct model_process {
@@ -172,6 +210,9 @@ struct model {
 	struct model_trend rss_trend, live_trend, thread_trend, fd_trend;
 	struct model_window *windows;
 	uint32_t window_count;
+	struct model_endpoint *endpoints; /* most requests first */
+	uint32_t endpoint_count;
+	uint64_t requests; /* completed, all of them */
 	struct model_process *processes;
 	uint32_t process_count;
 	uint32_t main_process; /* index, MODEL_NONE when there is none */
@@ -195,6 +236,10 @@ struct model *model_new(void);
 void model_free(struct model *m); /* NULL is fine */
 /* A copy of @text owned by the model; NULL when out of memory. */
 const char *model_string(struct model *m, const char *text);
+
+/* A level for each of @m's windows, into @out[m->window_count]. */
+void model_levels(const struct model *m, const struct model_site *site,
+		  struct model_level *out);
 
 /* What a report weighs stacks by. */
 enum model_kind {

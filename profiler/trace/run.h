@@ -27,7 +27,7 @@ struct cursor {
 
 #define RUN_BATCH 128
 #define RUN_CHUNK 4096
-#define RUN_SLACK 64 /* decoding a record loads no further than this */
+#define RUN_SLACK 96 /* decoding a record loads no further than this */
 
 struct run {
 	struct cursor *cursor;

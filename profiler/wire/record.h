@@ -22,6 +22,18 @@
  *   MEAN	bytes				sampling mean of the ALLOCs
  *						that follow; 0 is exact
  *   NAME	16 bytes			the writer's thread name
+ *   REQUEST	route, status, took, ttfb,	a request was answered; ticks
+ *		queue, gap, ticks		is the end of the answer, the
+ *						four before it are differences
+ *						in ticks: first byte in to last
+ *						byte out, to the first byte
+ *						out, before the handler began,
+ *						and the longest pause within
+ *						a streamed answer (0: none).
+ *						Flags in the tag: request_flag
+ *   CONTEXT	route, ticks			what this thread does from here
+ *						on is for a request of that
+ *						route; 0: for none
  *
  * Order across threads: ALLOC is stamped after the real call, FREE before it.
  * The TSC is read without a fence, so an ALLOC can carry a stamp some ten ns
@@ -49,7 +61,9 @@ enum record_type {
 	RECORD_EXIT,
 	RECORD_MEAN,
 	RECORD_NAME,
-	/* 11..14 are kept for requests and spans */
+	RECORD_REQUEST,
+	RECORD_CONTEXT,
+	/* 13 and 14 are kept for spans */
 };
 
 enum record_api { /* high nibble of an ALLOC's tag */
@@ -64,8 +78,13 @@ enum record_api { /* high nibble of an ALLOC's tag */
 		  API_OTHER,
 };
 
-/* The longest record: tag and four varints of ten bytes. */
-#define RECORD_MAX_SIZE 48u
+enum request_flag {			  /* high nibble of a REQUEST's tag */
+		    REQUEST_CUT = 1,	  /* ended before its answer did */
+		    REQUEST_STREAMED = 2, /* the answer came in chunks */
+};
+
+/* The longest record: tag and seven varints of ten bytes. */
+#define RECORD_MAX_SIZE 72u
 
 static inline uint64_t record_zigzag(int64_t v)
 {
@@ -163,7 +182,8 @@ struct wire_head {
 
 enum wire_type {
 	WIRE_MODULE = 1,
-	WIRE_CODE = 2, /* a Python code object, for NODE_PYTHON */
+	WIRE_CODE = 2,	/* a Python code object, for NODE_PYTHON */
+	WIRE_ROUTE = 3, /* a method and a normalised path */
 	/* host.slabs */
 	WIRE_LEDGER = 16,
 	WIRE_PROCESS = 17,
@@ -183,6 +203,14 @@ struct wire_module {
 	uint64_t ticks; /* seen at */
 	uint8_t build_id[32];
 	char path[]; /* NUL-terminated; "[vdso]" for the vdso */
+};
+
+/* Routes have dense ids from 1 within a process. */
+struct wire_route {
+	struct wire_head head;
+	uint32_t id;
+	uint32_t pad;
+	char text[]; /* method, space, route, NUL: "POST /api/v1/chat" */
 };
 
 /* A process of the target began or ended, as the strandline process saw it. */
