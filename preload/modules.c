@@ -38,6 +38,7 @@ static struct {
 
 struct module_notes { /* found in the program headers */
 	uint64_t bias, eh_hdr, eh_hdr_size, readable_start, readable_end;
+	uint64_t entry;
 	uint8_t build_id[32];
 	uint32_t build_id_size;
 };
@@ -90,6 +91,7 @@ static bool read_headers(uint64_t start, struct module_notes *out)
 		if (headers[i].p_type == PT_LOAD && headers[i].p_vaddr < first)
 			first = headers[i].p_vaddr & ~0xfffULL;
 	out->bias = start - first;
+	out->entry = eh.e_entry ? out->bias + eh.e_entry : 0;
 	for (int i = 0; i < eh.e_phnum; i++) {
 		const Elf64_Phdr *p = &headers[i];
 
@@ -193,6 +195,7 @@ static void add(struct unwind_modules *to, const struct unwind_modules *old,
 		.eh_frame_hdr_size = notes.eh_hdr_size,
 		.readable_start = notes.readable_start,
 		.readable_end = notes.readable_end,
+		.entry = notes.entry,
 		.inode = line->inode,
 		.id = ++table.ids,
 	};

@@ -65,6 +65,17 @@ static bool is_signal_return(const struct unwind_module *m, uint64_t at)
 	return true;
 }
 
+/*
+ * The loader's entry has no CFI, yet library constructors are called from it:
+ * it is their root.
+ */
+static bool is_entry(const struct unwind_module *m, uint64_t at)
+{
+	enum { LENGTH = 128 };
+
+	return m->entry && at - m->entry < LENGTH;
+}
+
 static struct cfi_rule read_rule(const struct unwind_module *m, uint64_t key)
 {
 	struct cfi_rule rule = { .kind = CFI_NONE };
@@ -74,6 +85,8 @@ static struct cfi_rule read_rule(const struct unwind_module *m, uint64_t key)
 		rule = cfi_find(&image, key - 1);
 	if (rule.kind == CFI_NONE && is_signal_return(m, key))
 		rule.kind = CFI_SIGNAL;
+	if (rule.kind == CFI_NONE && is_entry(m, key))
+		rule.kind = CFI_ROOT;
 	return rule;
 }
 

@@ -37,15 +37,17 @@ static uint64_t place(uint64_t key)
 	return (key * 0x9e3779b97f4a7c15ULL) >> 32;
 }
 
-/* The slot's contents as of one moment; false when a writer is at it. */
+/*
+ * The slot's contents as of one moment; false when a writer is at it.  Who
+ * gets a word from a writer (acquire, pairs with the release in rules_put())
+ * then sees the turn that this writer has made odd.
+ */
 static bool snapshot(const struct slot *slot, struct slot *out)
 {
-	/* Pairs with the release in rules_put(). */
 	out->turn = __atomic_load_n(&slot->turn, __ATOMIC_ACQUIRE);
-	out->generation = __atomic_load_n(&slot->generation, __ATOMIC_RELAXED);
-	out->key = __atomic_load_n(&slot->key, __ATOMIC_RELAXED);
-	out->packed = __atomic_load_n(&slot->packed, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	out->generation = __atomic_load_n(&slot->generation, __ATOMIC_ACQUIRE);
+	out->key = __atomic_load_n(&slot->key, __ATOMIC_ACQUIRE);
+	out->packed = __atomic_load_n(&slot->packed, __ATOMIC_ACQUIRE);
 	return !(out->turn & 1) &&
 	       out->turn == __atomic_load_n(&slot->turn, __ATOMIC_RELAXED);
 }
@@ -92,10 +94,8 @@ void rules_put(struct rules *r, uint32_t generation, uint64_t key,
 	    !__atomic_compare_exchange_n(&slot->turn, &turn, turn + 1, false,
 					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return;
-	/* The odd turn must be seen before anything that follows it. */
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	__atomic_store_n(&slot->generation, generation, __ATOMIC_RELAXED);
-	__atomic_store_n(&slot->key, key, __ATOMIC_RELAXED);
-	__atomic_store_n(&slot->packed, packed, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->generation, generation, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->key, key, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->packed, packed, __ATOMIC_RELEASE);
 	__atomic_store_n(&slot->turn, turn + 2, __ATOMIC_RELEASE);
 }

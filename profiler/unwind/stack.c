@@ -223,7 +223,8 @@ static void add_check(struct stack *s, unsigned step, uint64_t slot,
 		      uint64_t value)
 {
 	/* Below its own frame, the word may be gone before the frame is. */
-	if (s->checked < STACK_MAX_FRAMES && slot >= s->sp[step])
+	if (s->checked < STACK_MAX_FRAMES && slot % 8 == 0 &&
+	    memory_inside(slot, s->sp[step], s->high))
 		s->checks[s->checked++] = (struct check) { slot, value, step };
 	else
 		s->steady = false;
@@ -267,10 +268,16 @@ static uint64_t kept_hash(const struct stack *s, unsigned kept)
 static void restart(struct walk *w)
 {
 	struct stack *s = w->s;
+	const struct fresh *outermost = &s->fresh[w->fresh - 1];
+	uint8_t kind = cfi_unpack(outermost->rule).kind;
 
 	s->end = w->end;
 	s->missing_pc = w->missing_pc;
-	s->steady = !w->irregular && w->end != STACK_TRUNCATED;
+	/* A bp that led nowhere was not kept, so there is no comparing it. */
+	s->steady = !w->irregular && w->end != STACK_TRUNCATED &&
+		    (w->end != STACK_BROKEN ||
+		     (kind != CFI_BP && kind != CFI_DEREF_BP));
+	s->sp[0] = outermost->sp;
 	if (w->zero_slot)
 		add_check(s, 0, w->zero_slot, 0);
 }

@@ -32,6 +32,7 @@ struct unwind_module {
 	uint64_t eh_frame_hdr_size;
 	uint64_t readable_start; /* bounds of what may be read when */
 	uint64_t readable_end;	 /* following .eh_frame pointers */
+	uint64_t entry;		 /* where the image begins to run; 0: nowhere */
 	uint64_t inode; /* of the file, to know it again; the owner's */
 	uint32_t id;
 };
