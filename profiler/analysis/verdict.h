@@ -13,6 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiler/analysis/estimate.h" /* struct figure */
+#include "profiler/analysis/trend.h"	/* enum finding_shape */
+
 struct err;
 struct model;
 
@@ -27,21 +30,6 @@ enum finding_class { /* worst first; the verdict is the worst finding's */
 		     FINDING_INCONCLUSIVE,
 		     FINDING_CLEAN,
 		     FINDING_CLASSES,
-};
-
-/* A figure and its 95 % interval; NAN where it could not be had. */
-struct figure {
-	double value, low, high;
-};
-
-/* What the live heap did where the finding stands. */
-enum finding_shape {
-	SHAPE_FLAT,
-	SHAPE_LINEAR,	 /* grows as it did */
-	SHAPE_CONCAVE,	 /* grows ever slower: fills up */
-	SHAPE_PLATEAU,	 /* grew, and stands still */
-	SHAPE_STAIRCASE, /* in jumps, each larger than the last */
-	SHAPE_SAWTOOTH,	 /* up and down, level underneath */
 };
 
 struct finding {
