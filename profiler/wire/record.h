@@ -22,18 +22,18 @@
  *   MEAN	bytes				sampling mean of the ALLOCs
  *						that follow; 0 is exact
  *   NAME	16 bytes			the writer's thread name
- *   REQUEST	route, status, took, ttfb,	a request was answered; ticks
- *		queue, gap, ticks		is the end of the answer, the
- *						four before it are differences
- *						in ticks: first byte in to last
- *						byte out, to the first byte
- *						out, before the handler began,
- *						and the longest pause within
- *						a streamed answer (0: none).
- *						Flags in the tag: request_flag
+ *   REQUEST	route, status, took, ttfb,	a request was answered, or cut
+ *		queue, gap, ticks		off (see below); request_flag
  *   CONTEXT	route, ticks			what this thread does from here
  *						on is for a request of that
  *						route; 0: for none
+ *
+ * REQUEST's ticks are when its end was known, at the latest the closing of
+ * its connection.  The four before it are differences in ticks: from its
+ * arrival to its last byte out (took) and to its first (ttfb; 0: none), from
+ * its arrival until the server read it (queue), and the longest pause within
+ * a streamed answer (gap; 0: none).  Its arrival is as early as the writer
+ * knows it.  status 0: no answer began.
  *
  * Order across threads: ALLOC is stamped after the real call, FREE before it.
  * The TSC is read without a fence, so an ALLOC can carry a stamp some ten ns
@@ -81,6 +81,8 @@ enum record_api { /* high nibble of an ALLOC's tag */
 enum request_flag {			  /* high nibble of a REQUEST's tag */
 		    REQUEST_CUT = 1,	  /* ended before its answer did */
 		    REQUEST_STREAMED = 2, /* the answer came in chunks */
+		    REQUEST_ALONE = 4,	  /* a CONTEXT of this thread covers
+					   * it from its head to its end */
 };
 
 /* The longest record: tag and seven varints of ten bytes. */

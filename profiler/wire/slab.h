@@ -99,7 +99,10 @@ struct slab_stats {
 	uint64_t ticks_spent; /* in the recording path, see ticks_sampled */
 	uint64_t ticks_sampled; /* 1 event in this many was timed */
 	uint64_t startup_ns;	/* time our constructor took */
-	uint64_t pad[8];
+	uint64_t requests;	/* recorded */
+	uint64_t connections;	/* taken by the server, or seen to serve */
+	uint64_t foreign;	/* of them, those that do not speak HTTP/1 */
+	uint64_t pad[5];
 };
 
 /*
