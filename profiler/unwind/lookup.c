@@ -14,8 +14,9 @@ bool lookup_begin(struct lookup *l, const struct unwind_modules *modules,
 	l->rules = rules;
 	l->generation = modules->generation;
 	l->count = modules->count;
+	/* The rule, too: a damaged stack may ask for key 0. */
 	for (unsigned i = 0; i < LOOKUP_SETS * LOOKUP_WAYS; i++)
-		l->cache[i].key = 0;
+		l->cache[i].key = l->cache[i].rule = 0;
 	return false;
 }
 

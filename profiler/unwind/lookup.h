@@ -28,7 +28,7 @@ struct lookup {
 	struct rules *rules;
 	uint32_t generation, count; /* of modules, when last looked at */
 	struct {
-		uint64_t key; /* 0: empty */
+		uint64_t key; /* 0: empty, and its rule is none */
 		uint64_t rule;
 	} cache[LOOKUP_SETS * LOOKUP_WAYS];
 	/* Where in the cache the caller was, the last time it was looked up. */

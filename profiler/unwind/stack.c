@@ -213,8 +213,10 @@ static bool replay(struct walk *w, int from, int to)
 	}
 	w->sp = s->sp[to];
 	/* The innermost frame's pc is not on the stack, and is still w->pc. */
-	if ((unsigned)to + 1 < s->count)
+	if ((unsigned)to + 1 < s->count) {
 		w->pc = memory_word(w->sp - 8);
+		w->zero_slot = w->pc ? 0 : w->sp - 8;
+	}
 	w->meet = to - 1;
 	return true;
 }
@@ -355,6 +357,10 @@ static unsigned find(struct walk *w, const struct stack_regs *regs)
 			return (unsigned)met + 1;
 		if (!replay(w, met, at))
 			return STACK_MAX_FRAMES + 1;
+		if (w->zero_slot) {
+			w->end = STACK_ROOT;
+			return 0;
+		}
 		outcome = walk_out(w);
 	}
 	if (outcome == NEEDS_ALL)

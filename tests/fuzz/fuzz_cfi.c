@@ -25,7 +25,8 @@
 #define STACK_WORDS 256
 
 static struct {
-	uint8_t *stack_page; /* between two that cannot be read */
+	uint8_t *image_page; /* the image ends where it does */
+	uint8_t *stack_page; /* both before one that cannot be read */
 	struct stack *followed, *anew;
 	uint8_t *rules;
 	struct unwind_modules *modules;
@@ -42,13 +43,17 @@ static void *zeroed(size_t size)
 
 static void set_up(void)
 {
-	uint8_t *pages = mmap(NULL, 3 * PAGE, PROT_NONE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* Always there, so that an input does the same wherever it is run. */
+	uint8_t *pages =
+		mmap((void *)0x200000000000, 5 * PAGE, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (pages == MAP_FAILED ||
-	    mprotect(pages + PAGE, PAGE, PROT_READ | PROT_WRITE))
+	    mprotect(pages + PAGE, PAGE, PROT_READ | PROT_WRITE) ||
+	    mprotect(pages + 3 * PAGE, PAGE, PROT_READ | PROT_WRITE))
 		abort();
-	rig.stack_page = pages + PAGE;
+	rig.image_page = pages + PAGE;
+	rig.stack_page = pages + 3 * PAGE;
 	rig.followed = stack_init(zeroed(stack_size()));
 	rig.anew = stack_init(zeroed(stack_size()));
 	rig.rules = zeroed(rules_size(6));
@@ -161,9 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	image_size = (size_t)bytes[1] * 16;
 	if (image_size > size - 4)
 		image_size = size - 4;
-	copy = malloc(image_size); /* its ends are watched */
-	if (!copy)
-		abort();
+	copy = rig.image_page + PAGE - image_size;
 	memcpy(copy, bytes + 4, image_size);
 	image = (struct image) {
 		.bytes = copy,
@@ -203,6 +206,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	};
 	unwind(&image, &regs, &bounds, bytes + 4 + image_size,
 	       size - 4 - image_size);
-	free(copy);
 	return 0;
 }
