@@ -1,5 +1,5 @@
 /*
- * units: parse and print bytes, durations and counts.
+ * units: parse and print bytes, durations, shares, rates and counts.
  *
  * The parser takes plain decimals only and never asks the locale: "1.5 GiB"
  * means the same everywhere, and "nan", "0x10" or "1e3" are not sizes.
@@ -157,6 +157,50 @@ int units_parse_duration(const char *text, uint64_t *ns, struct err *err)
 			       text);
 	*ns = sum;
 	return 0;
+}
+
+int units_parse_share(const char *text, double *share, struct err *err)
+{
+	const char *at = skip_spaces(text);
+	uint64_t whole;
+	double fraction;
+
+	if (parse_decimal(&at, &whole, &fraction)) {
+		at = skip_spaces(at);
+		if (*at == '%' && *skip_spaces(at + 1) == '\0') {
+			*share = ((double)whole + fraction) / 100;
+			return 0;
+		}
+	}
+	return err_set(err, -EINVAL,
+		       "'%s' is not a share; write for example 20%% or 0.5%%",
+		       text);
+}
+
+int units_parse_rate(const char *text, double *per_second, struct err *err)
+{
+	const char *at = skip_spaces(text);
+	const struct unit *unit;
+	uint64_t whole;
+	double fraction;
+
+	if (parse_decimal(&at, &whole, &fraction)) {
+		at = skip_spaces(at);
+		if (*at == '/') {
+			at = skip_spaces(at + 1);
+			unit = parse_unit(&at, time_units + 1,
+					  COUNT_OF(time_units) - 1);
+			if (unit && *skip_spaces(at) == '\0') {
+				*per_second = ((double)whole + fraction) *
+					      (double)NS_PER_SECOND /
+					      (double)unit->scale;
+				return 0;
+			}
+		}
+	}
+	return err_set(err, -EINVAL,
+		       "'%s' is not a rate; write for example 100/s or 90/min",
+		       text);
 }
 
 char *units_format_bytes(char out[UNITS_TEXT_MAX], double bytes)

@@ -16,6 +16,10 @@ struct err;
 int units_parse_bytes(const char *text, uint64_t *bytes, struct err *err);
 /* "250ms", "30s", "5m", "1h", "1.5s"; a bare number means seconds. */
 int units_parse_duration(const char *text, uint64_t *ns, struct err *err);
+/* "20%", "0.5 %" -> 0.2, 0.005; the sign must be there. */
+int units_parse_share(const char *text, double *share, struct err *err);
+/* "100/s", "90 / min", "2/h" -> per second. */
+int units_parse_rate(const char *text, double *per_second, struct err *err);
 
 #define UNITS_TEXT_MAX 32
 

@@ -188,3 +188,33 @@ Test(units, counts_are_grouped_by_thousands)
 	check_count(1234567, "1,234,567");
 	check_count(UINT64_MAX, "18,446,744,073,709,551,615");
 }
+
+Test(units, a_share_is_a_number_of_percent)
+{
+	double share;
+
+	cr_assert_eq(units_parse_share("20%", &share, NULL), 0);
+	cr_assert_float_eq(share, 0.2, 1e-12);
+	cr_assert_eq(units_parse_share(" 0.5 % ", &share, NULL), 0);
+	cr_assert_float_eq(share, 0.005, 1e-12);
+	cr_assert_eq(units_parse_share("0.2", &share, NULL), -EINVAL);
+	cr_assert_eq(units_parse_share("-1%", &share, NULL), -EINVAL);
+	cr_assert_eq(units_parse_share("1%2", &share, NULL), -EINVAL);
+	cr_assert_eq(units_parse_share("%", &share, NULL), -EINVAL);
+	cr_assert_float_eq(share, 0.005, 1e-12);
+}
+
+Test(units, a_rate_is_a_number_per_time)
+{
+	double rate;
+
+	cr_assert_eq(units_parse_rate("100/s", &rate, NULL), 0);
+	cr_assert_float_eq(rate, 100, 1e-9);
+	cr_assert_eq(units_parse_rate("90 / min", &rate, NULL), 0);
+	cr_assert_float_eq(rate, 1.5, 1e-9);
+	cr_assert_eq(units_parse_rate("100", &rate, NULL), -EINVAL);
+	cr_assert_eq(units_parse_rate("100/", &rate, NULL), -EINVAL);
+	cr_assert_eq(units_parse_rate("100/parsec", &rate, NULL), -EINVAL);
+	cr_assert_eq(units_parse_rate("/s", &rate, NULL), -EINVAL);
+	cr_assert_float_eq(rate, 1.5, 1e-9);
+}
