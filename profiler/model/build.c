@@ -28,12 +28,18 @@ static void sum_into(struct estimate *to, const struct fold_sum *from)
 
 static void build_totals(struct model *m, const struct trace_view *v)
 {
+	double highest = 0;
+
 	for (size_t i = 0; i < v->image_count; i++) {
 		const struct fold_result *r = &v->images[i].result;
 
 		sum_into(&m->totals.live, &r->live);
 		sum_into(&m->totals.allocated, &r->allocated);
 		sum_into(&m->totals.peak, &r->peak);
+		if (r->peak.bytes > highest) {
+			highest = r->peak.bytes;
+			m->totals.peak_t = build_seconds(v, r->peak_ns);
+		}
 		sum_into(&m->totals.temporary, &r->temporary);
 		m->totals.records += r->records;
 		m->totals.allocations += r->allocations;
@@ -97,41 +103,6 @@ static int build_head(struct model *m, const struct trace_view *v)
 			       m->version && m->mode
 		       ? 0
 		       : -ENOMEM;
-}
-
-/* Every image has windows of its own width; put them on seconds of one. */
-static int build_windows(struct model *m, const struct trace_view *v)
-{
-	uint32_t count = (uint32_t)m->duration + 1;
-
-	if (count > 3600)
-		count = 3600;
-	m->windows = calloc(count, sizeof(*m->windows));
-	if (!m->windows)
-		return -ENOMEM;
-	m->window_count = count;
-	for (uint32_t w = 0; w < count; w++)
-		m->windows[w].t = m->duration * w / count;
-	for (size_t i = 0; i < v->image_count; i++) {
-		const struct fold_result *r = &v->images[i].result;
-
-		for (size_t k = 0; k < r->window_count; k++) {
-			const struct fold_window *from = &r->windows[k];
-			double t = build_seconds(v, r->first_ns +
-							    k * r->window_ns);
-			double at = m->duration > 0 ? t / m->duration : 0;
-			uint32_t w = at <= 0 ? 0 : (uint32_t)(at * count);
-			struct model_window *to =
-				&m->windows[w < count ? w : count - 1];
-
-			to->allocated_bytes += from->allocated.bytes;
-			to->released_bytes += from->released.bytes;
-			to->allocations += from->allocated.count;
-			to->releases += from->released.count;
-			to->live_bytes += from->live.bytes;
-		}
-	}
-	return 0;
 }
 
 static int build_threads(struct model *m, const struct trace_view *v)
@@ -256,6 +227,19 @@ static void build_cost(struct model *m, const struct trace_view *v)
 	m->cost.recording_bytes = disk_bytes(v);
 }
 
+static int build_sites(struct model *m, const struct trace_view *v,
+		       struct symtab *st)
+{
+	struct build_part *parts;
+	size_t count;
+	int rc = build_stacks(m, v, st, &parts, &count);
+
+	if (rc == 0)
+		rc = build_levels(m, v, parts, count);
+	free(parts);
+	return rc;
+}
+
 static int build_all(struct model *m, const struct trace_view *v,
 		     struct symtab *st)
 {
@@ -270,11 +254,11 @@ static int build_all(struct model *m, const struct trace_view *v,
 	if (rc == 0)
 		rc = build_head(m, v);
 	if (rc == 0)
-		rc = build_stacks(m, v, st);
+		rc = build_windows(m, v);
+	if (rc == 0)
+		rc = build_sites(m, v, st);
 	if (rc == 0)
 		rc = build_ledger(m, v);
-	if (rc == 0)
-		rc = build_windows(m, v);
 	if (rc == 0)
 		rc = build_threads(m, v);
 	if (rc == 0)

@@ -13,13 +13,25 @@ struct err;
 /* Resolve every address of @recording and keep the names in its `symbols`. */
 int model_save_symbols(const char *recording, struct err *err);
 
+/* One process's stack, and the site of the model that it is part of. */
+struct build_part {
+	uint32_t site, image, stack;
+};
+
 /* Parts of a build, one file each.  0 or -ENOMEM. */
-int build_stacks(struct model *m, const struct trace_view *v,
-		 struct symtab *st); /* stacks.c: frames, nodes, sites */
+/* stacks.c: frames, nodes, sites; *@parts, *@count of them, to be freed. */
+int build_stacks(struct model *m, const struct trace_view *v, struct symtab *st,
+		 struct build_part **parts, size_t *count);
+/* levels.c: the windows; then the levels of the sites over them. */
+int build_windows(struct model *m, const struct trace_view *v);
+int build_levels(struct model *m, const struct trace_view *v,
+		 struct build_part *parts, size_t count);
 int build_ledger(struct model *m, const struct trace_view *v);
 int build_processes(struct model *m, const struct trace_view *v);
 
 /* Seconds since the recording began. */
 double build_seconds(const struct trace_view *v, uint64_t monotonic_ns);
+/* The window that holds second @t; the first or last one when none does. */
+uint32_t build_window(const struct model *m, double t);
 
 #endif

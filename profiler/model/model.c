@@ -47,6 +47,10 @@ void model_free(struct model *m)
 	free(m->sites);
 	free(m->ledger);
 	free(m->windows);
+	free(m->levels);
+	for (uint32_t i = 0; i < m->endpoint_count; i++)
+		free((void *)m->endpoints[i].windows);
+	free(m->endpoints);
 	free(m->processes);
 	free(m->threads);
 	free(m->marks);

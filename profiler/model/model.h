@@ -122,9 +122,10 @@ struct model_trend {
 	double peak_t;
 };
 
-struct model_window { /* totals per second of the recording */
-	double t;
-	double live_bytes, allocated_bytes, released_bytes;
+struct model_window {	   /* totals; all windows are equally wide */
+	double t;	   /* where it begins */
+	double live_bytes; /* when it ended */
+	double allocated_bytes, released_bytes;
 	double allocations, releases;
 	double requests; /* completed within the window, all endpoints */
 	double errors;	 /* of them, answered 5xx or cut off */
@@ -210,6 +211,8 @@ struct model {
 	struct model_trend rss_trend, live_trend, thread_trend, fd_trend;
 	struct model_window *windows;
 	uint32_t window_count;
+	double window_seconds;	    /* how wide each is */
+	struct model_level *levels; /* of all sites; sites[] point into it */
 	struct model_endpoint *endpoints; /* most requests first */
 	uint32_t endpoint_count;
 	uint64_t requests; /* completed, all of them */

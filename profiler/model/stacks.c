@@ -29,6 +29,7 @@ struct builder {
 	VEC(struct model_frame) frames;
 	VEC(struct node) nodes;
 	VEC(struct model_site) sites; /* node: index in nodes[] */
+	VEC(struct build_part) parts; /* site: index in nodes[] till the end */
 	struct hash *frame_ids;	      /* content -> frame */
 	struct hash *node_ids;	      /* parent, frame -> node */
 	struct hash *site_ids;	      /* node -> site */
@@ -247,12 +248,26 @@ static void add_site(struct builder *b, uint32_t node,
 	site->mapped += s->mapped + s->heap_grown;
 }
 
+static void add_part(struct builder *b, uint32_t node, size_t image,
+		     size_t stack)
+{
+	struct build_part *part = vec_push(&b->parts);
+
+	if (part)
+		*part = (struct build_part) { node - 1, (uint32_t)image,
+					      (uint32_t)stack };
+	else
+		b->failed = true;
+}
+
 /*
  * Parents come before their children in a whole recording; one that does not
  * is damage, and its child becomes a root under a marker.
  */
-static int add_image(struct builder *b, const struct trace_image *im)
+static int add_image(struct builder *b, const struct trace_view *v,
+		     size_t image)
 {
+	const struct trace_image *im = &v->images[image];
 	uint32_t *ids = calloc((size_t)im->node_count + 1, sizeof(*ids));
 
 	if (!ids)
@@ -273,8 +288,10 @@ static int add_image(struct builder *b, const struct trace_image *im)
 
 		if (!node)
 			node = marker(b, 0, "[unknown]");
-		if (node)
-			add_site(b, node, s);
+		if (!node)
+			break;
+		add_site(b, node, s);
+		add_part(b, node, image, i);
 	}
 	free(ids);
 	return b->failed ? -ENOMEM : 0;
@@ -420,6 +437,23 @@ static int by_node(const void *a, const void *b)
 	return x->node < y->node ? -1 : x->node > y->node;
 }
 
+/* From nodes to the sites there, which are sorted by node. */
+static void number_parts(struct builder *b)
+{
+	struct build_part *part;
+
+	vec_foreach (&b->parts, part) {
+		struct model_site key = {
+			.node = b->nodes.at[part->site].order,
+		};
+		struct model_site *site =
+			bsearch(&key, b->sites.at, b->sites.count, sizeof(key),
+				by_node);
+
+		part->site = (uint32_t)(site - b->sites.at);
+	}
+}
+
 static int finish(struct builder *b)
 {
 	struct model_site *s;
@@ -434,6 +468,7 @@ static int finish(struct builder *b)
 	if (b->sites.count)
 		qsort(b->sites.at, b->sites.count, sizeof(*b->sites.at),
 		      by_node);
+	number_parts(b);
 	b->m->sites = b->sites.at;
 	b->m->site_count = (uint32_t)b->sites.count;
 	b->sites.at = NULL;
@@ -443,7 +478,8 @@ static int finish(struct builder *b)
 	return 0;
 }
 
-int build_stacks(struct model *m, const struct trace_view *v, struct symtab *st)
+int build_stacks(struct model *m, const struct trace_view *v, struct symtab *st,
+		 struct build_part **parts, size_t *count)
 {
 	struct builder b = {
 		.m = m,
@@ -458,7 +494,7 @@ int build_stacks(struct model *m, const struct trace_view *v, struct symtab *st)
 	if (b.frame_ids && b.node_ids && b.site_ids && b.problems)
 		rc = 0;
 	for (size_t i = 0; i < v->image_count && rc == 0; i++)
-		rc = add_image(&b, &v->images[i]);
+		rc = add_image(&b, v, i);
 	if (rc == 0)
 		rc = finish(&b);
 	hash_free(b.frame_ids);
@@ -469,5 +505,7 @@ int build_stacks(struct model *m, const struct trace_view *v, struct symtab *st)
 	vec_free(&b.nodes);
 	vec_free(&b.sites);
 	vec_free(&b.problem_texts);
+	*parts = b.parts.at;
+	*count = b.parts.count;
 	return rc;
 }
