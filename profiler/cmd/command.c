@@ -11,39 +11,7 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/base/units.h"
-
-/* Edits between two short words, for "did you mean"; long ones are far. */
-static unsigned distance(const char *a, const char *b)
-{
-	enum { LONGEST = 24 };
-	unsigned row[LONGEST + 1], diagonal, above;
-	size_t na = strlen(a), nb = strlen(b);
-
-	if (na > LONGEST || nb > LONGEST)
-		return LONGEST;
-	for (size_t j = 0; j <= nb; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 1; i <= na; i++) {
-		diagonal = row[0];
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= nb; j++) {
-			above = row[j];
-			row[j] = diagonal + (a[i - 1] != b[j - 1]);
-			if (above + 1 < row[j])
-				row[j] = above + 1;
-			if (row[j - 1] + 1 < row[j])
-				row[j] = row[j - 1] + 1;
-			diagonal = above;
-		}
-	}
-	return row[nb];
-}
-
-/* A third of the letters may be wrong. */
-static bool resembles(const char *typed, const char *name)
-{
-	return distance(typed, name) <= (strlen(name) + 2) / 3;
-}
+#include "profiler/base/words.h"
 
 const struct command *command_find(const char *name, struct err *err)
 {
@@ -51,7 +19,7 @@ const struct command *command_find(const char *name, struct err *err)
 		if (strcmp((*c)->name, name) == 0)
 			return *c;
 	for (const struct command *const *c = commands; *c; c++) {
-		if ((*c)->hidden || !resembles(name, (*c)->name))
+		if ((*c)->hidden || !words_resemble(name, (*c)->name))
 			continue;
 		err_set(err, -EINVAL,
 			"unknown command '%s'; did you mean '%s'?", name,
@@ -175,7 +143,8 @@ static int unknown_option(const struct command *c, const char *word,
 			  struct err *err)
 {
 	for (const struct opt *o = c->options; o && o->name; o++)
-		if (!strncmp(word, "--", 2) && resembles(word + 2, o->name))
+		if (!strncmp(word, "--", 2) &&
+		    words_resemble(word + 2, o->name))
 			return err_set(err, -EINVAL,
 				       "unknown option '%s'; did you mean "
 				       "'--%s'?",
