@@ -20,9 +20,7 @@ void fork_child(void)
 	*canary = FORK_CANARY;
 	sys_munmap(shim.file, SLAB_FILE_HEADER_SIZE);
 	shim.file = NULL;
-	if (shim.fd >= 0)
-		sys_close(shim.fd);
-	shim.fd = -1;
+	descriptor_forget();
 	slabs_fork_child();
 	thread_fork_child();
 	nodes_fork_child();

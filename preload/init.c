@@ -20,7 +20,6 @@
 
 #define DEFAULT_MAX_BYTES (256ULL << 20)
 #define FIRST_MEAN	  (128u << 10)
-#define FIRST_FD	  200 /* where servers do not expect a neighbour */
 
 static uint8_t filter_closed[2] __attribute__((aligned(64)));
 
@@ -190,33 +189,21 @@ static void fill_header(struct slab_file *f, uint32_t image, bool forked)
 void shim_begin_file(bool forked)
 {
 	struct slab_file *f;
-	struct stat sb;
 	uint32_t image;
-	int fd = open_file(&image), high;
+	int fd = open_file(&image);
 
 	if (fd < 0)
 		return;
-	high = sys_fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD);
-	if (high >= 0) {
-		sys_close(fd);
-		fd = high;
-	}
-	if (sys_fstat(fd, &sb) < 0)
-		goto close_fd;
 	f = map_header(fd);
-	if (!f)
+	if (!f || descriptor_begin(fd) < 0)
 		goto unlink_file;
 	fill_header(f, image, forked);
-	shim.fd = fd;
-	shim.fd_dev = sb.st_dev;
-	shim.fd_ino = sb.st_ino;
 	shim.file = f;
 	shim.window_ticks = shim.allocator_ticks = ticks_now();
 	return;
 
 unlink_file:
 	sys3(SYS_unlink, (long)shim.path, 0, 0);
-close_fd:
 	sys_close(fd);
 }
 

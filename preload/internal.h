@@ -105,8 +105,7 @@ struct shim {
 	const struct unwind_modules *modules; /* release by modules.c */
 
 	/* cold */
-	int fd;
-	uint64_t fd_dev, fd_ino;
+	int fd;		/* of the slab file; see descriptors.c */
 	char path[512]; /* of the slab file, absolute */
 	char dir[448];
 	uint64_t max_bytes;
@@ -209,6 +208,12 @@ static inline bool filter_hit(const void *p)
 	return __atomic_load_n(filter_count_of(f, (uint64_t)p),
 			       __ATOMIC_RELAXED) != 0;
 }
+
+/* descriptors.c: shim.fd */
+int descriptor_begin(int fd); /* keep it, moved out of the way; 0, -1 */
+void descriptor_forget(void); /* close it, if it is ours still */
+bool descriptor_ready(void);  /* perhaps opened again */
+bool descriptor_is_file(int fd);
 
 /* record.c: the slow path */
 bool record_release(void *p); /* true: it is on record */

@@ -25,6 +25,12 @@
 	F(void *, mremap, (void *, size_t, size_t, int, ...))     \
 	F(void *, sbrk, (intptr_t))                               \
 	F(int, dlclose, (void *))                                 \
+	F(int, close, (int))                                      \
+	F(int, dup, (int))                                        \
+	F(int, dup2, (int, int))                                  \
+	F(int, dup3, (int, int, int))                             \
+	F(int, close_range, (unsigned, unsigned, int))            \
+	F(void, closefrom, (int))                                 \
 	F(void *, _Znwm, (size_t))                                \
 	F(void *, _Znam, (size_t))                                \
 	F(void *, _ZnwmRKSt9nothrow_t, (size_t, const void *))    \

@@ -14,39 +14,6 @@
 /* Half-filled slabs of ended threads: slab numbers, one word, tagged. */
 static uint64_t spare[64]; /* slab number + 1; 0 is empty */
 
-static int file_still_ours(void)
-{
-	struct stat sb;
-
-	return shim.fd >= 0 && sys_fstat(shim.fd, &sb) == 0 &&
-	       sb.st_dev == shim.fd_dev && sb.st_ino == shim.fd_ino;
-}
-
-/* The server may have closed "all" descriptors, or reused ours. */
-static bool file_ready(void)
-{
-	struct stat sb;
-	int fd;
-
-	if (likely(file_still_ours()))
-		return true;
-	fd = sys_open(shim.path, O_RDWR | O_CLOEXEC, 0);
-	if (fd < 0)
-		return false;
-	if (sys_fstat(fd, &sb) < 0 || sb.st_ino != shim.fd_ino ||
-	    sb.st_dev != shim.fd_dev) {
-		sys_close(fd);
-		return false;
-	}
-	shim.fd = sys_fcntl(fd, F_DUPFD_CLOEXEC, 200);
-	if (shim.fd < 0) {
-		shim.fd = fd;
-		return true;
-	}
-	sys_close(fd);
-	return true;
-}
-
 /*
  * At the cap: wait for nobody.  With a strandline process at work space comes
  * back and only what happens meanwhile is dropped; without one it ends here.
@@ -97,7 +64,7 @@ struct slab_head *slab_take(enum slab_kind kind, uint64_t seq, int tid,
 	struct slab_head *head;
 	uint64_t n;
 
-	if (!under_cap() || !file_ready())
+	if (!under_cap() || !descriptor_ready())
 		return NULL;
 	n = __atomic_fetch_add(&shim.file->slabs_taken, 1, __ATOMIC_RELAXED);
 	if (sys_fallocate(shim.fd, (long)slab_offset(n), SLAB_SIZE) < 0)
@@ -177,7 +144,7 @@ static bool pen_from_spare(struct thread_state *ts)
 						       __ATOMIC_ACQUIRE,
 						       __ATOMIC_RELAXED))
 			continue;
-		head = file_ready() ? slab_map(n - 1) : NULL;
+		head = descriptor_ready() ? slab_map(n - 1) : NULL;
 		if (!head)
 			return false;
 		__atomic_fetch_add(&shim.file->stats.slab_bytes, SLAB_SIZE,

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -94,6 +95,17 @@ static inline void sys_munmap(void *at, size_t size)
 static inline int sys_madvise(void *at, size_t size, int advice)
 {
 	return (int)sys3(SYS_madvise, (long)at, (long)size, advice);
+}
+
+struct sys_limit { /* as the kernel has it, which libc's need not be */
+	uint64_t soft, hard;
+};
+
+/* Either of @set and @get may be NULL. */
+static inline int sys_limit(int which, const struct sys_limit *set,
+			    struct sys_limit *get)
+{
+	return (int)sys6(SYS_prlimit64, 0, which, (long)set, (long)get, 0, 0);
 }
 
 static inline int sys_getpid(void)

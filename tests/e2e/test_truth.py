@@ -6,6 +6,7 @@ See tests/programs/truth/truth.h for how they state it.
 import os
 import pathlib
 import re
+import resource
 import subprocess
 
 import pytest
@@ -110,23 +111,44 @@ def as_root(what):
     return pytest.param(what, marks=as_root_only)
 
 
-@pytest.mark.parametrize("what", ["descriptors", as_root("root"),
-                                  as_root("rights")])
-def test_exact_is_exact_after_a_daemon_dropped(product, recording, what):
+@pytest.mark.parametrize("drops", [
+    ["descriptors"], ["range"], ["from"], as_root(["root"]),
+    as_root(["rights"]), as_root(["descriptors", "root", "rights"]),
+    as_root(["range", "root", "rights"]),
+    as_root(["root", "rights", "from"])], ids=" ".join)
+def test_exact_is_exact_after_a_daemon_dropped(product, recording, drops):
     truth = truth_of("closes.c")
-    report = run(product, recording, "closes", what)
+    report = run(product, recording, "closes", *drops)
     assert seen(report, truth) == truth
     assert not any(report["losses"].values())
 
 
-@as_root_only
-def test_what_a_daemon_hides_by_dropping_everything_is_said(
-        product, recording):
-    truth = truth_of("closes.c")
-    report = run(product, recording, "closes", "descriptors", "root",
-                 "rights")
-    calls = seen(report, truth)["after"]["calls"]
-    assert calls + report["losses"]["no_slab"] >= 200000
+HABITS = [["close"], ["range"], ["from"], ["dup"], ["dup2"], ["fill"],
+          ["fill", "close", "dup2", "fill", "range", "fill", "from", "dup"]]
+
+
+@pytest.mark.parametrize("soft, hard", [(1024, 20000), (32, 20000),
+                                        (4000, 20000), (1024, 1024)])
+@pytest.mark.parametrize("habits", HABITS, ids=" ".join)
+def test_a_program_does_not_meet_our_descriptor(product, recording, habits,
+                                                soft, hard):
+    if soft == hard and "fill" in habits:
+        pytest.skip("there is no number beyond the limit: it takes one")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, min(hard, most)))
+
+    command = [product.program("truth_descriptors"), *habits]
+    plain = subprocess.run(command, capture_output=True, timeout=120,
+                           preexec_fn=limited, check=True)
+    told = subprocess.run(
+        [*product.under(recording.path, "--mode", "exact"), *command],
+        capture_output=True, timeout=120, preexec_fn=limited, check=True)
+    assert told.stdout == plain.stdout
+    report, truth = recording.json(), truth_of("descriptors.c")
+    assert seen(report, truth) == truth
+    assert not any(report["losses"].values())
 
 
 @pytest.mark.parametrize("allocator", ["libjemalloc.so.2",

@@ -1,6 +1,7 @@
 /*
  * A daemon's habits: between two halves of its work it does what its words
- * say: close every descriptor, change root, drop its rights.
+ * say: close every descriptor (in one of three ways), change root, drop its
+ * rights.
  *
  * TRUTH before calls=1000 bytes=100000 live=0 blocks=0
  * TRUTH after calls=200000 bytes=20000000 live=20000000 blocks=200000
@@ -33,6 +34,12 @@ static bool drop(const char *what)
 	if (strcmp(what, "descriptors") == 0) {
 		for (int fd = 0; fd < 4096; fd++)
 			close(fd);
+		return true;
+	}
+	if (strcmp(what, "range") == 0)
+		return close_range(0, ~0u, 0) == 0;
+	if (strcmp(what, "from") == 0) {
+		closefrom(0);
 		return true;
 	}
 	if (strcmp(what, "root") == 0)
