@@ -14,6 +14,7 @@ set -euo pipefail
 build_packages=(
 	gcc g++ cmake ninja-build pkg-config libc6-dev
 	libelf-dev libdw-dev libiberty-dev libjansson-dev zlib1g-dev
+	libcyaml-dev libyaml-dev
 	liblzma-dev
 )
 

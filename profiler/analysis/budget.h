@@ -1,0 +1,130 @@
+/*
+ * budget: what a project allows its server, and whether it kept to it.
+ *
+ * strandline.yml says what is allowed; each line of it becomes a budget, and
+ * each budget one check or, where its route is a pattern, one for every
+ * endpoint that it takes.  A check passes, is exceeded, or could not be
+ * measured, which is said and never taken for a pass.
+ *
+ * Pure: text and model in, checks out.
+ */
+#ifndef STRANDLINE_ANALYSIS_BUDGET_H
+#define STRANDLINE_ANALYSIS_BUDGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "profiler/analysis/estimate.h"
+#include "profiler/analysis/suppress.h"
+#include "profiler/analysis/verdict.h"
+#include "profiler/base/vec.h"
+
+struct err;
+struct model;
+
+enum budget_what {
+	BUDGET_RSS,
+	BUDGET_GROWTH,
+	BUDGET_IDLE,
+	BUDGET_ALLOC,
+	BUDGET_RETAINED,
+	BUDGET_P50,
+	BUDGET_P95,
+	BUDGET_P99,
+	BUDGET_TTFB_P50,
+	BUDGET_TTFB_P95,
+	BUDGET_ERRORS,
+	BUDGET_THROUGHPUT,
+	BUDGET_THREADS,
+	BUDGET_FDS,
+	BUDGET_KINDS,
+};
+
+enum budget_unit {
+	BUDGET_BYTES,
+	BUDGET_MS,
+	BUDGET_SHARE, /* 0..1 */
+	BUDGET_RATE,  /* per second */
+	BUDGET_COUNT,
+};
+
+enum budget_section {
+	BUDGET_MEMORY,
+	BUDGET_LATENCY,
+	BUDGET_THREAD_SECTION,
+	BUDGET_FD_SECTION,
+	BUDGET_SECTIONS,
+};
+
+struct budget_kind {
+	const char *name; /* "memory.rss_max" */
+	enum budget_section section;
+	enum budget_unit unit;
+	bool by_endpoint;
+	bool at_least;	     /* the limit is a floor */
+	const char *measure; /* "peak RSS" */
+};
+
+extern const struct budget_kind budget_kinds[BUDGET_KINDS];
+
+struct budget {
+	enum budget_what what;
+	char *route;   /* "POST /api/v1/chat", "*"; NULL: the whole */
+	double limit;  /* in the kind's unit */
+	unsigned line; /* of strandline.yml */
+};
+
+struct budgets {
+	VEC(struct budget) list;
+	unsigned fails; /* bit 1 << enum finding_class */
+	bool missing_fails;
+	bool inconclusive_passes;
+	struct suppressions suppressions; /* those that stand in the file */
+	VEC(char *) suppression_files;	  /* names, as they stand */
+};
+
+/* What holds where there is no strandline.yml: every class fails that says
+ * the server itself grows, retention does not. */
+void budgets_init(struct budgets *b);
+void budgets_fini(struct budgets *b);
+
+/*
+ * Read @text, the contents of the file @name, into an initialised @b.
+ * -EINVAL with "NAME:LINE:COLUMN: sentence", -ENOMEM; budgets_fini() in any
+ * case.
+ */
+int budgets_parse(struct budgets *b, const char *name, const char *text,
+		  size_t len, struct err *err);
+
+enum check_state {
+	CHECK_PASS,
+	CHECK_EXCEEDED,
+	CHECK_UNKNOWN, /* could not be measured */
+};
+
+struct check {
+	const struct budget *budget; /* one of the budgets' */
+	char *endpoint; /* "POST /api/v1/chat"; NULL: the whole, or none */
+	enum check_state state;
+	struct figure value; /* NAN where not measured */
+	char *sentence;
+};
+
+struct checks {
+	VEC(struct check) list;
+	size_t exceeded, unknown;
+};
+
+/* Hold @m to @b.  0 or -ENOMEM; checks_free() in any case. */
+int checks_of(struct checks *out, const struct budgets *b,
+	      const struct model *m, struct err *err);
+void checks_free(struct checks *c);
+
+const char *check_state_name(enum check_state state); /* "pass" */
+
+/* @value in @unit, rounded for reading. */
+#define BUDGET_AMOUNT_MAX 32
+char *budget_amount(char out[BUDGET_AMOUNT_MAX], enum budget_unit unit,
+		    double value);
+
+#endif
