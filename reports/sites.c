@@ -45,7 +45,7 @@ uint32_t *sites_ranked(const struct model *m, enum model_kind kind)
 uint32_t sites_blamed(const struct model *m, const struct report_options *opt,
 		      const struct model_site *site)
 {
-	for (uint32_t node = site->node; node != MODEL_NONE;
+	for (uint32_t node = model_blamed(m, site->node); node != MODEL_NONE;
 	     node = m->nodes[node].parent) {
 		uint32_t frame = m->nodes[node].frame;
 

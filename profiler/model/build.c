@@ -8,6 +8,7 @@
 
 #include "profiler/base/err.h"
 #include "profiler/base/vec.h"
+#include "profiler/model/wrappers.h"
 
 double build_seconds(const struct trace_view *v, uint64_t monotonic_ns)
 {
@@ -236,6 +237,8 @@ static int build_sites(struct model *m, const struct trace_view *v,
 
 	if (rc == 0)
 		rc = build_levels(m, v, parts, count);
+	if (rc == 0)
+		rc = wrappers_mark(m);
 	free(parts);
 	return rc;
 }

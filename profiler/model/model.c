@@ -43,6 +43,7 @@ void model_free(struct model *m)
 		return;
 	intern_free(((struct owned_model *)m)->strings);
 	free(m->frames);
+	free(m->frame_roles);
 	free(m->nodes);
 	free(m->sites);
 	free(m->ledger);

@@ -189,6 +189,14 @@ struct model_totals {
 	uint64_t records, allocations, releases, inherited_releases;
 };
 
+enum model_role { /* in asking for memory */
+		  MODEL_ROLE_CALLER,
+		  MODEL_ROLE_WRAPPER, /* does it for its caller, see wrappers.h
+				       */
+		  MODEL_ROLE_ROOT,    /* where a program or a thread begins */
+		  MODEL_ROLE_UNNAMED, /* an address that no symbol covers */
+};
+
 struct model {
 	/* the recording */
 	const char *path, *name, *command, *host, *kernel, *version;
@@ -200,6 +208,7 @@ struct model {
 
 	struct model_frame *frames;
 	uint32_t frame_count;
+	uint8_t *frame_roles; /* enum model_role by frame; NULL: all callers */
 	struct model_node *nodes;
 	uint32_t node_count;
 	struct model_site *sites; /* sorted by node */
@@ -243,6 +252,12 @@ const char *model_string(struct model *m, const char *text);
 /* A level for each of @m's windows, into @out[m->window_count]. */
 void model_levels(const struct model *m, const struct model_site *site,
 		  struct model_level *out);
+
+/*
+ * The node of the frame that wanted what was allocated at @node: wrappers seen
+ * through (model/wrappers.h).  @node itself when there is no other.
+ */
+uint32_t model_blamed(const struct model *m, uint32_t node);
 
 /* What a report weighs stacks by. */
 enum model_kind {
