@@ -20,7 +20,8 @@ struct figure {
 
 /*
  * The interval of a Horvitz-Thompson sum that is not negative.  @variance 0
- * is an exact figure.
+ * is an exact figure; where nothing was sampled that says nothing, and only
+ * what a sample would have weighed could.
  */
 struct figure estimate_interval(double value, double variance);
 
@@ -34,8 +35,8 @@ struct figure estimate_growth(double from, double from_variance, double to,
 /* @f of @count things, each: per request, per second.  @count 0 gives NAN. */
 struct figure estimate_per(struct figure f, double count);
 
-/* @over / @under of independent figures (Fieller's interval where it is
- * bounded; low or high infinite where @under may be 0). */
+/* @over / @under of independent figures: Fieller's interval, for limits that
+ * need not be symmetric; low and high infinite where @under may be 0. */
 struct figure estimate_ratio(struct figure over, struct figure under);
 
 /* How many samples of equal weight would be as sure: value^2 / variance;
