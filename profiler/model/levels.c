@@ -96,28 +96,36 @@ static double *image_ends(const struct model *m, const struct trace_view *v)
 	return ends;
 }
 
+static void add_held(struct model_window *to, const struct fold_window *from)
+{
+	if (!from)
+		return;
+	to->live_bytes += from->live.bytes;
+	to->mapped_bytes += from->mapped;
+}
+
 static void add_totals(struct model *m, const struct trace_view *v,
 		       const struct trace_image *im)
 {
 	const struct fold_result *r = &im->result;
 	double gone = image_gone(m, v, im);
+	const struct fold_window *held = NULL;
 	uint32_t w = 0;
-	double live = 0;
 
 	for (size_t k = 0; k < r->window_count; k++) {
 		const struct fold_window *from = &r->windows[k];
 		uint32_t to = grid_window(m, v, r, k);
 
 		for (; w < to; w++)
-			m->windows[w].live_bytes += live;
-		live = from->live.bytes;
+			add_held(&m->windows[w], held);
+		held = from;
 		m->windows[to].allocated_bytes += from->allocated.bytes;
 		m->windows[to].released_bytes += from->released.bytes;
 		m->windows[to].allocations += from->allocated.count;
 		m->windows[to].releases += from->released.count;
 	}
 	for (; w < m->window_count && m->windows[w].t < gone; w++)
-		m->windows[w].live_bytes += live;
+		add_held(&m->windows[w], held);
 }
 
 int build_windows(struct model *m, const struct trace_view *v)
@@ -146,6 +154,7 @@ static void add_level(struct model_level *to, const struct model_level *l)
 	to->old += l->old;
 	to->count += l->count;
 	to->allocated += l->allocated;
+	to->mapped += l->mapped;
 }
 
 /* Windows of its own that fall into one of the grid are one there. */
@@ -154,6 +163,7 @@ static void join_level(struct model_level *l, const struct fold_level *next,
 {
 	l->end = next->end;
 	l->count = next->count;
+	l->mapped = next->mapped;
 	l->low = first || next->low < l->low ? next->low : l->low;
 	l->old = first || next->old < l->old ? next->old : l->old;
 	l->allocated += next->allocated;
@@ -192,7 +202,7 @@ static bool changed(const struct model_level *l,
 {
 	return l->allocated > 0 || l->end != before->end ||
 	       l->low != before->end || l->old != before->end ||
-	       l->count != before->count;
+	       l->count != before->count || l->mapped != before->mapped;
 }
 
 /* Keep of the sums what model_levels() would not find by itself. */

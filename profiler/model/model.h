@@ -76,6 +76,7 @@ struct model_level {
 	double old;	  /* of `end`: bytes of blocks older than a window */
 	double count;	  /* live blocks when the window ended */
 	double allocated; /* bytes, within the window */
+	double mapped;	  /* bytes mmap'ed when the window ended */
 };
 
 struct model_site {    /* one distinct allocating stack */
@@ -126,6 +127,7 @@ struct model_window {	   /* totals; all windows are equally wide */
 	double t;	   /* where it begins */
 	double live_bytes; /* when it ended */
 	double allocated_bytes, released_bytes;
+	double mapped_bytes; /* mmap'ed when it ended */
 	double allocations, releases;
 	double requests; /* completed within the window, all endpoints */
 	double errors;	 /* of them, answered 5xx or cut off */

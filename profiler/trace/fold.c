@@ -342,7 +342,7 @@ static void unmapped(void *context, uint64_t stack, uint64_t bytes)
 {
 	struct fold *f = context;
 
-	f->stacks.at[stack].mapped -= (double)bytes;
+	fold_touch(f, (uint32_t)stack)->mapped -= (double)bytes;
 	f->core.mapped -= (double)bytes;
 }
 
@@ -365,7 +365,7 @@ static void apply_map(struct fold *f, const struct fold_event *e)
 		return;
 	if (mappings_add(&f->mappings, e->addr, end, stack, unmapped, f) < 0)
 		f->failed = true;
-	f->stacks.at[stack].mapped += (double)(end - e->addr);
+	fold_touch(f, stack)->mapped += (double)(end - e->addr);
 	f->core.mapped += (double)(end - e->addr);
 }
 

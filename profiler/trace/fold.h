@@ -45,6 +45,7 @@ struct fold_level {
 			   * after windows were merged an upper bound of that */
 	double count;	  /* live blocks when the window ended */
 	double allocated; /* bytes, within the window */
+	double mapped;	  /* bytes mmap'ed when the window ended */
 };
 
 struct fold_stack {

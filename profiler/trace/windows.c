@@ -28,6 +28,7 @@ static void put_level(struct fold *f, uint32_t index)
 		.old = s->young < s->live.bytes ? s->live.bytes - s->young : 0,
 		.count = s->live.count,
 		.allocated = s->allocated.bytes - s->window_allocated,
+		.mapped = s->mapped,
 	};
 }
 

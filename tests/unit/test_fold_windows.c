@@ -219,3 +219,22 @@ Test(windows, sums_over_windows_are_the_totals_however_wide)
 	cr_expect_eq(released, f->released.bytes);
 	fold_free(r.fold);
 }
+
+Test(windows, a_level_holds_what_a_stack_had_mapped)
+{
+	struct rig r = rig_new();
+	const struct fold_result *f;
+	struct fold_stack s;
+
+	rig_map(&r, 1, 0x10000, 0x100000, 0);
+	rig_map(&r, 1, 0x10000, 0x200000, SECOND);
+	rig_unmap(&r, 0x10000, 0x100000, 3 * SECOND);
+	f = rig_finish(&r);
+	s = rig_stack(f, 1);
+	fold_levels(f, &s, levels);
+	cr_expect_eq(levels[0].mapped, 0x10000);
+	cr_expect_eq(levels[1].mapped, 0x20000);
+	cr_expect_eq(levels[2].mapped, 0x20000);
+	cr_expect_eq(levels[3].mapped, 0x10000);
+	fold_free(r.fold);
+}
