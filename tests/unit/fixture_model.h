@@ -271,10 +271,10 @@ static inline const struct model *fixture_rag(struct fixture *f, bool backwards)
 		"mapped; its frames have no names",
 	};
 	static struct model_window windows[] = {
-		{ 0, 60 * MIB, 200 * MIB, 140 * MIB, 30000, 12000, 40, 0 },
-		{ 30, 160 * MIB, 2200 * MIB, 2040 * MIB, 330000, 212000, 400,
+		{ 0, 60 * MIB, 200 * MIB, 140 * MIB, 0, 30000, 12000, 40, 0 },
+		{ 30, 160 * MIB, 2200 * MIB, 2040 * MIB, 0, 330000, 212000, 400,
 		  2 },
-		{ 60, 209.802 * MIB, 4452.51 * MIB, 4242.7 * MIB, 645353,
+		{ 60, 209.802 * MIB, 4452.51 * MIB, 4242.7 * MIB, 0, 645353,
 		  430013, 500, 0 },
 	};
 	struct model *m = &f->model;
