@@ -42,8 +42,9 @@ MODES = {"exact": ["--mode", "exact"],
 CLASSES = ["clean", "leak", "growth", "retention", "mappings", "threads",
            "fds", "inconclusive"]
 LARGE = 256  # bytes per request: from here on, half the time must do
-SHORT = ["lru_fill", "sawtooth", "leak_small", "leak_buffer",
-         "cache_unbounded"]
+SHORT = ["lru_fill", "sawtooth", "session_ttl", "table_doubling", "warm_up",
+         "leak_small", "cache_unbounded", "strdup_kept", "mmap_kept",
+         "fd_kept"]
 
 
 @dataclasses.dataclass
