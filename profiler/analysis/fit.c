@@ -1,0 +1,231 @@
+/*
+ * fit: see fit.h.
+ */
+#include "profiler/analysis/fit.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define TERMS 4
+
+/* A regression; the slope's column is the last, and so comes out alone. */
+struct table {
+	size_t rows, terms;
+	double column[TERMS][SERIES_MAX], y[SERIES_MAX];
+};
+
+/* Prais and Winsten's: no row is lost, but the first where phi is 1. */
+static void whiten(double *column, size_t rows, double phi)
+{
+	for (size_t i = rows - 1; i > 0; i--)
+		column[i] -= phi * column[i - 1];
+	column[0] *= sqrt(1 - phi * phi);
+}
+
+static double dot(const double *a, const double *b, size_t count)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += a[i] * b[i];
+	return sum;
+}
+
+/* Takes what @q, of square @square, explains out of @column. */
+static double project(double *column, const double *q, double square,
+		      size_t count)
+{
+	double share = square > 0 ? dot(column, q, count) / square : 0;
+
+	for (size_t i = 0; i < count; i++)
+		column[i] -= share * q[i];
+	return share;
+}
+
+/*
+ * Least squares by modified Gram-Schmidt.  A column that those before it make
+ * up counts for nothing.
+ */
+static void solve(struct table *t, double phi, double searched, double floor,
+		  struct fit *fit)
+{
+	double squares[TERMS], rows = (double)t->rows - (phi == 1);
+	double before = 0, rank = 0, left;
+	size_t last = t->terms - 1;
+
+	whiten(t->y, t->rows, phi);
+	for (size_t k = 0; k < t->terms; k++) {
+		double whole;
+
+		whiten(t->column[k], t->rows, phi);
+		whole = dot(t->column[k], t->column[k], t->rows);
+		for (size_t j = 0; j < k; j++)
+			before = project(t->column[k], t->column[j], squares[j],
+					 t->rows);
+		squares[k] = dot(t->column[k], t->column[k], t->rows);
+		if (squares[k] <= 1e-9 * whole)
+			squares[k] = 0;
+		rank += squares[k] > 0;
+	}
+	for (size_t k = 0; k < t->terms; k++) {
+		fit->extra = fit->slope;
+		fit->slope = project(t->y, t->column[k], squares[k], t->rows);
+	}
+	fit->extra -= before * fit->slope;
+	left = fmax(dot(t->y, t->y, t->rows), rows * floor * floor);
+	fit->score = rows * log(left / rows) + (rank + searched) * log(rows);
+	fit->deviation = sqrt(left / fmax(rows - rank - searched, 1));
+	fit->error = squares[last] > 0 ? fit->deviation / sqrt(squares[last])
+				       : INFINITY;
+}
+
+static double part(const struct fit *f, enum fit_shape shape, double x)
+{
+	switch (shape) {
+	case FIT_STEP:
+		return x < f->where ? -1 : 0;
+	case FIT_BEND:
+		return x < f->where ? x - f->where : 0;
+	case FIT_LOG:
+		return log1p(x / f->where);
+	case FIT_DECAY:
+		return -expm1(-x / f->where);
+	default:
+		return 0;
+	}
+}
+
+static void add_column(struct table *t, const struct series *s,
+		       const struct fit *f, enum fit_shape shape)
+{
+	for (size_t i = 0; i < s->count; i++)
+		t->column[t->terms][i] = part(f, shape, s->x[i]);
+	t->terms++;
+}
+
+/* @residuals: NULL, or what is left of y. */
+static void fit_one(struct fit *fit, const struct series *s, double phi,
+		    double floor, double *residuals)
+{
+	struct table t = { .rows = s->count, .terms = 1 };
+
+	for (size_t i = 0; i < s->count; i++)
+		t.column[0][i] = 1;
+	memcpy(t.y, s->y, s->count * sizeof(t.y[0]));
+	if (fit->shape == FIT_BREAK) {
+		add_column(&t, s, fit, FIT_STEP);
+		add_column(&t, s, fit, FIT_BEND);
+	} else if (fit->shape != FIT_LINE) {
+		add_column(&t, s, fit, fit->shape);
+	}
+	memcpy(t.column[t.terms++], s->x, s->count * sizeof(s->x[0]));
+	solve(&t, phi, fit->shape == FIT_LINE ? 0 : 1, floor, fit);
+	if (residuals)
+		memcpy(residuals, t.y, s->count * sizeof(t.y[0]));
+}
+
+#define TAIL_MIN  4  /* points on either side of a jump or bend */
+#define POSITIONS 24 /* at most, of jumps and bends */
+
+static void try(struct fits *out, const struct series *s, double phi,
+		double floor, struct fit fit)
+{
+	struct fit *f = &out->at[out->count];
+
+	*f = fit;
+	fit_one(f, s, phi, floor, NULL);
+	if (f->score < out->at[out->best].score)
+		out->best = out->count;
+	out->count++;
+}
+
+void fit_shapes(struct fits *out, const struct series *s, double phi,
+		double floor)
+{
+	static const double logs[] = { 0.0003, 0.001, 0.003, 0.01,
+				       0.03,   0.1,   0.3 };
+	static const double decays[] = { 0.01, 0.02, 0.04, 0.08, 0.15, 0.3 };
+	size_t room = s->count > 2 * TAIL_MIN ? s->count - 2 * TAIL_MIN : 0;
+	size_t step = 1 + room / POSITIONS;
+
+	out->count = out->best = 0;
+	try(out, s, phi, floor, (struct fit) { .shape = FIT_LINE });
+	for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++)
+		try(out, s, phi, floor,
+		    (struct fit) { .shape = FIT_LOG, .where = logs[i] });
+	for (size_t i = 0; i < sizeof(decays) / sizeof(decays[0]); i++)
+		try(out, s, phi, floor,
+		    (struct fit) { .shape = FIT_DECAY, .where = decays[i] });
+	for (size_t i = TAIL_MIN; i + TAIL_MIN <= s->count; i += step) {
+		for (enum fit_shape shape = FIT_STEP; shape <= FIT_BREAK;
+		     shape++)
+			try(out, s, phi, floor,
+			    (struct fit) { .shape = shape,
+					   .where = s->x[i],
+					   .index = i });
+	}
+}
+
+/* What is left of @s around one line, or around two where that is better. */
+static double lines_residuals(const struct series *s, double *out)
+{
+	struct fit best = { .shape = FIT_LINE };
+	double lines = 1, other[SERIES_MAX];
+
+	fit_one(&best, s, 0, 0, out);
+	for (size_t i = 2 * TAIL_MIN; i + 2 * TAIL_MIN <= s->count; i++) {
+		struct fit fit = { .shape = FIT_BREAK, .where = s->x[i] };
+
+		fit_one(&fit, s, 0, 0, other);
+		if (fit.score < best.score) {
+			best = fit;
+			lines = 2;
+			memcpy(out, other, s->count * sizeof(out[0]));
+		}
+	}
+	return lines;
+}
+
+double fit_autocorrelation(const struct series *s, double *high)
+{
+	double r[SERIES_MAX], n = (double)s->count, phi = 0, squares, each;
+
+	each = n / lines_residuals(s, r);
+	squares = dot(r, r, s->count);
+	if (squares > 0)
+		phi = dot(r, r + 1, s->count - 1) / squares;
+	/* Around a line it comes out too low by (2 + 4 phi) / n. */
+	phi = (phi + 2 / each) / (1 - 4 / each);
+	phi = phi < 0 ? 0 : phi > 1 ? 1 : phi;
+	*high = fmin(1, phi + 1.645 * sqrt((1 - phi * phi) / n));
+	return phi;
+}
+
+double fit_slope_error(const struct series *s, const double *residuals,
+		       double phi, double floor)
+{
+	double n = (double)s->count, middle = 0, squares = 0, noise = 0;
+	double behind = 0, sum = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		middle += s->x[i] / n;
+	for (size_t i = 0; i < s->count; i++)
+		squares += (s->x[i] - middle) * (s->x[i] - middle);
+	for (size_t i = 1; i < s->count; i++) {
+		double e = residuals[i] - phi * residuals[i - 1];
+
+		noise += e * e / (n - 3);
+	}
+	noise = fmax(noise, floor * floor);
+	/* Each innovation moves all that follow, by phi less each time. */
+	for (size_t i = s->count; i-- > (phi == 1);) {
+		double own = behind =
+			(s->x[i] - middle) / squares + phi * behind;
+
+		if (i == 0)
+			own /= sqrt(1 - phi * phi);
+		sum += own * own;
+	}
+	return sqrt(noise * sum);
+}
