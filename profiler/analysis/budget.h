@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "profiler/analysis/amount.h"
 #include "profiler/analysis/estimate.h"
 #include "profiler/analysis/suppress.h"
 #include "profiler/analysis/verdict.h"
@@ -40,14 +41,6 @@ enum budget_what {
 	BUDGET_KINDS,
 };
 
-enum budget_unit {
-	BUDGET_BYTES,
-	BUDGET_MS,
-	BUDGET_SHARE, /* 0..1 */
-	BUDGET_RATE,  /* per second */
-	BUDGET_COUNT,
-};
-
 enum budget_section {
 	BUDGET_MEMORY,
 	BUDGET_LATENCY,
@@ -59,7 +52,7 @@ enum budget_section {
 struct budget_kind {
 	const char *name; /* "memory.rss_max" */
 	enum budget_section section;
-	enum budget_unit unit;
+	enum amount_unit unit;
 	bool by_endpoint;
 	bool at_least;	     /* the limit is a floor */
 	const char *measure; /* "peak RSS" */
@@ -121,10 +114,5 @@ int checks_of(struct checks *out, const struct budgets *b,
 void checks_free(struct checks *c);
 
 const char *check_state_name(enum check_state state); /* "pass" */
-
-/* @value in @unit, rounded for reading. */
-#define BUDGET_AMOUNT_MAX 32
-char *budget_amount(char out[BUDGET_AMOUNT_MAX], enum budget_unit unit,
-		    double value);
 
 #endif

@@ -21,30 +21,30 @@
 const struct budget_kind budget_kinds[BUDGET_KINDS] = {
 #define M BUDGET_MEMORY
 #define L BUDGET_LATENCY
-	[BUDGET_RSS] = { "memory.rss_max", M, BUDGET_BYTES, false, false,
+	[BUDGET_RSS] = { "memory.rss_max", M, AMOUNT_BYTES, false, false,
 			 "peak RSS" },
-	[BUDGET_GROWTH] = { "memory.growth_per_request_max", M, BUDGET_BYTES,
+	[BUDGET_GROWTH] = { "memory.growth_per_request_max", M, AMOUNT_BYTES,
 			    false, false, "growth of RSS per request" },
-	[BUDGET_IDLE] = { "memory.retained_after_idle_max", M, BUDGET_BYTES,
+	[BUDGET_IDLE] = { "memory.retained_after_idle_max", M, AMOUNT_BYTES,
 			  false, false, "RSS kept after the load" },
-	[BUDGET_ALLOC] = { "memory.alloc_max", M, BUDGET_BYTES, true, false,
+	[BUDGET_ALLOC] = { "memory.alloc_max", M, AMOUNT_BYTES, true, false,
 			   "bytes allocated per request" },
-	[BUDGET_RETAINED] = { "memory.retained_max", M, BUDGET_BYTES, true,
+	[BUDGET_RETAINED] = { "memory.retained_max", M, AMOUNT_BYTES, true,
 			      false, "bytes retained per request" },
-	[BUDGET_P50] = { "latency.p50_max", L, BUDGET_MS, true, false, "p50" },
-	[BUDGET_P95] = { "latency.p95_max", L, BUDGET_MS, true, false, "p95" },
-	[BUDGET_P99] = { "latency.p99_max", L, BUDGET_MS, true, false, "p99" },
-	[BUDGET_TTFB_P50] = { "latency.ttfb_p50_max", L, BUDGET_MS, true,
+	[BUDGET_P50] = { "latency.p50_max", L, AMOUNT_MS, true, false, "p50" },
+	[BUDGET_P95] = { "latency.p95_max", L, AMOUNT_MS, true, false, "p95" },
+	[BUDGET_P99] = { "latency.p99_max", L, AMOUNT_MS, true, false, "p99" },
+	[BUDGET_TTFB_P50] = { "latency.ttfb_p50_max", L, AMOUNT_MS, true,
 			      false, "p50 of the time to first byte" },
-	[BUDGET_TTFB_P95] = { "latency.ttfb_p95_max", L, BUDGET_MS, true,
+	[BUDGET_TTFB_P95] = { "latency.ttfb_p95_max", L, AMOUNT_MS, true,
 			      false, "p95 of the time to first byte" },
-	[BUDGET_ERRORS] = { "latency.error_rate_max", L, BUDGET_SHARE, true,
+	[BUDGET_ERRORS] = { "latency.error_rate_max", L, AMOUNT_SHARE, true,
 			    false, "error rate" },
-	[BUDGET_THROUGHPUT] = { "latency.throughput_min", L, BUDGET_RATE, true,
+	[BUDGET_THROUGHPUT] = { "latency.throughput_min", L, AMOUNT_RATE, true,
 				true, "throughput" },
 	[BUDGET_THREADS] = { "threads.max", BUDGET_THREAD_SECTION,
-			     BUDGET_COUNT, false, false, "most threads" },
-	[BUDGET_FDS] = { "fds.max", BUDGET_FD_SECTION, BUDGET_COUNT, false,
+			     AMOUNT_COUNT, false, false, "most threads" },
+	[BUDGET_FDS] = { "fds.max", BUDGET_FD_SECTION, AMOUNT_COUNT, false,
 			 false, "most descriptors" },
 #undef M
 #undef L
@@ -220,18 +220,18 @@ static int parse_count(const char *text, double *n, struct err *err)
 	return 0;
 }
 
-static int parse_limit(enum budget_unit unit, const char *text, double *limit,
+static int parse_limit(enum amount_unit unit, const char *text, double *limit,
 		       struct err *err)
 {
 	uint64_t whole = 0;
 	int rc;
 
 	switch (unit) {
-	case BUDGET_BYTES:
+	case AMOUNT_BYTES:
 		rc = units_parse_bytes(text, &whole, err);
 		*limit = (double)whole;
 		return rc;
-	case BUDGET_MS:
+	case AMOUNT_MS:
 		/* A bare 250 would be seconds, and is meant as ms. */
 		if (!strpbrk(text, "numshd"))
 			return err_set(err, -EINVAL,
@@ -241,11 +241,11 @@ static int parse_limit(enum budget_unit unit, const char *text, double *limit,
 		rc = units_parse_duration(text, &whole, err);
 		*limit = (double)whole / 1e6;
 		return rc;
-	case BUDGET_SHARE:
+	case AMOUNT_SHARE:
 		return units_parse_share(text, limit, err);
-	case BUDGET_RATE:
+	case AMOUNT_RATE:
 		return units_parse_rate(text, limit, err);
-	case BUDGET_COUNT:
+	case AMOUNT_COUNT:
 		break;
 	}
 	return parse_count(text, limit, err);

@@ -1,0 +1,24 @@
+/*
+ * traffic: when requests came, read off a model's windows.  Pure.
+ */
+#ifndef STRANDLINE_ANALYSIS_TRAFFIC_H
+#define STRANDLINE_ANALYSIS_TRAFFIC_H
+
+#include <stdbool.h>
+
+struct model;
+struct model_endpoint;
+
+/* Requests completed by @t; within a window they came evenly. */
+double traffic_until(const struct model *m, double t);
+
+struct traffic_span {
+	double first, last; /* from the first window with requests to the end
+			     * of the last one; last > first */
+};
+
+/* Of @e's requests, or of all where it is NULL; false where there are none. */
+bool traffic_span(const struct model *m, const struct model_endpoint *e,
+		  struct traffic_span *span);
+
+#endif
