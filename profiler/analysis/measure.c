@@ -1,0 +1,390 @@
+/*
+ * measure: see measure.h.
+ */
+#include "profiler/analysis/measure.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/analysis/fingerprint.h"
+#include "profiler/analysis/program.h"
+#include "profiler/analysis/traffic.h"
+#include "profiler/base/err.h"
+#include "profiler/base/hash.h"
+#include "profiler/model/model.h"
+
+#define MIB	  1048576.0
+#define KEY_BASIS 0xcbf29ce484222325ULL
+
+/* clang-format off */
+#define SERVER METRIC_OF_SERVER
+#define ENDPOINT METRIC_OF_ENDPOINT
+#define SITE METRIC_OF_SITE
+const struct metric_kind metric_kinds[METRIC_KINDS] = {
+	/* name, text, scope, unit, flows, more is better, gates, matters */
+	[METRIC_RSS_PEAK] = { "rss_peak", "peak RSS",
+		SERVER, AMOUNT_BYTES, false, false, true, MIB },
+	[METRIC_RSS_END] = { "rss_end", "RSS at the end",
+		SERVER, AMOUNT_BYTES, false, false, false, MIB },
+	[METRIC_LIVE_PEAK] = { "live_peak", "peak live heap",
+		SERVER, AMOUNT_BYTES, false, false, true, MIB },
+	[METRIC_LIVE_END] = { "live_end", "live heap at the end",
+		SERVER, AMOUNT_BYTES, false, false, false, MIB },
+	[METRIC_BEYOND_LIVE] = { "beyond_live", "RSS beyond the live heap",
+		SERVER, AMOUNT_BYTES, false, false, false, MIB },
+	[METRIC_ALLOCATED] = { "allocated", "bytes allocated",
+		SERVER, AMOUNT_BYTES, true, false, true, 64 },
+	[METRIC_ALLOCATIONS] = { "allocations", "allocations",
+		SERVER, AMOUNT_COUNT, true, false, false, 1 },
+	[METRIC_CPU] = { "cpu", "CPU time",
+		SERVER, AMOUNT_MS, true, false, false, 0.01 },
+	[METRIC_THREADS] = { "threads", "most threads",
+		SERVER, AMOUNT_COUNT, false, false, true, 2 },
+	[METRIC_FDS] = { "fds", "most descriptors",
+		SERVER, AMOUNT_COUNT, false, false, true, 4 },
+	[METRIC_P50] = { "p50", "p50",
+		ENDPOINT, AMOUNT_MS, false, false, true, 1 },
+	[METRIC_P95] = { "p95", "p95",
+		ENDPOINT, AMOUNT_MS, false, false, true, 1 },
+	[METRIC_P99] = { "p99", "p99",
+		ENDPOINT, AMOUNT_MS, false, false, false, 1 },
+	[METRIC_TTFB_P50] = { "ttfb_p50", "p50 to first byte",
+		ENDPOINT, AMOUNT_MS, false, false, true, 1 },
+	[METRIC_TTFB_P95] = { "ttfb_p95", "p95 to first byte",
+		ENDPOINT, AMOUNT_MS, false, false, true, 1 },
+	[METRIC_ERRORS] = { "error_rate", "error rate",
+		ENDPOINT, AMOUNT_SHARE, false, false, true, 0.005 },
+	[METRIC_THROUGHPUT] = { "throughput", "throughput",
+		ENDPOINT, AMOUNT_RATE, false, true, false, 1 },
+	[METRIC_REQUEST_ALLOCATED] = { "request_allocated",
+		"bytes allocated per request",
+		ENDPOINT, AMOUNT_BYTES, false, false, true, 64 },
+	[METRIC_REQUEST_RETAINED] = { "request_retained",
+		"bytes retained per request",
+		ENDPOINT, AMOUNT_BYTES, false, false, true, 16 },
+	[METRIC_SITE_ALLOCATED] = { "site_allocated", "bytes allocated",
+		SITE, AMOUNT_BYTES, true, false, false, 16 },
+	[METRIC_SITE_LIVE] = { "site_live", "live heap at the end",
+		SITE, AMOUNT_BYTES, false, false, false, 4096 },
+};
+#undef SERVER
+#undef ENDPOINT
+#undef SITE
+/* clang-format on */
+
+static int put(struct measure *out, enum metric_what what, uint32_t subject,
+	       double value, double variance)
+{
+	struct metric *metric;
+
+	if (!isfinite(value) || !isfinite(variance))
+		return 0; /* not known */
+	metric = vec_push(&out->metrics);
+	if (!metric)
+		return -ENOMEM;
+	*metric = (struct metric) { what, subject, value, fmax(variance, 0) };
+	return 0;
+}
+
+static int subject_new(struct measure *out, uint64_t key, const char *name)
+{
+	struct subject *s = vec_push(&out->subjects);
+
+	if (!s)
+		return -ENOMEM;
+	s->key = key;
+	s->name = strdup(name);
+	return s->name ? (int)out->subjects.count - 1 : -ENOMEM;
+}
+
+static double last_live(const struct model *m)
+{
+	return m->live_trend.final;
+}
+
+/* A level that stands still but for noise: it could have been one more. */
+static double trend_variance(const struct model_trend *t)
+{
+	double sd = 1.4826 * t->volatility;
+
+	return isfinite(sd) ? sd * sd : 0;
+}
+
+/* CPU of the main process between its first and last reading, ms. */
+static double cpu_ms(const struct model *m)
+{
+	uint64_t first = UINT64_MAX, last = 0;
+	int32_t pid;
+
+	if (m->main_process >= m->process_count)
+		return NAN;
+	pid = m->processes[m->main_process].pid;
+	for (uint32_t i = 0; i < m->ledger_count; i++) {
+		const struct model_ledger_point *p = &m->ledger[i];
+
+		if (p->pid != pid || p->cpu_user_ns == UINT64_MAX ||
+		    p->cpu_system_ns == UINT64_MAX)
+			continue;
+		last = p->cpu_user_ns + p->cpu_system_ns;
+		if (first == UINT64_MAX)
+			first = last;
+	}
+	return first == UINT64_MAX || last <= first
+		       ? NAN
+		       : (double)(last - first) / 1e6;
+}
+
+static double known(double value)
+{
+	return value > 0 ? value : NAN;
+}
+
+static int put_server(struct measure *out, const struct model *m)
+{
+	const struct model_trend *rss = &m->rss_trend;
+	double live = last_live(m), noise = trend_variance(rss);
+	const struct {
+		enum metric_what what;
+		double value, variance;
+	} all[] = {
+		{ METRIC_RSS_PEAK, known(rss->peak), noise },
+		{ METRIC_RSS_END, known(rss->final), noise },
+		{ METRIC_LIVE_PEAK, known(m->totals.peak.bytes),
+		  m->totals.peak.bytes_variance },
+		{ METRIC_LIVE_END, known(live),
+		  trend_variance(&m->live_trend) },
+		{ METRIC_BEYOND_LIVE, live > 0 ? known(rss->final - live) : NAN,
+		  noise },
+		{ METRIC_ALLOCATED, known(m->totals.allocated.bytes),
+		  m->totals.allocated.bytes_variance },
+		{ METRIC_ALLOCATIONS, known(m->totals.allocated.count),
+		  m->totals.allocated.count_variance },
+		{ METRIC_CPU, cpu_ms(m), 0 },
+		{ METRIC_THREADS, known(m->thread_trend.peak), 0 },
+		{ METRIC_FDS, known(m->fd_trend.peak), 0 },
+	};
+	int rc = subject_new(out, KEY_BASIS, "");
+
+	for (size_t i = 0; rc >= 0 && i < sizeof(all) / sizeof(all[0]); i++)
+		rc = put(out, all[i].what, 0, all[i].value, all[i].variance);
+	return rc < 0 ? rc : 0;
+}
+
+/*
+ * The variance of the quantile at @q is q (1 - q) / n over the square of the
+ * density there, which the distance between two quantiles around it gives:
+ * @span milliseconds hold the share @mass of the requests.
+ */
+static double quantile_variance(double q, uint64_t n, double span, double mass)
+{
+	double density = mass / span;
+
+	if (n == 0 || isnan(span))
+		return NAN;
+	return span > 0 ? q * (1 - q) / ((double)n * density * density) : 0;
+}
+
+static int put_latencies(struct measure *out, const struct model_endpoint *e,
+			 uint32_t s)
+{
+	double wide = e->p99_ms - e->p50_ms, half = e->p95_ms - e->p50_ms;
+	double first = e->ttfb_p95_ms - e->ttfb_p50_ms;
+	int rc = 0;
+
+	/* As in budgets: fewer requests than these have no such quantile. */
+	if (e->count >= 2) {
+		rc = put(out, METRIC_P50, s, e->p50_ms,
+			 quantile_variance(0.5, e->count, half, 0.45));
+		if (rc == 0)
+			rc = put(out, METRIC_TTFB_P50, s, e->ttfb_p50_ms,
+				 quantile_variance(0.5, e->count, first, 0.45));
+	}
+	if (rc == 0 && e->count >= 20) {
+		rc = put(out, METRIC_P95, s, e->p95_ms,
+			 quantile_variance(0.95, e->count, wide, 0.49));
+		if (rc == 0)
+			rc = put(out, METRIC_TTFB_P95, s, e->ttfb_p95_ms,
+				 quantile_variance(0.95, e->count, first,
+						   0.45));
+	}
+	if (rc == 0 && e->count >= 100)
+		rc = put(out, METRIC_P99, s, e->p99_ms,
+			 quantile_variance(0.99, e->count,
+					   e->p99_ms - e->p95_ms, 0.04));
+	return rc;
+}
+
+static int put_endpoint(struct measure *out, const struct model *m,
+			const struct model_endpoint *e)
+{
+	double n = (double)e->count, p = n > 0 ? (double)e->errors / n : NAN;
+	uint64_t key = KEY_BASIS;
+	struct traffic_span span;
+	char *name;
+	int s, rc;
+
+	if (asprintf(&name, "%s %s", e->method, e->route) < 0)
+		return -ENOMEM;
+	for (const char *at = name; *at; at++)
+		key = hash_mix(key ^ (unsigned char)*at);
+	s = subject_new(out, key, name);
+	free(name);
+	if (s < 0)
+		return s;
+	rc = put_latencies(out, e, (uint32_t)s);
+	if (rc == 0)
+		rc = put(out, METRIC_ERRORS, (uint32_t)s, p, p * (1 - p) / n);
+	if (rc == 0 && traffic_span(m, e, &span))
+		rc = put(out, METRIC_THROUGHPUT, (uint32_t)s,
+			 n / (span.last - span.first), 0);
+	if (rc == 0)
+		rc = put(out, METRIC_REQUEST_ALLOCATED, (uint32_t)s,
+			 e->alloc_bytes_per_request, 0);
+	if (rc == 0)
+		rc = put(out, METRIC_REQUEST_RETAINED, (uint32_t)s,
+			 e->retained_bytes_per_request, 0);
+	return rc;
+}
+
+/* Sites of one fingerprint, summed. */
+struct site_sum {
+	uint64_t key;
+	uint32_t node;
+	struct estimate live, allocated;
+};
+
+typedef VEC(struct site_sum) site_sums;
+
+static void add_estimate(struct estimate *to, const struct estimate *from)
+{
+	to->bytes += from->bytes;
+	to->bytes_variance += from->bytes_variance;
+}
+
+static int sum_sites(site_sums *sums, const struct model *m,
+		     const uint64_t *prints)
+{
+	struct hash *index = hash_new();
+	int rc = index ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; rc == 0 && i < m->site_count; i++) {
+		const struct model_site *site = &m->sites[i];
+		uint32_t node = model_blamed(m, site->node);
+		uint64_t key = prints[node], *at = hash_find(index, key);
+		struct site_sum *sum;
+
+		if (at) {
+			sum = &sums->at[*at];
+		} else {
+			sum = vec_push(sums);
+			rc = sum ? hash_set(index, key, sums->count - 1)
+				 : -ENOMEM;
+			if (rc < 0)
+				break;
+			sum->key = key;
+			sum->node = node;
+		}
+		add_estimate(&sum->live, &site->live);
+		add_estimate(&sum->allocated, &site->allocated);
+	}
+	hash_free(index);
+	return rc;
+}
+
+static int put_site(struct measure *out, const struct model *m,
+		    const struct site_sum *sum)
+{
+	const struct model_frame *f = &m->frames[m->nodes[sum->node].frame];
+	int s = subject_new(out, sum->key, f->function);
+	struct subject *subject;
+	int rc;
+
+	if (s < 0)
+		return s;
+	subject = &out->subjects.at[s];
+	subject->line = f->line;
+	subject->module = strdup(f->module);
+	if (f->file)
+		subject->file = strdup(f->file);
+	if (!subject->module || (f->file && !subject->file))
+		return -ENOMEM;
+	rc = put(out, METRIC_SITE_ALLOCATED, (uint32_t)s, sum->allocated.bytes,
+		 sum->allocated.bytes_variance);
+	if (rc == 0)
+		rc = put(out, METRIC_SITE_LIVE, (uint32_t)s, sum->live.bytes,
+			 sum->live.bytes_variance);
+	return rc;
+}
+
+static int put_sites(struct measure *out, const struct model *m)
+{
+	uint64_t *prints = fingerprints_of(m);
+	site_sums sums = VEC_INIT;
+	int rc = prints ? sum_sites(&sums, m, prints) : -ENOMEM;
+
+	for (size_t i = 0; rc == 0 && i < sums.count; i++)
+		rc = put_site(out, m, &sums.at[i]);
+	vec_free(&sums);
+	free(prints);
+	return rc;
+}
+
+static int put_head(struct measure *out, const struct model *m)
+{
+	const char *allocator =
+		m->main_process < m->process_count
+			? m->processes[m->main_process].allocator
+			: NULL;
+
+	out->path = strdup(m->path);
+	out->program = program_of(m);
+	out->allocator = strdup(allocator ? allocator : "");
+	out->start_unix_ns = m->start_unix_ns;
+	out->requests = (double)m->requests;
+	out->seconds = m->duration;
+	out->sample_bytes = m->mean_bytes;
+	out->torn = m->torn;
+	return out->path && out->program && out->allocator ? 0 : -ENOMEM;
+}
+
+int measure_of(struct measure **out, const struct model *m, struct err *err)
+{
+	struct measure *made = calloc(1, sizeof(*made));
+	int rc = made ? put_head(made, m) : -ENOMEM;
+
+	if (rc == 0)
+		rc = put_server(made, m);
+	for (uint32_t i = 0; rc == 0 && i < m->endpoint_count; i++)
+		rc = put_endpoint(made, m, &m->endpoints[i]);
+	if (rc == 0)
+		rc = put_sites(made, m);
+	*out = made;
+	if (rc < 0) {
+		measure_free(made);
+		*out = NULL;
+		return err_set(err, rc, "out of memory");
+	}
+	return 0;
+}
+
+void measure_free(struct measure *m)
+{
+	struct subject *s;
+
+	if (!m)
+		return;
+	vec_foreach (&m->subjects, s) {
+		free(s->name);
+		free(s->file);
+		free(s->module);
+	}
+	vec_free(&m->subjects);
+	vec_free(&m->metrics);
+	free(m->path);
+	free(m->program);
+	free(m->allocator);
+	free(m);
+}
