@@ -75,6 +75,7 @@ static void solve(struct table *t, double phi, double searched, double floor,
 	fit->extra -= before * fit->slope;
 	left = fmax(dot(t->y, t->y, t->rows), rows * floor * floor);
 	fit->score = rows * log(left / rows) + (rank + searched) * log(rows);
+	fit->memory = left > 0 ? dot(t->y, t->y + 1, t->rows - 1) / left : 0;
 	fit->deviation = sqrt(left / fmax(rows - rank - searched, 1));
 	fit->error = squares[last] > 0 ? fit->deviation / sqrt(squares[last])
 				       : INFINITY;
@@ -140,6 +141,35 @@ static void try(struct fits *out, const struct series *s, double phi,
 	out->count++;
 }
 
+static void try_cuts(struct fits *out, const struct series *s, double phi,
+		     double floor, size_t i)
+{
+	for (enum fit_shape shape = FIT_STEP; shape <= FIT_BREAK; shape++)
+		try(out, s, phi, floor,
+		    (struct fit) {
+			    .shape = shape, .where = s->x[i], .index = i });
+}
+
+/* Between the positions that were tried, where the best one was. */
+static void refine(struct fits *out, const struct series *s, double phi,
+		   double floor, size_t step)
+{
+	const struct fit *best = NULL;
+	size_t middle;
+
+	for (size_t i = 0; i < out->count; i++) {
+		const struct fit *f = &out->at[i];
+
+		if (f->index > 0 && (!best || f->score < best->score))
+			best = f;
+	}
+	middle = best->index;
+	for (size_t i = middle - step + 1; i < middle + step; i++) {
+		if (i != middle && i >= TAIL_MIN && i + TAIL_MIN <= s->count)
+			try_cuts(out, s, phi, floor, i);
+	}
+}
+
 void fit_shapes(struct fits *out, const struct series *s, double phi,
 		double floor)
 {
@@ -157,24 +187,19 @@ void fit_shapes(struct fits *out, const struct series *s, double phi,
 	for (size_t i = 0; i < sizeof(decays) / sizeof(decays[0]); i++)
 		try(out, s, phi, floor,
 		    (struct fit) { .shape = FIT_DECAY, .where = decays[i] });
-	for (size_t i = TAIL_MIN; i + TAIL_MIN <= s->count; i += step) {
-		for (enum fit_shape shape = FIT_STEP; shape <= FIT_BREAK;
-		     shape++)
-			try(out, s, phi, floor,
-			    (struct fit) { .shape = shape,
-					   .where = s->x[i],
-					   .index = i });
-	}
+	for (size_t i = TAIL_MIN; i + TAIL_MIN <= s->count; i += step)
+		try_cuts(out, s, phi, floor, i);
+	if (step > 1)
+		refine(out, s, phi, floor, step);
 }
 
-/* What is left of @s around one line, or around two where that is better. */
-static double lines_residuals(const struct series *s, double *out)
+double fit_lines(const struct series *s, double *out)
 {
 	struct fit best = { .shape = FIT_LINE };
 	double lines = 1, other[SERIES_MAX];
 
 	fit_one(&best, s, 0, 0, out);
-	for (size_t i = 2 * TAIL_MIN; i + 2 * TAIL_MIN <= s->count; i++) {
+	for (size_t i = TAIL_MIN; i + TAIL_MIN <= s->count; i++) {
 		struct fit fit = { .shape = FIT_BREAK, .where = s->x[i] };
 
 		fit_one(&fit, s, 0, 0, other);
@@ -187,19 +212,27 @@ static double lines_residuals(const struct series *s, double *out)
 	return lines;
 }
 
-double fit_autocorrelation(const struct series *s, double *high)
+struct memory fit_memory(const double *r, size_t count, double lines)
 {
-	double r[SERIES_MAX], n = (double)s->count, phi = 0, squares, each;
+	double n = (double)count, each = fmax(n / lines, 6), phi = 0;
+	double squares = dot(r, r, count - 1), walk = 0, left = 0;
+	struct memory m;
 
-	each = n / lines_residuals(s, r);
-	squares = dot(r, r, s->count);
 	if (squares > 0)
-		phi = dot(r, r + 1, s->count - 1) / squares;
+		phi = dot(r, r + 1, count - 1) / squares;
+	for (size_t i = 1; i < count; i++) {
+		double as_walk = r[i] - r[i - 1],
+		       as_found = r[i] - phi * r[i - 1];
+
+		walk += as_walk * as_walk;
+		left += as_found * as_found;
+	}
+	m.walk = left > 0 ? (n - 1) * log(walk / left) : 0;
 	/* Around a line it comes out too low by (2 + 4 phi) / n. */
 	phi = (phi + 2 / each) / (1 - 4 / each);
-	phi = phi < 0 ? 0 : phi > 1 ? 1 : phi;
-	*high = fmin(1, phi + 1.645 * sqrt((1 - phi * phi) / n));
-	return phi;
+	m.phi = phi < 0 ? 0 : phi > 1 ? 1 : phi;
+	m.high = fmin(1, m.phi + 1.645 * sqrt((1 - m.phi * m.phi) / n));
+	return m;
 }
 
 double fit_slope_error(const struct series *s, const double *residuals,

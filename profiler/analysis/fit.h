@@ -35,9 +35,10 @@ struct fit {
 	double error;	  /* its standard error */
 	double extra;	  /* > 0: the shape rises before it is over */
 	double deviation; /* of the innovations */
+	double memory;	  /* their autocorrelation: what did not fit */
 };
 
-#define FIT_LIMIT 96
+#define FIT_LIMIT 128
 
 struct fits {
 	size_t count, best;
@@ -48,9 +49,20 @@ struct fits {
 void fit_shapes(struct fits *out, const struct series *s, double phi,
 		double floor);
 
-/* The autocorrelation of neighbours, bias corrected, around the two lines
- * that fit best.  Within 0..1; @high is its upper limit. */
-double fit_autocorrelation(const struct series *s, double *high);
+/* What is left of @s around one line, or around two where that is better;
+ * returns which. */
+double fit_lines(const struct series *s, double *residuals);
+
+/* How noise remembers. */
+struct memory {
+	double phi, high; /* autocorrelation of neighbours, its upper limit */
+	/* How much likelier than a random walk that is, twice the logarithm:
+	 * Dickey and Fuller's test. */
+	double walk;
+};
+
+/* Of @r, which @lines left; phi's bias is corrected, 0..1. */
+struct memory fit_memory(const double *r, size_t count, double lines);
 
 /* The standard error of a line's slope under noise of autocorrelation @phi
  * and the look of @residuals. */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,15 @@
 #include "profiler/analysis/fit.h"
 #include "profiler/analysis/series.h"
 
-#define POINTS_MIN 8
-#define ALPHA	   0.001
-#define OCCAM	   5 /* by how much a bend must be better than a line */
-#define PLAUSIBLE  6 /* within this of the best a shape may be true */
-#define ROUNDING   1e-6
-#define STATED	   2.2 /* standard errors of a stated interval: 97 % */
+#define POINTS_MIN    8
+#define ALPHA	      0.001
+#define OCCAM	      5 /* by how much a bend must be better than a line */
+#define PLAUSIBLE     6 /* within this of the best a shape may be true */
+#define ROUNDING      1e-6
+#define WALK_LIKELY   9
+#define WALK_POSSIBLE 20
+#define STEADY	      0.8
+#define STATED	      2.2 /* standard errors of a stated interval: 97 % */
 
 /* The series, x as 0..1, y from 0, as a share of its range. */
 struct points {
@@ -31,8 +35,7 @@ struct points {
 /* What a stretch of the series shows. */
 struct look {
 	struct series s; /* after the cut */
-	double from;	 /* where the cut is, in the whole's x */
-	double phi, phi_high;
+	double phi;
 	double slope, error, gate_error;
 	double p, p_kendall;
 	double early, early_error, late, late_error;
@@ -180,6 +183,7 @@ static void half_slopes(struct look *l)
 static void measure(struct look *l, const struct points *p)
 {
 	double r[SERIES_MAX], sum = 0, n = (double)l->s.count;
+	struct memory memory;
 	double span = l->s.x[l->s.count - 1] - l->s.x[0];
 	double sampling = 0, error;
 
@@ -193,9 +197,16 @@ static void measure(struct look *l, const struct points *p)
 			1.2 *
 			fabs(p->v[l->s.at[l->s.count - 1]] - p->v[l->s.at[0]]) /
 			span / span;
-	error = fit_slope_error(&l->s, r, l->phi, ROUNDING);
+	memory = fit_memory(r, l->s.count, 1);
+	l->phi = memory.phi;
+	error = fit_slope_error(&l->s, r,
+				memory.walk < WALK_LIKELY
+					? 1
+					: (memory.phi + memory.high) / 2,
+				ROUNDING);
 	l->error = sqrt(fmax(error * error, sampling));
-	error = fit_slope_error(&l->s, r, l->phi_high > 0.97 ? 1 : l->phi_high,
+	error = fit_slope_error(&l->s, r,
+				memory.walk < WALK_POSSIBLE ? 1 : memory.high,
 				ROUNDING);
 	l->gate_error = fmax(l->error, error);
 	l->p = student_tail(l->slope / l->gate_error, n - 3);
@@ -212,53 +223,97 @@ static void stretch(struct series *s)
 		s->x[i] = (s->x[i] - first) / span;
 }
 
+/* What the shapes say together. */
+struct shapes {
+	bool line;   /* none is better than a line */
+	bool steady; /* or not by as much as matters */
+	bool smooth; /* a logarithm may be true */
+	bool slower; /* surely not a line, but something that slows down */
+	double low;  /* the least slope in the end that may be true */
+	double end;  /* the least slope in the end that fits about best */
+	double cut;  /* where the warm-up is over; 0: not */
+};
+
+/* Where a decay has no say any more in how the line goes on. */
+static double decay_over(const struct fit *f)
+{
+	double x = 0;
+
+	while (x < 1 && fabs(f->extra) * exp(-x / f->where) >
+				0.05 * fabs(f->slope) * (1 - x))
+		x += 0.01;
+	return x;
+}
+
+static void weigh(struct shapes *w, const struct look *l,
+		  const struct fits *fits, const struct series *s)
+{
+	const struct fit *line = &fits->at[0], *best = &fits->at[fits->best];
+	const struct fit *cut = NULL;
+	*w = (struct shapes) { .low = INFINITY, .end = INFINITY };
+	for (size_t i = 0; i < fits->count; i++) {
+		const struct fit *f = &fits->at[i];
+
+		if (f->index > 0 && (!cut || f->score < cut->score))
+			cut = f;
+		if (f->score > best->score + PLAUSIBLE)
+			continue;
+		w->low = fmin(w->low, f->slope - 2.3 * f->error);
+		w->end = fmin(w->end, f->slope);
+		w->smooth |= f->shape == FIT_LOG;
+	}
+	w->line = line->score <= best->score + OCCAM &&
+		  line->memory < 2.2 / sqrt((double)s->count);
+	w->slower = line->score > best->score + 2 * OCCAM && best->extra > 0;
+	w->end /= s->x[s->count - 1] - s->x[0];
+	w->steady = l->p < ALPHA && w->end > STEADY * l->slope &&
+		    l->late > STEADY * l->early && l->early > STEADY * l->late;
+	if (best->shape == FIT_DECAY && best->slope > 2.3 * best->error)
+		w->cut = s->x[0] +
+			 decay_over(best) * (s->x[s->count - 1] - s->x[0]);
+	else if (cut)
+		w->cut = s->x[cut->index];
+}
+
 /* Looks at @s, and behind its warm-up where there is one. */
 static void look_at(struct look *l, const struct points *p,
 		    const struct series *s, int depth)
 {
 	struct fits fits;
 	struct series shape = *s, tail;
-	double low = INFINITY, high = -INFINITY;
-	const struct fit *best, *cut = NULL;
+	struct shapes w;
+	struct memory memory;
+	double r[SERIES_MAX];
+	size_t first = 0;
 
 	l->s = *s;
-	l->from = s->x[0];
-	stretch(&shape);
-	l->phi = fit_autocorrelation(&shape, &l->phi_high);
-	if (l->phi_high > 0.97)
-		l->phi = l->phi > 0.9 ? 1 : l->phi;
 	measure(l, p);
-	fit_shapes(&fits, &shape, l->phi_high > 0.97 ? 1 : l->phi, ROUNDING);
-	best = &fits.at[fits.best];
+	stretch(&shape);
+	memory = fit_memory(r, s->count, fit_lines(&shape, r));
+	fit_shapes(&fits, &shape, memory.walk < WALK_POSSIBLE ? 1 : memory.phi,
+		   ROUNDING);
+	weigh(&w, l, &fits, &l->s);
 	l->end = END_OPEN;
-	if (fits.at[0].score <= best->score + OCCAM)
+	if (w.line || w.steady)
 		return;
-	for (size_t i = 0; i < fits.count; i++) {
-		const struct fit *f = &fits.at[i];
-
-		if (f->score <= best->score + PLAUSIBLE) {
-			low = fmin(low, f->slope - 2.3 * f->error);
-			high = fmax(high, f->slope + 2.3 * f->error);
-		}
-		if (f->index > 0 && (!cut || f->score < cut->score))
-			cut = f;
-	}
-	l->end = low > 0 ? END_UNCLEAR : END_BOUNDED;
-	if (!cut || s->count - cut->index < POINTS_MIN ||
-	    s->x[s->count - 1] - s->x[cut->index] < 1.0 / 3 || depth == 4)
-		return;
-	series_tail(&tail, s, cut->index);
-	if (low > 0) {
-		look_at(l, p, &tail, depth + 1);
-		if (l->end == END_OPEN && l->late < 0.75 * l->early)
-			l->end = END_UNCLEAR;
-	} else {
-		struct look behind;
-
-		look_at(&behind, p, &tail, depth + 1);
-		*l = behind;
+	if (w.low <= 0)
 		l->end = END_BOUNDED;
-	}
+	else if (l->late < STEADY * l->early || l->early < 0.3 * l->late ||
+		 w.end < 0.5 * l->slope)
+		l->end = w.slower ? END_BOUNDED : END_UNCLEAR;
+	while (first < s->count && s->x[first] < w.cut)
+		first++;
+	if (first == 0 || s->count - first < POINTS_MIN || depth == 2 ||
+	    s->x[s->count - 1] - s->x[first] < 0.5)
+		return;
+	series_tail(&tail, s, first);
+	look_at(l, p, &tail, depth + 1);
+	if (w.low <= 0)
+		l->end = END_BOUNDED;
+	else if (l->end == END_OPEN &&
+		 (l->late + l->late_error < STEADY * l->early ||
+		  (w.smooth && w.end < 0.6 * l->slope)))
+		l->end = w.smooth ? END_BOUNDED : END_UNCLEAR;
 }
 
 /* --- the answer ----------------------------------------------------------- */
@@ -348,6 +403,8 @@ int trend_of(struct trend *out, const struct trend_series *in)
 		series_without_spikes(&s);
 		look_at(&l, &p, &s, 0);
 		class = classify(&l, &p, in);
+		if (i > 0 && out->class != TREND_LEVEL)
+			break;
 		if (i == 0 || class == TREND_GROWS) {
 			answer(out, &l, &p, in);
 			out->class = class;
