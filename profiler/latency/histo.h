@@ -61,6 +61,23 @@ struct histo_bucket {
 	uint64_t count;
 };
 bool histo_next(const struct histo *h, uint32_t *pos, struct histo_bucket *b);
+/* The bucket that @ns, at most an hour, falls into; its count is 0. */
+struct histo_bucket histo_bucket_of(uint64_t ns);
+
+/*
+ * Add @from and, for each of its values, the ones that a client missed who
+ * was to ask every @interval_ns but waited for the answer: value - interval,
+ * value - 2 * interval ... (coordinated omission).  0 or -ENOMEM, with @into
+ * in part changed.
+ */
+int histo_add_corrected(struct histo *into, const struct histo *from,
+			uint64_t interval_ns);
+
+/*
+ * The percentile distribution as HdrHistogram prints it, in ms, so that its
+ * plotters read it: @ticks lines for each halving of what remains (5 is usual).
+ */
+void histo_percentiles(const struct histo *h, unsigned ticks, struct buf *out);
 
 /*
  * As bytes: a few per bucket in use.  Equal histograms give equal bytes.
