@@ -222,14 +222,9 @@ static void put_problems(struct emit *e, const struct model *m)
 	emit_close(e, ']');
 }
 
-/* What only the verdict and the request tracker can fill. */
-static void put_judgement(struct emit *e)
+/* What only the request tracker can fill. */
+static void put_endpoints(struct emit *e)
 {
-	emit_line(e);
-	emit_key(e, "verdict");
-	emit_null(e);
-	json_section(e, "findings", '[');
-	emit_close(e, ']');
 	json_section(e, "endpoints", '[');
 	emit_close(e, ']');
 }
@@ -245,7 +240,8 @@ int report_json(const struct model *m, const struct report_options *opt,
 	put_recording(&e, m);
 	emit_line(&e);
 	emit_key_text(&e, "kind", model_kind_name(opt->kind));
-	put_judgement(&e);
+	rc = json_verdict(&e, m, opt);
+	put_endpoints(&e);
 	put_totals(&e, m);
 	put_trends(&e, m);
 	put_processes(&e, m);
@@ -253,7 +249,8 @@ int report_json(const struct model *m, const struct report_options *opt,
 	put_marks(&e, m);
 	put_ledger(&e, m);
 	put_windows(&e, m);
-	rc = json_sites(&e, m, opt);
+	if (rc == 0)
+		rc = json_sites(&e, m, opt);
 	put_losses(&e, m);
 	put_cost(&e, &m->cost);
 	put_problems(&e, m);

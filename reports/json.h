@@ -12,6 +12,12 @@ struct report_options;
 /* Begin @key's object or array on a line of its own. */
 void json_section(struct emit *e, const char *key, char bracket);
 void json_estimate(struct emit *e, const char *key, const struct estimate *x);
+/* "stack": the frames of the stack that ends at @node; 0 or -ENOMEM. */
+int json_stack(struct emit *e, const struct model *m,
+	       const struct report_options *opt, uint32_t node);
+/* The "verdict" and "findings" sections; 0 or -ENOMEM. */
+int json_verdict(struct emit *e, const struct model *m,
+		 const struct report_options *opt);
 /* The "sites" section; 0 or -ENOMEM. */
 int json_sites(struct emit *e, const struct model *m,
 	       const struct report_options *opt);

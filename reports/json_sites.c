@@ -57,6 +57,16 @@ struct frame_texts {
 	size_t *ends; /* frame i's text ends here; it begins at i - 1's */
 };
 
+static void put_frame(struct emit *e, const struct model_frame *f)
+{
+	emit_open(e, '{');
+	put_place(e, f);
+	emit_key_text(e, "kind", name_frame_kind(f->kind));
+	if (f->inlined)
+		emit_key_bool(e, "inlined", true);
+	emit_close(e, '}');
+}
+
 static int frame_texts_init(struct frame_texts *ft, const struct model *m)
 {
 	*ft = (struct frame_texts) { .text = BUF_INIT };
@@ -64,16 +74,9 @@ static int frame_texts_init(struct frame_texts *ft, const struct model *m)
 	if (!ft->ends)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < m->frame_count; i++) {
-		const struct model_frame *f = &m->frames[i];
 		struct emit e = { .out = &ft->text };
 
-		emit_open(&e, '{');
-		put_place(&e, f);
-		emit_key_text(&e, "kind", name_frame_kind(f->kind));
-		if (f->inlined) {
-			emit_key_bool(&e, "inlined", true);
-		}
-		emit_close(&e, '}');
+		put_frame(&e, &m->frames[i]);
 		ft->ends[i] = ft->text.len;
 	}
 	return buf_status(&ft->text);
@@ -89,10 +92,8 @@ struct stack {
 	VEC(uint32_t) frames; /* leaf first, as the tree is climbed */
 };
 
-static int put_stack(struct emit *e, const struct model *m,
-		     const struct report_options *opt,
-		     const struct frame_texts *ft, struct stack *stack,
-		     uint32_t node)
+static int collect(struct stack *stack, const struct model *m,
+		   const struct report_options *opt, uint32_t node)
 {
 	stack->frames.count = 0;
 	for (; node != MODEL_NONE; node = m->nodes[node].parent) {
@@ -105,6 +106,33 @@ static int put_stack(struct emit *e, const struct model *m,
 			return -ENOMEM;
 		*frame = f;
 	}
+	return 0;
+}
+
+int json_stack(struct emit *e, const struct model *m,
+	       const struct report_options *opt, uint32_t node)
+{
+	struct stack stack = { VEC_INIT };
+	int rc = collect(&stack, m, opt, node);
+
+	emit_key(e, "stack");
+	emit_open(e, '[');
+	for (size_t i = stack.frames.count; i-- > 0;)
+		put_frame(e, &m->frames[stack.frames.at[i]]);
+	emit_close(e, ']');
+	vec_free(&stack.frames);
+	return rc;
+}
+
+static int put_stack(struct emit *e, const struct model *m,
+		     const struct report_options *opt,
+		     const struct frame_texts *ft, struct stack *stack,
+		     uint32_t node)
+{
+	int rc = collect(stack, m, opt, node);
+
+	if (rc < 0)
+		return rc;
 	emit_key(e, "stack");
 	emit_open(e, '[');
 	for (size_t i = stack->frames.count; i-- > 0;) {

@@ -8,6 +8,7 @@
 #include "profiler/model/model.h"
 
 struct buf;
+struct verdict;
 
 struct report_options {
 	enum model_kind kind;
@@ -16,6 +17,7 @@ struct report_options {
 	unsigned columns; /* terminal width, 0: 80 */
 	bool native_only; /* hide Python frames */
 	bool python_only; /* hide native frames */
+	const struct verdict *verdict; /* NULL: none was made */
 };
 
 struct report_format {

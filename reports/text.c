@@ -96,6 +96,7 @@ int report_text(const struct model *m, const struct report_options *opt,
 		l.columns = MAX_COLUMNS;
 	put_server(&l, m);
 	put_recording(&l, m);
+	text_verdict(&l, opt->verdict);
 	text_memory(&l, m);
 	rc = text_sites(&l, m, opt);
 	buf_putc(out, '\n');

@@ -8,6 +8,9 @@
 #include "reports/layout.h"
 #include "reports/report.h"
 
+struct verdict;
+
+void text_verdict(const struct layout *l, const struct verdict *v);
 void text_memory(const struct layout *l, const struct model *m);
 /* 0 or -ENOMEM; the others leave that to the buffer. */
 int text_sites(const struct layout *l, const struct model *m,

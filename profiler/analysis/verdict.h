@@ -54,10 +54,8 @@ struct finding {
 		double warmup_seconds;
 		double p_value;	    /* of no trend, autocorrelation seen to */
 		double late_early;  /* late slope over early slope */
-		double survivors;   /* 0..1: of the bytes allocated there in
-				     * the first half, those still live */
-		double generations; /* windows that live blocks come from, of
-				     * those in which it allocated; 0..1 */
+		double survivors;   /* 0..1: of the bytes allocated there
+				     * after the warm-up, what stayed */
 		double unreachable; /* bytes no root reaches; NAN: no scan */
 		bool definite;	    /* unreachable in two scans */
 		double share;	    /* of the growth of RSS */
@@ -85,7 +83,10 @@ struct verdict {
 
 /* 0, or -ENOMEM.  verdict_free(*@out) when done; it refers to @m. */
 int verdict_of(struct verdict **out, const struct model *m, struct err *err);
-void verdict_free(struct verdict *v);			  /* NULL is fine */
+void verdict_free(struct verdict *v); /* NULL is fine */
+/* Class, confidence and sentence anew, after `suppressed` of some findings
+ * was set.  0 or -ENOMEM. */
+int verdict_settle(struct verdict *v);
 const char *finding_class_name(enum finding_class class); /* "leak" */
 const char *finding_shape_name(enum finding_shape shape);
 

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "profiler/analysis/verdict.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/cmd/commands.h"
@@ -12,12 +13,14 @@
 #include "profiler/cmd/report.h"
 #include "profiler/cmd/terminal.h"
 #include "profiler/model/model.h"
+#include "profiler/model/wrappers.h"
 #include "reports/report.h"
 
 struct report_args {
 	const char *format, *kind, *output;
 	uint64_t top;
 	bool native_only, python_only;
+	struct opt_list wrappers;
 };
 
 static const char *format_choice(size_t n)
@@ -54,11 +57,15 @@ static const struct opt options[] = {
 	  "leave Python frames out of stacks", NULL, false },
 	{ 0, "python-only", OPT_FLAG, AT(python_only), NULL,
 	  "leave native frames out of stacks", NULL, false },
+	{ 0, "wrapper", OPT_LIST, AT(wrappers), "NAME",
+	  "a function that allocates for its caller, who is told instead; * "
+	  "for any text (repeatable)",
+	  NULL, false },
 	{ 0 },
 };
 
-static int write_report(const struct model *m, const struct report_args *args,
-			struct err *err)
+static int write_report(const struct model *m, const struct verdict *verdict,
+			const struct report_args *args, struct err *err)
 {
 	const struct report_format *format = report_format_find(args->format);
 	bool terminal = strcmp(args->output, "-") == 0;
@@ -68,6 +75,7 @@ static int write_report(const struct model *m, const struct report_args *args,
 		.columns = terminal ? terminal_columns() : 0,
 		.native_only = args->native_only,
 		.python_only = args->python_only,
+		.verdict = verdict,
 	};
 	struct buf out = BUF_INIT;
 	int rc;
@@ -93,14 +101,19 @@ static int load_and_write(const char *recording, const struct report_args *args,
 			  struct err *err)
 {
 	struct progress *progress = progress_begin("reading", recording);
+	struct verdict *verdict = NULL;
 	struct model *m;
 	int rc;
 
 	rc = model_load(&m, recording, err);
 	progress_end(progress);
-	if (rc < 0)
-		return rc;
-	rc = write_report(m, args, err);
+	for (size_t i = 0; i < args->wrappers.count && rc == 0; i++)
+		rc = wrappers_add(m, args->wrappers.at[i], err);
+	if (rc == 0)
+		rc = verdict_of(&verdict, m, err);
+	if (rc == 0)
+		rc = write_report(m, verdict, args, err);
+	verdict_free(verdict);
 	model_free(m);
 	return rc;
 }

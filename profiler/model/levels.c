@@ -18,7 +18,7 @@
 
 static double widest_window(const struct trace_view *v)
 {
-	double width = 1;
+	double width = FOLD_WINDOW_NS / 1e9;
 
 	for (size_t i = 0; i < v->image_count; i++) {
 		double w = (double)v->images[i].result.window_ns / 1e9;

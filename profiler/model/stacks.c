@@ -237,6 +237,8 @@ static void add_site(struct builder *b, uint32_t node,
 			return;
 		}
 		site->node = node - 1;
+		site->unreachable.bytes = -1; /* until a scan was read */
+		site->unreachable.count = site->unreachable.twice_bytes = -1;
 	} else {
 		site = &b->sites.at[*found];
 	}

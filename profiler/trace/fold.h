@@ -23,7 +23,7 @@ struct fold_sum {
 };
 
 /* Windows begin this wide, and double when there are more than this many. */
-#define FOLD_WINDOW_NS 1000000000ULL
+#define FOLD_WINDOW_NS 250000000ULL
 #define FOLD_WINDOWS   240
 
 /*

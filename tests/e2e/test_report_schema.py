@@ -71,9 +71,15 @@ def test_a_verdict_and_its_findings_have_their_place():
         "confidence": 0.98,
         "sentence": "It leaks 812 bytes a request in rag::Index::add.",
         "needs": {},
+        "growth": {"rss": 4096, "live": 2048, "file": None},
     }
     report["findings"] = [{
         "class": "leak",
+        "confidence": 0.98,
+        "sentence": "leaks 812 bytes per request in rag::Index::add",
+        "endpoint": None,
+        "fingerprint": "0123456789abcdef",
+        "suppressed": False,
         "where": {
             "function": "rag::Index::add",
             "file": "index.cpp",
@@ -83,7 +89,12 @@ def test_a_verdict_and_its_findings_have_their_place():
         },
         "bytes_per_request": interval,
         "bytes_per_second": None,
-        "evidence": {"late_over_early": 1.02},
+        "evidence": {
+            "requests": 5000, "samples": 12, "seconds": 30,
+            "warmup_seconds": 2.5, "p_value": 1e-9, "late_early": 1.02,
+            "survivors": 1, "unreachable_bytes": None, "definite": False,
+            "share_of_rss_growth": 0.5, "shape": "linear",
+        },
     }]
     VALIDATOR.validate(report)
     report["verdict"]["class"] = "probably"

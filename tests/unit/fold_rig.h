@@ -29,7 +29,7 @@ static inline struct rig rig_new(void)
 				     .start_ticks = START,
 				     .sample_constant = 512 } };
 
-	r.fold = fold_new(&r.header, FOLD_WINDOW_NS);
+	r.fold = fold_new(&r.header, SECOND);
 	cr_assert_not_null(r.fold);
 	for (int i = 0; i < RIG_LANES; i++)
 		r.lanes[i] = fold_lane(r.fold, i + 1, 0);

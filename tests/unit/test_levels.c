@@ -2,6 +2,7 @@
 
 #include "profiler/base/err.h"
 #include "profiler/model/model.h"
+#include "profiler/trace/fold.h"
 #include "tests/unit/recording.h"
 #include "tests/unit/scratch.h"
 
@@ -19,11 +20,14 @@ static struct model *load(void)
 	return m;
 }
 
-/* One stack; 100 bytes each second, of which every other block is freed in
- * the second after. */
-static void write_process(const char *name, int32_t pid, uint64_t from,
-			  uint64_t seconds)
+#define WINDOW FOLD_WINDOW_NS
+
+/* One stack; 100 bytes each window, of which every other block is freed in
+ * the window after. */
+static void write_process(const char *name, int32_t pid, uint64_t first,
+			  uint64_t windows)
 {
+	uint64_t from = first * WINDOW;
 	static struct recording r;
 	static struct lane lane;
 
@@ -32,18 +36,18 @@ static void write_process(const char *name, int32_t pid, uint64_t from,
 	recording_module(&r, "/usr/bin/server");
 	recording_nodes(&r, 10, 10);
 	lane_begin(&lane, &r, (uint32_t)pid, T0 + from);
-	for (uint64_t i = 0; i < seconds; i++) {
-		uint64_t at = T0 + from + i * SECOND + SECOND / 2;
+	for (uint64_t i = 0; i < windows; i++) {
+		uint64_t at = T0 + from + i * WINDOW + WINDOW / 2;
 
 		lane_alloc(&lane, 5, 100, HEAP + i * 64, at);
 		if (i % 2)
 			lane_free(&lane, HEAP + i * 64 - 64, at + 1);
 	}
 	lane_seal(&lane);
-	recording_end(&r, T0 + from + seconds * SECOND);
+	recording_end(&r, T0 + from + windows * WINDOW);
 }
 
-Test(levels, a_site_has_the_level_of_each_second)
+Test(levels, a_site_has_the_level_of_each_window)
 {
 	struct model_level levels[10];
 	struct model *m;
@@ -71,9 +75,9 @@ Test(levels, the_windows_total_what_the_sites_hold)
 	write_process("1.slabs", 1, 0, 10);
 	m = load();
 	cr_expect_eq(m->windows[9].live_bytes, 500);
-	cr_expect_eq(m->windows[9].t, 9);
+	cr_expect_eq(m->windows[9].t, 9 * 0.25);
 	cr_expect_eq(m->windows[4].allocated_bytes, 100);
-	cr_expect_eq(m->window_seconds, 1);
+	cr_expect_eq(m->window_seconds, 0.25);
 	model_free(m);
 }
 
@@ -83,7 +87,7 @@ Test(levels, a_process_that_ended_holds_nothing_any_more)
 	struct model *m;
 
 	write_process("1.slabs", 1, 0, 20);
-	write_process("2.slabs", 2, 2 * SECOND, 4);
+	write_process("2.slabs", 2, 2, 4);
 	m = load();
 	cr_assert_eq(m->window_count, 20);
 	cr_assert_eq(m->site_count, 1);
@@ -96,16 +100,16 @@ Test(levels, a_process_that_ended_holds_nothing_any_more)
 	model_free(m);
 }
 
-/* 500 s: its windows are 4 s wide; the other's, of 60 s, are 1 s. */
+/* Of 500 windows four are one; of the other's 60 none are. */
 Test(levels, narrow_windows_are_joined_in_wide_ones)
 {
 	struct model_level levels[125];
 	struct model *m;
 
 	write_process("1.slabs", 1, 0, 500);
-	write_process("2.slabs", 2, 40 * SECOND, 60);
+	write_process("2.slabs", 2, 40, 60);
 	m = load();
-	cr_assert_eq(m->window_seconds, 4);
+	cr_assert_eq(m->window_seconds, 1);
 	cr_assert_eq(m->window_count, 125);
 	model_levels(m, &m->sites[0], levels);
 	cr_expect_eq(levels[9].end, 2000);
@@ -117,7 +121,7 @@ Test(levels, narrow_windows_are_joined_in_wide_ones)
 	model_free(m);
 }
 
-Test(levels, a_quiet_second_keeps_what_was_there)
+Test(levels, a_quiet_window_keeps_what_was_there)
 {
 	struct model_level levels[3] = { { 0 } };
 	const struct model_level kept[] = {

@@ -1,0 +1,163 @@
+/*
+ * places: see places.h.
+ */
+#include "profiler/analysis/places.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/analysis/axis.h"
+#include "profiler/base/hash.h"
+#include "profiler/model/model.h"
+
+struct gathering {
+	struct places *places;
+	const struct model *m;
+	const struct axis *a;
+	struct hash *by_frame;	    /* frame -> index of its place */
+	struct model_level *levels; /* of one site */
+};
+
+static struct place *place_of(struct gathering *g, uint32_t frame)
+{
+	uint64_t *found = hash_find(g->by_frame, frame);
+	struct place *p;
+
+	if (found)
+		return &g->places->list.at[*found];
+	p = vec_push(&g->places->list);
+	if (!p)
+		return NULL;
+	p->frame = frame;
+	p->node = MODEL_NONE;
+	p->most = -1;
+	p->level = calloc((size_t)g->a->count + 1, sizeof(*p->level));
+	if (!p->level ||
+	    hash_set(g->by_frame, frame, g->places->list.count - 1) < 0)
+		return NULL;
+	return p;
+}
+
+static bool starts_thread(const struct model *m, uint32_t node)
+{
+	for (; node != MODEL_NONE; node = m->nodes[node].parent)
+		if (!strncmp(m->frames[m->nodes[node].frame].function,
+			     "pthread_create", 14))
+			return true;
+	return false;
+}
+
+static double smaller(double a, double b)
+{
+	return a < b ? a : b;
+}
+
+static int add_mappings(struct gathering *g, struct place *p)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < g->a->count && !any; i++)
+		any = g->levels[g->a->first + i].mapped > 0;
+	if (!any)
+		return 0;
+	if (!p->mapping)
+		p->mapping =
+			calloc((size_t)g->a->count + 1, sizeof(*p->mapping));
+	if (!p->mapping)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < g->a->count; i++)
+		p->mapping[i] += g->levels[g->a->first + i].mapped;
+	return 0;
+}
+
+static void add_unreachable(struct place *p, const struct model_site *s,
+			    bool first)
+{
+	if (first)
+		p->unreachable = p->twice = s->unreachable.bytes < 0 ? -1 : 0;
+	if (s->unreachable.bytes < 0 || p->unreachable < 0)
+		return;
+	p->unreachable += s->unreachable.bytes;
+	p->twice += s->unreachable.twice_bytes;
+}
+
+static void add_figures(struct gathering *g, struct place *p,
+			const struct model_site *s, uint32_t blamed)
+{
+	const struct model_level *at = g->levels + g->a->first;
+	uint32_t count = g->a->count;
+	double grew = 0;
+
+	if (count) {
+		p->kept += at[count - 1].end - at[0].end;
+		grew = at[count - 1].end + at[count - 1].mapped - at[0].low;
+	}
+	add_unreachable(p, s, p->node == MODEL_NONE);
+	if (p->node == MODEL_NONE || grew > p->most) {
+		p->most = grew;
+		p->node = blamed;
+	}
+	p->live += s->live.bytes;
+	p->mapped += s->mapped;
+	p->allocated += s->allocated.bytes;
+	p->variance_per_byte += s->allocated.bytes_variance;
+	p->samples += s->samples;
+	p->in_thread_start |= starts_thread(g->m, s->node);
+}
+
+static int add_site(struct gathering *g, const struct model_site *s)
+{
+	const struct model_level *at = g->levels + g->a->first;
+	uint32_t blamed = model_blamed(g->m, s->node);
+	struct place *p = place_of(g, g->m->nodes[blamed].frame);
+
+	if (!p)
+		return -ENOMEM;
+	model_levels(g->m, s, g->levels);
+	for (uint32_t i = 0; i < g->a->count; i++) {
+		double level = smaller(at[i].low, at[i].old);
+
+		p->level[i] += level;
+		p->born += i ? at[i].allocated : 0;
+		g->places->total[i] += level;
+	}
+	add_figures(g, p, s, blamed);
+	return add_mappings(g, p);
+}
+
+int places_init(struct places *p, const struct model *m, const struct axis *a)
+{
+	struct gathering g = { p, m, a, hash_new(), NULL };
+	struct place *place;
+	int rc = 0;
+
+	memset(p, 0, sizeof(*p));
+	p->total = calloc((size_t)a->count + 1, sizeof(*p->total));
+	g.levels = calloc((size_t)m->window_count + 1, sizeof(*g.levels));
+	if (!g.by_frame || !g.levels || !p->total)
+		rc = -ENOMEM;
+	for (uint32_t i = 0; i < m->site_count && rc == 0; i++)
+		rc = add_site(&g, &m->sites[i]);
+	vec_foreach (&p->list, place)
+		place->variance_per_byte /=
+			place->allocated > 0 ? place->allocated : 1;
+	hash_free(g.by_frame);
+	free(g.levels);
+	if (rc < 0)
+		places_fini(p);
+	return rc;
+}
+
+void places_fini(struct places *p)
+{
+	struct place *place;
+
+	vec_foreach (&p->list, place) {
+		free(place->level);
+		free(place->mapping);
+	}
+	vec_free(&p->list);
+	free(p->total);
+	p->total = NULL;
+}

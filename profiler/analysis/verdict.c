@@ -1,0 +1,676 @@
+/*
+ * verdict: see verdict.h.
+ *
+ *	1. each place (a line of code that asked for memory) has a level over
+ *	   the requests; those that grow are findings, leak or growth by what
+ *	   the reachability scan saw, or without one by whether anything was
+ *	   ever given back
+ *	2. mappings of a place, threads and descriptors likewise
+ *	3. what all places hold together must be explained by those found, or
+ *	   is a finding that has no place
+ *	4. what the kernel counts and no block or mapping holds: retention
+ *	5. what could not be decided and would matter makes the rest
+ *	   inconclusive
+ */
+#include "profiler/analysis/verdict_state.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/analysis/fingerprint.h"
+#include "profiler/base/err.h"
+#include "profiler/model/model.h"
+
+#define KIB 1024.0
+#define MIB (1024.0 * 1024.0)
+
+/* What is less is not worth anybody's time, whatever its p. */
+#define RISE_MIN_EXACT	 KIB /* bytes, of one place over the recording */
+#define RISE_MIN_SAMPLES 4   /* of the mean, where sampled */
+#define RISE_MIN_MAPPED	 (64 * KIB)
+#define RISE_MIN_THREADS 4
+#define RISE_MIN_FDS	 6
+#define RETAINED_MIN	 (8 * MIB) /* and RETAINED_SHARE of RSS */
+#define RETAINED_SHARE	 0.08
+#define UNDECIDED_MIN	 (256 * KIB) /* and UNDECIDED_SHARE of live bytes */
+#define UNDECIDED_SHARE	 0.02
+
+#define WINDOWS_MIN    8 /* to look for a trend in */
+#define SECONDS_MIN    4
+#define FALSE_ALARMS   1e-3 /* of a whole recording */
+#define NEVER_FREED    0.95 /* of the bytes that a leak's place allocates */
+#define SECONDS_WANTED 30
+
+static bool is_exact(const struct model *m)
+{
+	return !(m->mean_bytes > 0);
+}
+
+static double rise_min(const struct judging *j)
+{
+	return is_exact(j->m) ? RISE_MIN_EXACT
+			      : RISE_MIN_SAMPLES * j->m->mean_bytes;
+}
+
+/* Mean of the last fifth less that of the first: a cheap look. */
+static double drift(const double *y, uint32_t count)
+{
+	uint32_t fifth = count / 5 ? count / 5 : 1;
+	double sum = 0;
+
+	for (uint32_t i = 0; i < fifth && i < count; i++)
+		sum += y[count - 1 - i] - y[i];
+	return sum / fifth;
+}
+
+static bool may_grow(const double *y, uint32_t count, double least)
+{
+	return count >= WINDOWS_MIN && drift(y, count) > least / 4;
+}
+
+/* The trend of @y over the axis; points that are NAN are left out. */
+static int trend_over(struct judging *j, const double *y, double per_byte,
+		      double least, struct trend *out)
+{
+	double *x = j->scratch[0], *level = j->scratch[1],
+	       *variance = j->scratch[2];
+	double *t = variance + j->axis.count + 1;
+	struct trend_series in = { .rise_min = least, .alpha = j->alpha };
+
+	for (uint32_t i = 0; i < j->axis.count; i++) {
+		if (isnan(y[i]))
+			continue;
+		x[in.count] = j->axis.x[i];
+		t[in.count] = j->axis.t[i];
+		level[in.count] = y[i];
+		variance[in.count++] = y[i] > 0 ? y[i] * per_byte : 0;
+	}
+	in.x = x;
+	in.y = level;
+	in.t = t;
+	in.variance = per_byte > 0 ? variance : NULL;
+	return trend_of(out, &in);
+}
+
+/* The endpoint that nearly all requests are of, or NULL. */
+static const struct model_endpoint *only_endpoint(const struct model *m)
+{
+	const struct model_endpoint *e = m->endpoints;
+
+	if (!m->endpoint_count || !m->requests ||
+	    (double)e->count < 0.9 * (double)m->requests)
+		return NULL;
+	return e;
+}
+
+static struct figure scaled(struct figure f, double by)
+{
+	return (struct figure) { f.value * by, f.low * by, f.high * by };
+}
+
+/* A finding with the figures of @t; NULL when out of memory. */
+static struct finding *add_finding(struct judging *j, enum finding_class class,
+				   const struct trend *t)
+{
+	const struct model_endpoint *e = only_endpoint(j->m);
+	struct finding *f = vec_push(&j->findings);
+	const struct figure unknown = { NAN, NAN, NAN };
+	char name[512];
+
+	if (!f)
+		return NULL;
+	f->class = class;
+	f->confidence = t->confidence;
+	f->node = MODEL_NONE;
+	f->bytes_per_second = t->per_second;
+	f->bytes_per_request = j->axis.by_requests ? t->slope : unknown;
+	if (e && j->axis.by_requests) {
+		snprintf(name, sizeof(name), "%s %s", e->method, e->route);
+		f->endpoint = verdict_string(j->out, name);
+		f->bytes_per_request =
+			scaled(t->slope,
+			       (double)j->m->requests / (double)e->count);
+	}
+	f->evidence.requests = j->axis.by_requests ? (uint64_t)t->x : 0;
+	f->evidence.seconds = t->seconds;
+	f->evidence.warmup_seconds =
+		t->cut < j->axis.count ? j->axis.t[t->cut] - j->axis.t[0] : 0;
+	f->evidence.p_value = t->p_value;
+	f->evidence.late_early = t->late_early.value;
+	f->evidence.survivors = NAN;
+	f->evidence.unreachable = NAN;
+	f->evidence.shape = t->shape;
+	return f;
+}
+
+static void put_where(struct judging *j, struct finding *f, uint32_t node)
+{
+	const struct model_frame *frame;
+
+	f->node = node;
+	if (node == MODEL_NONE)
+		return;
+	frame = &j->m->frames[j->m->nodes[node].frame];
+	f->function = frame->function;
+	f->file = frame->file;
+	f->module = frame->module;
+	f->line = frame->line;
+}
+
+static void note_undecided(struct judging *j, const struct trend *t)
+{
+	j->undecided += t->rise > 0 ? t->rise : 0;
+	if (t->more > j->more_x)
+		j->more_x = t->more;
+	if (t->more_seconds > j->more_seconds)
+		j->more_seconds = t->more_seconds;
+}
+
+/*
+ * Unreachable is leaked.  Where no scan was made, what is never given back is
+ * called so: a program that means to keep something mostly replaces some of it
+ * now and then.
+ */
+static enum finding_class class_of(const struct place *p, double rise,
+				   double survivors)
+{
+	if (p->unreachable >= 0)
+		return p->unreachable > rise / 2 || p->unreachable > p->live / 2
+			       ? FINDING_LEAK
+			       : FINDING_GROWTH;
+	return survivors >= NEVER_FREED ? FINDING_LEAK : FINDING_GROWTH;
+}
+
+static int judge_place(struct judging *j, const struct place *p)
+{
+	double survivors = p->born > 0 ? fmin(p->kept / p->born, 1) : 1;
+	struct finding *f;
+	struct trend t;
+	int rc = trend_over(j, p->level,
+			    is_exact(j->m) ? 0 : p->variance_per_byte,
+			    rise_min(j), &t);
+
+	if (rc < 0)
+		return rc;
+	if (t.class == TREND_UNDECIDED)
+		note_undecided(j, &t);
+	if (t.class != TREND_GROWS)
+		return 0;
+	f = add_finding(j, class_of(p, t.rise, survivors), &t);
+	if (!f)
+		return -ENOMEM;
+	put_where(j, f, p->node);
+	f->evidence.samples = p->samples;
+	f->evidence.survivors = fmax(survivors, 0);
+	if (p->unreachable >= 0) {
+		f->evidence.unreachable = p->unreachable;
+		f->evidence.definite = p->twice > p->unreachable / 2;
+	}
+	j->explained += t.slope.value;
+	return 0;
+}
+
+static int judge_mapping(struct judging *j, const struct place *p)
+{
+	struct finding *f;
+	struct trend t;
+	int rc;
+
+	if (!p->mapping ||
+	    !may_grow(p->mapping, j->axis.count, RISE_MIN_MAPPED))
+		return 0;
+	rc = trend_over(j, p->mapping, 0, RISE_MIN_MAPPED, &t);
+	if (rc < 0 || t.class != TREND_GROWS)
+		return rc;
+	f = add_finding(j, FINDING_MAPPINGS, &t);
+	if (!f)
+		return -ENOMEM;
+	put_where(j, f, p->node);
+	f->evidence.samples = p->samples;
+	return 0;
+}
+
+static int judge_places(struct judging *j)
+{
+	const struct place *p;
+	size_t looked_at = 0;
+	int rc = 0;
+
+	vec_foreach (&j->places.list, p)
+		looked_at += may_grow(p->level, j->axis.count, rise_min(j));
+	j->alpha = FALSE_ALARMS / (double)(looked_at + 4);
+	vec_foreach (&j->places.list, p) {
+		if (rc == 0 && may_grow(p->level, j->axis.count, rise_min(j)))
+			rc = judge_place(j, p);
+		if (rc == 0)
+			rc = judge_mapping(j, p);
+	}
+	return rc;
+}
+
+/* All places together: what grows must be among those found. */
+static int judge_total(struct judging *j)
+{
+	struct finding *f;
+	struct trend t;
+	int rc = trend_over(j, j->places.total, 0, rise_min(j), &t);
+
+	if (rc < 0)
+		return rc;
+	j->out->bound = t.class == TREND_FILLS ? t.late.value : t.slope.high;
+	if (t.class != TREND_GROWS ||
+	    j->explained > (t.slope.value - t.slope.low) + t.slope.value / 2)
+		return 0;
+	if (j->findings.count || !is_exact(j->m)) {
+		j->undecided += t.rise;
+		return 0;
+	}
+	f = add_finding(j, FINDING_GROWTH, &t);
+	return f ? 0 : -ENOMEM;
+}
+
+static const struct place *thread_starter(const struct judging *j)
+{
+	const struct place *p, *best = NULL;
+
+	vec_foreach (&j->places.list, p)
+		if (p->in_thread_start && (!best || p->most > best->most))
+			best = p;
+	return best;
+}
+
+static int judge_column(struct judging *j, enum tide_column column,
+			enum finding_class class, double least)
+{
+	const double *y = j->tide.column[column];
+	const struct place *starter = NULL;
+	struct finding *f;
+	struct trend t;
+	int rc;
+
+	rc = trend_over(j, y, 0, least, &t);
+	if (rc < 0 || t.class != TREND_GROWS)
+		return rc;
+	f = add_finding(j, class, &t);
+	if (!f)
+		return -ENOMEM;
+	if (class == FINDING_THREADS)
+		starter = thread_starter(j);
+	if (starter)
+		put_where(j, f, starter->node);
+	return 0;
+}
+
+/* First and last of @y after @cut, medians of three: their difference. */
+static double growth(const double *y, size_t count, size_t cut)
+{
+	double first[3], last[3];
+	size_t n = 0;
+
+	for (size_t i = cut; i < count && n < 3; i++)
+		if (!isnan(y[i]))
+			first[n++] = y[i];
+	if (n < 3)
+		return NAN;
+	n = 0;
+	for (size_t i = count; i-- > cut && n < 3;)
+		if (!isnan(y[i]))
+			last[n++] = y[i];
+#define MEDIAN(v) fmax(fmin(v[0], v[1]), fmin(fmax(v[0], v[1]), v[2]))
+	return MEDIAN(last) - MEDIAN(first);
+#undef MEDIAN
+}
+
+static void split_growth(struct judging *j, size_t cut)
+{
+	const struct {
+		enum tide_column column;
+		double *to;
+	} parts[] = {
+		{ TIDE_RSS, &j->out->verdict.growth.rss },
+		{ TIDE_LIVE, &j->out->verdict.growth.live },
+		{ TIDE_RETAINED, &j->out->verdict.growth.retained },
+		{ TIDE_PRIVATE, &j->out->verdict.growth.anonymous },
+		{ TIDE_FILE, &j->out->verdict.growth.file },
+		{ TIDE_STACKS, &j->out->verdict.growth.stacks },
+		{ TIDE_SELF, &j->out->verdict.growth.self },
+	};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		*parts[i].to = growth(j->tide.column[parts[i].column],
+				      j->axis.count, cut);
+}
+
+static int judge_retention(struct judging *j)
+{
+	const double *rss = j->tide.column[TIDE_RSS];
+	double last = 0;
+	struct finding *f;
+	struct trend t;
+	int rc;
+
+	for (uint32_t i = 0; i < j->axis.count; i++)
+		if (!isnan(rss[i]))
+			last = rss[i];
+	rc = trend_over(j, j->tide.column[TIDE_RETAINED], 0,
+			fmax(RETAINED_MIN, RETAINED_SHARE * last), &t);
+	if (rc < 0)
+		return rc;
+	split_growth(j, t.cut);
+	if (t.class != TREND_GROWS || t.rise < j->out->verdict.growth.live ||
+	    t.rise < j->out->verdict.growth.rss / 2)
+		return 0;
+	f = add_finding(j, FINDING_RETENTION, &t);
+	return f ? 0 : -ENOMEM;
+}
+
+static void put_shares(struct judging *j)
+{
+	double rss = j->out->verdict.growth.rss;
+	struct finding *f;
+
+	vec_foreach (&j->findings, f) {
+		double grew = f->bytes_per_second.value * f->evidence.seconds;
+		bool bytes =
+			f->class != FINDING_THREADS && f->class != FINDING_FDS;
+
+		f->evidence.share =
+			rss > 0 && bytes ? fmin(grew / rss, 1) : NAN;
+	}
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static struct figure sum(struct figure a, struct figure b)
+{
+	double value = a.value + b.value;
+
+	return (struct figure) {
+		value,
+		value - hypot(a.value - a.low, b.value - b.low),
+		value + hypot(a.high - a.value, b.high - b.value),
+	};
+}
+
+/* Two lines of one function are one finding, told by the larger. */
+static void merge_finding(struct finding *into, const struct finding *f)
+{
+	struct finding larger =
+		f->bytes_per_second.value > into->bytes_per_second.value
+			? *f
+			: *into;
+
+	larger.bytes_per_second =
+		sum(into->bytes_per_second, f->bytes_per_second);
+	larger.bytes_per_request =
+		sum(into->bytes_per_request, f->bytes_per_request);
+	larger.evidence.samples = into->evidence.samples + f->evidence.samples;
+	larger.evidence.unreachable += f->evidence.unreachable +
+				       into->evidence.unreachable -
+				       larger.evidence.unreachable;
+	*into = larger;
+}
+
+static void merge_findings(struct judging *j)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < j->findings.count; i++) {
+		const struct finding *f = &j->findings.at[i];
+		size_t k = 0;
+
+		while (k < kept &&
+		       (j->findings.at[k].class != f->class || !f->function ||
+			!same_text(j->findings.at[k].function, f->function) ||
+			!same_text(j->findings.at[k].module, f->module)))
+			k++;
+		if (k < kept)
+			merge_finding(&j->findings.at[k], f);
+		else
+			j->findings.at[kept++] = *f;
+	}
+	j->findings.count = kept;
+}
+
+/* A thread that stays keeps what libc allocated for it: one finding. */
+static void drop_threads_heap(struct judging *j)
+{
+	const struct finding *threads = NULL, *f;
+	size_t kept = 0;
+
+	vec_foreach (&j->findings, f)
+		if (f->class == FINDING_THREADS)
+			threads = f;
+	if (!threads || !threads->function)
+		return;
+	for (size_t i = 0; i < j->findings.count; i++) {
+		f = &j->findings.at[i];
+		if (f->class < FINDING_MAPPINGS && f->node == threads->node)
+			continue;
+		j->findings.at[kept++] = *f;
+	}
+	j->findings.count = kept;
+}
+
+static int by_weight(const void *a, const void *b)
+{
+	const struct finding *x = a, *y = b;
+
+	if (x->class != y->class)
+		return x->class < y->class ? -1 : 1;
+	if (x->bytes_per_second.value != y->bytes_per_second.value)
+		return x->bytes_per_second.value > y->bytes_per_second.value
+			       ? -1
+			       : 1;
+	return (x->node > y->node) - (x->node < y->node);
+}
+
+static int judge(struct judging *j)
+{
+	int rc = judge_places(j);
+
+	if (rc == 0)
+		rc = judge_total(j);
+	if (rc == 0)
+		rc = judge_column(j, TIDE_THREADS, FINDING_THREADS,
+				  RISE_MIN_THREADS);
+	if (rc == 0)
+		rc = judge_column(j, TIDE_FDS, FINDING_FDS, RISE_MIN_FDS);
+	if (rc == 0)
+		rc = judge_retention(j);
+	if (rc < 0)
+		return rc;
+	drop_threads_heap(j);
+	merge_findings(j);
+	put_shares(j);
+	if (j->findings.count)
+		qsort(j->findings.at, j->findings.count,
+		      sizeof(*j->findings.at), by_weight);
+	return 0;
+}
+
+static bool undecided_matters(const struct judging *j)
+{
+	double live = j->m->totals.live.bytes;
+
+	return j->undecided > fmax(fmax(UNDECIDED_MIN, 2 * rise_min(j)),
+				   UNDECIDED_SHARE * live);
+}
+
+/* What is missing where the data does not bear a verdict. */
+static void put_needs(struct judging *j)
+{
+	struct verdict *v = &j->out->verdict;
+	double per_second =
+		j->axis.seconds > 0 ? j->axis.x_total / j->axis.seconds : 0;
+
+	v->needs.requests = v->needs.seconds = NAN;
+	if (j->out->too_short) {
+		v->needs.seconds = SECONDS_WANTED - j->axis.seconds;
+		if (!(v->needs.seconds >= 1))
+			v->needs.seconds = 1;
+	} else if (undecided_matters(j)) {
+		v->needs.seconds =
+			j->more_seconds > 0 ? j->more_seconds : j->axis.seconds;
+	} else {
+		return;
+	}
+	if (j->axis.by_requests)
+		v->needs.requests = j->more_x > 0
+					    ? j->more_x
+					    : v->needs.seconds * per_second;
+}
+
+static int finish(struct judging *j)
+{
+	struct owned_verdict *o = j->out;
+	uint64_t *prints = fingerprints_of(j->m);
+	int rc = prints ? 0 : -ENOMEM;
+
+	put_needs(j);
+	o->by_requests = j->axis.by_requests;
+	o->requests = j->axis.by_requests ? j->axis.x_total : 0;
+	o->seconds = j->axis.seconds;
+	o->verdict.findings = j->findings.at;
+	o->verdict.finding_count = j->findings.count;
+	j->findings.at = NULL;
+	for (size_t i = 0; i < o->verdict.finding_count && rc == 0; i++) {
+		struct finding *f = &o->verdict.findings[i];
+
+		fingerprint_text(
+			f->fingerprint,
+			f->node == MODEL_NONE ? f->class : prints[f->node]);
+		rc = sentence_of_finding(o, f);
+	}
+	free(prints);
+	return rc == 0 ? verdict_settle(&o->verdict) : rc;
+}
+
+static int judging_init(struct judging *j, const struct model *m)
+{
+	int rc = axis_init(&j->axis, m);
+
+	j->m = m;
+	if (rc == 0)
+		rc = places_init(&j->places, m, &j->axis);
+	if (rc == 0)
+		rc = tide_init(&j->tide, m, &j->axis);
+	for (int i = 0; i < 3 && rc == 0; i++) {
+		j->scratch[i] =
+			calloc(2 * (size_t)j->axis.count + 2, sizeof(double));
+		if (!j->scratch[i])
+			rc = -ENOMEM;
+	}
+	return rc;
+}
+
+static void judging_fini(struct judging *j)
+{
+	axis_fini(&j->axis);
+	places_fini(&j->places);
+	tide_fini(&j->tide);
+	vec_free(&j->findings);
+	for (int i = 0; i < 3; i++)
+		free(j->scratch[i]);
+}
+
+int verdict_of(struct verdict **out, const struct model *m, struct err *err)
+{
+	struct judging j = { .out = calloc(1, sizeof(*j.out)) };
+	int rc = -ENOMEM;
+
+	*out = NULL;
+	if (!j.out)
+		return err_set(err, rc, "out of memory");
+	j.out->model = m;
+	j.out->bound = NAN;
+	rc = judging_init(&j, m);
+	if (rc == 0) {
+		j.out->too_short = j.axis.count < WINDOWS_MIN ||
+				   j.axis.seconds < SECONDS_MIN;
+		rc = j.out->too_short ? 0 : judge(&j);
+	}
+	if (rc == 0)
+		rc = finish(&j);
+	judging_fini(&j);
+	if (rc < 0) {
+		verdict_free(&j.out->verdict);
+		return err_set(err, rc, "out of memory judging %s", m->name);
+	}
+	*out = &j.out->verdict;
+	return 0;
+}
+
+int verdict_settle(struct verdict *v)
+{
+	bool needs = !isnan(v->needs.seconds) || !isnan(v->needs.requests);
+
+	v->class = needs ? FINDING_INCONCLUSIVE : FINDING_CLEAN;
+	v->confidence = needs ? 0 : 0.99;
+	for (size_t i = v->finding_count; i-- > 0;) {
+		const struct finding *f = &v->findings[i];
+
+		if (f->suppressed || f->class > v->class)
+			continue;
+		v->class = f->class;
+		v->confidence = f->confidence;
+	}
+	return sentence_of_verdict((struct owned_verdict *)v);
+}
+
+void verdict_free(struct verdict *v)
+{
+	struct owned_verdict *o = (struct owned_verdict *)v;
+	char **string;
+
+	if (!v)
+		return;
+	vec_foreach (&o->strings, string)
+		free(*string);
+	vec_free(&o->strings);
+	free(v->findings);
+	free(o);
+}
+
+const char *verdict_string(struct owned_verdict *v, const char *text)
+{
+	char **slot = vec_push(&v->strings);
+
+	if (!slot)
+		return NULL;
+	*slot = strdup(text);
+	return *slot;
+}
+
+const char *finding_class_name(enum finding_class class)
+{
+	static const char *const names[FINDING_CLASSES] = {
+		[FINDING_LEAK] = "leak",
+		[FINDING_GROWTH] = "growth",
+		[FINDING_MAPPINGS] = "mappings",
+		[FINDING_THREADS] = "threads",
+		[FINDING_FDS] = "fds",
+		[FINDING_RETENTION] = "retention",
+		[FINDING_INCONCLUSIVE] = "inconclusive",
+		[FINDING_CLEAN] = "clean",
+	};
+
+	return names[class];
+}
+
+const char *finding_shape_name(enum finding_shape shape)
+{
+	static const char *const names[] = {
+		[SHAPE_FLAT] = "flat",		 [SHAPE_LINEAR] = "linear",
+		[SHAPE_CONCAVE] = "concave",	 [SHAPE_PLATEAU] = "plateau",
+		[SHAPE_STAIRCASE] = "staircase", [SHAPE_SAWTOOTH] = "sawtooth",
+	};
+
+	return names[shape];
+}

@@ -1,0 +1,46 @@
+/*
+ * verdict_state: what a verdict is made from, for the files that make it:
+ * verdict.c (which findings there are), sentences.c (how they are told).
+ */
+#ifndef STRANDLINE_ANALYSIS_VERDICT_STATE_H
+#define STRANDLINE_ANALYSIS_VERDICT_STATE_H
+
+#include "profiler/analysis/axis.h"
+#include "profiler/analysis/places.h"
+#include "profiler/analysis/tide.h"
+#include "profiler/analysis/verdict.h"
+#include "profiler/base/vec.h"
+
+struct owned_verdict { /* verdict.h shows only the front */
+	struct verdict verdict;
+	const struct model *model;
+	VEC(char *) strings;
+	bool by_requests;
+	double requests, seconds; /* that were looked at */
+	double bound;		  /* growth per x that is ruled out */
+	bool too_short;		  /* to say anything at all */
+};
+
+struct judging {
+	const struct model *m;
+	struct owned_verdict *out;
+	struct axis axis;
+	struct places places;
+	struct tide tide;
+	VEC(struct finding) findings;
+	double *scratch[3];	     /* x, y, t or variance of a series */
+	double alpha;		     /* of each series */
+	double explained;	     /* bytes per x that findings grow by */
+	double undecided;	     /* bytes that may be growing */
+	double more_x, more_seconds; /* that would decide all */
+};
+
+/* A copy that lives as long as the verdict; NULL when out of memory. */
+const char *verdict_string(struct owned_verdict *v, const char *text);
+
+/* Set the sentence of @f, of a process that allocates with @allocator. */
+int sentence_of_finding(struct owned_verdict *v, struct finding *f);
+/* Set the sentence of the verdict, whose class is settled. */
+int sentence_of_verdict(struct owned_verdict *v);
+
+#endif

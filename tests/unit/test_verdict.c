@@ -1,0 +1,315 @@
+#include "profiler/analysis/verdict.h"
+
+#include <math.h>
+
+#include "profiler/base/err.h"
+#include "profiler/model/wrappers.h"
+#include "tests/unit/fixture_model.h"
+
+#define WINDOWS 120u /* of half a second */
+#define RATE	50.0 /* requests in each */
+
+/* clang-format off */
+static const struct model_frame frames[] = {
+	{ "main", "main.c", "/srv/app", 10, FRAME_NATIVE, MODULE_APPLICATION,
+	  false },
+	{ "parse_prompt", "parser.c", "/srv/app", 88, FRAME_NATIVE,
+	  MODULE_APPLICATION, false },
+	{ "parse_prompt", "parser.c", "/srv/app", 91, FRAME_NATIVE,
+	  MODULE_APPLICATION, false },
+	{ "cache_put", "cache.c", "/srv/app", 12, FRAME_NATIVE,
+	  MODULE_APPLICATION, false },
+	{ "pthread_create", NULL, "/lib/libc.so.6", 0, FRAME_NATIVE,
+	  MODULE_LIBC, false },
+};
+/* clang-format on */
+enum { MAIN, PARSE, PARSE_TOO, CACHE, THREAD };
+
+static struct fixture f;
+static struct model_window windows[WINDOWS];
+static struct model_level levels[4][WINDOWS];
+static struct model_ledger_point ledger[WINDOWS];
+static struct model_endpoint endpoint = { .method = "POST",
+					  .route = "/api/v1/chat" };
+
+static void setup(void)
+{
+	struct model *m = &f.model;
+
+	fixture_begin(&f);
+	memcpy(f.frames, frames, sizeof(frames));
+	m->frame_count = sizeof(frames) / sizeof(frames[0]);
+	m->mode = "exact";
+	m->mean_bytes = 0;
+	m->windows = windows;
+	m->window_count = WINDOWS;
+	m->window_seconds = 0.5;
+	m->duration = WINDOWS * 0.5;
+	m->ledger = ledger;
+	m->ledger_count = WINDOWS;
+	for (uint32_t w = 0; w < WINDOWS; w++) {
+		windows[w].t = w * 0.5;
+		windows[w].requests = RATE;
+		memset(&ledger[w], 0xff, sizeof(ledger[w]));
+		ledger[w].t = w * 0.5;
+		ledger[w].pid = 7;
+		ledger[w].rss = 50 << 20;
+		ledger[w].heap = 30 << 20;
+		ledger[w].anonymous = 10 << 20;
+		ledger[w].threads = 4;
+		ledger[w].fds = 20;
+	}
+}
+
+TestSuite(verdict, .init = setup);
+
+/* A site whose level is @at(w), of which nothing is given back. */
+static struct model_site *site(unsigned n, const int8_t *stack,
+			       double (*at)(uint32_t w))
+{
+	struct model_site *s = fixture_site(&f, stack);
+
+	for (uint32_t w = 0; w < WINDOWS; w++) {
+		double end = at(w + 1), begin = at(w);
+
+		levels[n][w] = (struct model_level) {
+			.window = w,
+			.end = end,
+			.low = begin,
+			.old = begin,
+			.count = end / 64,
+			.allocated = end > begin ? end - begin : 0,
+		};
+	}
+	s->levels = levels[n];
+	s->level_count = WINDOWS;
+	s->unreachable.bytes = -1;
+	s->live.bytes = s->allocated.bytes = at(WINDOWS);
+	s->samples = 1000;
+	return s;
+}
+
+static double flat(uint32_t w)
+{
+	(void)w;
+	return 1 << 20;
+}
+
+static double leak(uint32_t w)
+{
+	return 1024 * RATE * w;
+}
+
+static double fills(uint32_t w)
+{
+	return w < 40 ? 1024 * RATE * w : 1024 * RATE * 40;
+}
+
+static const int8_t in_main[] = { MAIN, -1 };
+static const int8_t in_parse[] = { MAIN, PARSE, -1 };
+static const int8_t in_parse_too[] = { MAIN, PARSE_TOO, -1 };
+static const int8_t in_cache[] = { MAIN, CACHE, -1 };
+
+static struct verdict *judge(void)
+{
+	struct err err = ERR_INIT;
+	struct verdict *v;
+
+	cr_assert_eq(verdict_of(&v, &f.model, &err), 0, "%s", err.text);
+	return v;
+}
+
+Test(verdict, what_grows_and_is_never_given_back_leaks)
+{
+	struct verdict *v;
+
+	site(0, in_main, flat);
+	site(1, in_parse, leak);
+	v = judge();
+	cr_assert_eq(v->class, FINDING_LEAK, "%s", v->sentence);
+	cr_assert_eq(v->finding_count, 1);
+	cr_expect_str_eq(v->findings[0].function, "parse_prompt");
+	cr_expect_eq(v->findings[0].line, 88);
+	cr_expect_float_eq(v->findings[0].bytes_per_request.value, 1024, 1);
+	cr_expect_float_eq(v->findings[0].bytes_per_second.value, 102400, 100);
+	cr_expect_eq(v->findings[0].evidence.survivors, 1);
+	cr_expect_str_eq(v->sentence, "leaks 1,024 bytes per request in "
+				      "parse_prompt (parser.c:88)");
+	verdict_free(v);
+}
+
+Test(verdict, the_endpoint_of_nearly_all_requests_is_named)
+{
+	struct verdict *v;
+
+	endpoint.count = f.model.requests = 6000;
+	f.model.endpoints = &endpoint;
+	f.model.endpoint_count = 1;
+	site(0, in_parse, leak);
+	v = judge();
+	cr_expect_str_eq(v->sentence,
+			 "leaks 1,024 bytes per POST /api/v1/chat in "
+			 "parse_prompt (parser.c:88)");
+	verdict_free(v);
+}
+
+Test(verdict, what_roots_reach_grows)
+{
+	struct model_site *s;
+	struct verdict *v;
+
+	s = site(0, in_cache, leak);
+	s->unreachable.bytes = s->unreachable.twice_bytes = 0;
+	v = judge();
+	cr_expect_eq(v->class, FINDING_GROWTH, "%s", v->sentence);
+	verdict_free(v);
+}
+
+Test(verdict, unreachable_twice_is_definite)
+{
+	struct model_site *s;
+	struct verdict *v;
+
+	s = site(0, in_cache, leak);
+	s->unreachable.bytes = s->live.bytes;
+	s->unreachable.twice_bytes = s->live.bytes * 0.9;
+	v = judge();
+	cr_assert_eq(v->class, FINDING_LEAK);
+	cr_expect(v->findings[0].evidence.definite);
+	verdict_free(v);
+}
+
+Test(verdict, what_fills_and_stops_is_clean)
+{
+	struct verdict *v;
+
+	site(0, in_cache, fills);
+	v = judge();
+	cr_expect_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	cr_expect_eq(strncmp(v->sentence, "clean: 5,900 requests, growth below",
+			     30),
+		     0, "%s", v->sentence);
+	verdict_free(v);
+}
+
+Test(verdict, two_lines_of_a_function_are_one_finding)
+{
+	struct verdict *v;
+
+	site(0, in_parse, leak);
+	site(1, in_parse_too, leak);
+	v = judge();
+	cr_assert_eq(v->finding_count, 1);
+	cr_expect_float_eq(v->findings[0].bytes_per_request.value, 2048, 2);
+	verdict_free(v);
+}
+
+Test(verdict, without_requests_growth_is_by_the_second)
+{
+	struct verdict *v;
+
+	for (uint32_t w = 0; w < WINDOWS; w++)
+		windows[w].requests = 0;
+	site(0, in_parse, leak);
+	v = judge();
+	cr_assert_eq(v->class, FINDING_LEAK);
+	cr_expect(isnan(v->findings[0].bytes_per_request.value));
+	cr_expect_str_eq(v->sentence, "leaks 102,400 bytes per second in "
+				      "parse_prompt (parser.c:88)");
+	verdict_free(v);
+}
+
+Test(verdict, three_seconds_are_too_short)
+{
+	struct verdict *v;
+
+	f.model.window_count = 6;
+	f.model.duration = 3;
+	site(0, in_parse, leak);
+	v = judge();
+	cr_expect_eq(v->class, FINDING_INCONCLUSIVE);
+	cr_expect_gt(v->needs.seconds, 10);
+	cr_expect_not_null(strstr(v->sentence, "too short"), "%s", v->sentence);
+	verdict_free(v);
+}
+
+Test(verdict, threads_that_stay_are_told_by_who_starts_them)
+{
+	struct verdict *v;
+
+	for (uint32_t w = 0; w < WINDOWS; w++)
+		ledger[w].threads = 4 + w;
+	site(0, (int8_t[]) { MAIN, CACHE, THREAD, -1 }, leak);
+	wrappers_mark(&f.model);
+	v = judge();
+	cr_assert_eq(v->class, FINDING_THREADS, "%s", v->sentence);
+	cr_expect_str_eq(v->findings[0].function, "cache_put");
+	cr_expect_float_eq(v->findings[0].bytes_per_second.value, 2, 0.01);
+	verdict_free(v);
+}
+
+Test(verdict, descriptors_that_stay_are_found)
+{
+	struct verdict *v;
+
+	for (uint32_t w = 0; w < WINDOWS; w++)
+		ledger[w].fds = 20 + w / 2;
+	v = judge();
+	cr_expect_eq(v->class, FINDING_FDS, "%s", v->sentence);
+	verdict_free(v);
+}
+
+Test(verdict, what_no_block_holds_is_retention)
+{
+	struct verdict *v;
+
+	site(0, in_main, flat);
+	for (uint32_t w = 0; w < WINDOWS; w++) {
+		ledger[w].heap += (uint64_t)w << 20;
+		ledger[w].rss += (uint64_t)w << 20;
+	}
+	v = judge();
+	cr_assert_eq(v->class, FINDING_RETENTION, "%s", v->sentence);
+	cr_expect_float_eq(v->growth.rss / MIB, 116, 3);
+	cr_expect_float_eq(v->growth.retained / MIB, 116, 3);
+	verdict_free(v);
+}
+
+Test(verdict, mappings_that_stay_are_found)
+{
+	struct verdict *v;
+	struct model_site *s = site(0, in_cache, flat);
+
+	for (uint32_t w = 0; w < WINDOWS; w++)
+		levels[0][w].mapped = 65536.0 * w;
+	s->mapped = 65536.0 * WINDOWS;
+	v = judge();
+	cr_assert_eq(v->class, FINDING_MAPPINGS, "%s", v->sentence);
+	cr_expect_str_eq(v->findings[0].function, "cache_put");
+	verdict_free(v);
+}
+
+Test(verdict, what_is_suppressed_does_not_count)
+{
+	struct verdict *v;
+
+	site(0, in_parse, leak);
+	v = judge();
+	v->findings[0].suppressed = true;
+	cr_assert_eq(verdict_settle(v), 0);
+	cr_expect_eq(v->class, FINDING_CLEAN);
+	verdict_free(v);
+}
+
+Test(verdict, a_model_of_nothing_is_inconclusive)
+{
+	struct model *m = model_new();
+	struct err err = ERR_INIT;
+	struct verdict *v;
+
+	m->name = "empty";
+	cr_assert_eq(verdict_of(&v, m, &err), 0);
+	cr_expect_eq(v->class, FINDING_INCONCLUSIVE);
+	verdict_free(v);
+	model_free(m);
+}
