@@ -29,14 +29,13 @@ size_t series_minima(struct series *out, size_t blocks, size_t count,
 	return length;
 }
 
-void series_tail(struct series *out, const struct series *s, size_t first)
+void series_part(struct series *out, const struct series *s, size_t first,
+		 size_t count)
 {
-	size_t n = s->count - first;
-
-	out->count = n;
-	memmove(out->x, s->x + first, n * sizeof(out->x[0]));
-	memmove(out->y, s->y + first, n * sizeof(out->y[0]));
-	memmove(out->at, s->at + first, n * sizeof(out->at[0]));
+	out->count = count;
+	memmove(out->x, s->x + first, count * sizeof(out->x[0]));
+	memmove(out->y, s->y + first, count * sizeof(out->y[0]));
+	memmove(out->at, s->at + first, count * sizeof(out->at[0]));
 }
 
 static void swap(double *a, double *b)
@@ -86,6 +85,11 @@ double series_median(double *values, size_t count)
 	for (size_t i = 1; i < count / 2; i++)
 		lower = values[i] > lower ? values[i] : lower;
 	return (lower + upper) / 2;
+}
+
+double series_quantile(double *values, size_t count, double q)
+{
+	return select_kth(values, count, (size_t)(q * (double)(count - 1)));
 }
 
 double series_slope(const struct series *s)

@@ -25,14 +25,18 @@ struct series {
 size_t series_minima(struct series *out, size_t blocks, size_t count,
 		     const double *x, const double *y);
 
-/* The points from @first on. */
-void series_tail(struct series *out, const struct series *s, size_t first);
+/* @count points of it from @first on; @out may be @s. */
+void series_part(struct series *out, const struct series *s, size_t first,
+		 size_t count);
 
 /* Lonely spikes, up or down, become the median of the points around. */
 void series_without_spikes(struct series *s);
 
 /* The median of @count values, which are put out of order; 0 of none. */
 double series_median(double *values, size_t count);
+
+/* The value that a share @q (0..1) of them is below; puts them out of order. */
+double series_quantile(double *values, size_t count, double q);
 
 /* Theil-Sen: the median slope of all pairs of points. */
 double series_slope(const struct series *s);

@@ -1,322 +1,146 @@
 /*
  * trend: see trend.h.
+ *
+ * What the level did is looked at through blocks of a few lengths, the
+ * shortest first: minima over longer ones see below a sawtooth.  The classes
+ * are asymmetric on purpose.  To be called growing, a level must rise more
+ * than a random walk of its own steps would, in both halves, in new ground,
+ * and no shape that ends may explain it; what only rises falls short of that
+ * to TREND_UNDECIDED or, where it surely slows down, to TREND_FILLS.
  */
 #include "profiler/analysis/trend.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/analysis/fit.h"
+#include "profiler/analysis/ladder.h"
+#include "profiler/analysis/look.h"
+#include "profiler/analysis/points.h"
 #include "profiler/analysis/series.h"
 
-#define POINTS_MIN    8
-#define ALPHA	      0.001
-#define OCCAM	      5 /* by how much a bend must be better than a line */
-#define PLAUSIBLE     6 /* within this of the best a shape may be true */
-#define ROUNDING      1e-6
-#define WALK_LIKELY   9
-#define WALK_POSSIBLE 20
-#define STEADY	      0.8
-#define STATED	      2.2 /* standard errors of a stated interval: 97 % */
+#define ALPHA	    0.001 /* of a false alarm, where the caller names none */
+#define KENDALL	    0.02
+#define AFTER_CUT   5	/* a stretch that was chosen must be that much surer */
+#define SUSPICIOUS  10	/* times alpha */
+#define STATED	    2.2 /* standard errors of a stated interval: 97 % */
+#define SAMPLES_MIN 4	/* of a level that never falls, to be suspicious */
+#define MORE_MOST   10	/* times what there was is asked for */
 
-/* The series, x as 0..1, y from 0, as a share of its range. */
-struct points {
-	size_t count;
-	double *x, *y, *v;
-	size_t *at; /* index in the input */
-	double x_scale, y_scale, y_base;
-	bool exact;
+/* One y of the caller's series and what it is said to be. */
+struct view {
+	const struct trend_series *in;
+	const struct points *p;
+	const double *y;
+	struct look look;
+	double climb; /* from the first points to the last, in y of @p */
 };
 
-/* What a stretch of the series shows. */
-struct look {
-	struct series s; /* after the cut */
-	double phi;
-	double slope, error, gate_error;
-	double p, p_kendall;
-	double early, early_error, late, late_error;
-	double noise;
-	enum { END_OPEN, END_BOUNDED, END_UNCLEAR } end;
-};
-
-static double student_tail(double t, double df)
+static double alpha_of(const struct view *v)
 {
-	double z;
+	double alpha = v->in->alpha > 0 ? v->in->alpha : ALPHA;
 
-	if (isinf(t))
-		return t > 0 ? 0 : 1;
-	/* Wallace (1959). */
-	z = (8 * df + 1) / (8 * df + 3) * sqrt(df * log1p(t * t / df));
-	return estimate_normal_tail(t < 0 ? -z : z);
+	return v->look.s.x[0] > 0 ? alpha / AFTER_CUT : alpha;
 }
 
-/* --- the series ---------------------------------------------------------- */
-
-static void points_free(struct points *p)
+static double per_x(const struct view *v)
 {
-	free(p->x);
-	free(p->at);
+	return v->p->y_scale / v->p->x_scale;
 }
 
-static bool is_usable(const struct trend_series *in)
+/* Whether growth by @slope would be worth a word. */
+static bool matters(const struct view *v, double slope)
 {
-	for (size_t i = 0; i < in->count; i++) {
-		if (!(fabs(in->x[i]) < 1e150 && fabs(in->y[i]) < 1e150) ||
-		    (in->t && !(fabs(in->t[i]) < 1e150)) ||
-		    (in->variance &&
-		     !(in->variance[i] >= 0 && in->variance[i] < 1e300)) ||
-		    (i > 0 && (in->x[i] < in->x[i - 1] ||
-			       (in->t && in->t[i] < in->t[i - 1]))))
-			return false;
-	}
-	return true;
+	return slope * per_x(v) > v->in->slope_min &&
+	       slope * (1 - v->look.s.x[0]) * v->p->y_scale > v->in->rise_min;
 }
 
 /*
- * Points of equal x become one.  Before the first request that is the last,
- * the start is over then; later the first: what happens without requests is
- * not theirs, and at the end it is the exit.
+ * Whether, before what is taken for the warm-up was over, the level had risen
+ * as far and for as long as it does behind it, and fallen again: then what
+ * rises now will fall too.
  */
-static void points_distinct(struct points *p, const struct trend_series *in)
+static bool fell_before(const struct view *v)
 {
-	for (size_t i = 0; i < in->count; i++) {
-		if (p->count > 1 && in->x[i] == in->x[p->at[p->count - 1]])
-			continue;
-		if (p->count == 1 && in->x[i] == in->x[p->at[0]])
-			p->count = 0;
-		p->at[p->count++] = i;
-	}
-}
+	const struct series *s = &v->look.s;
+	double rise = v->look.slope * (1 - s->x[0]);
+	size_t end = s->at[0], peak = 0, trough = 0, from = 0;
+	double fall = 0;
 
-static void points_scale(struct points *p, const struct trend_series *in)
-{
-	double low = INFINITY, high = -INFINITY;
-	double x = in->x[p->at[0]];
-
-	for (size_t i = 0; i < p->count; i++) {
-		low = fmin(low, in->y[p->at[i]]);
-		high = fmax(high, in->y[p->at[i]]);
-	}
-	p->x_scale = in->x[p->at[p->count - 1]] - x;
-	p->y_scale = high > low ? high - low : 1;
-	p->y_base = low;
-	for (size_t i = 0; i < p->count; i++) {
-		p->x[i] = (in->x[p->at[i]] - x) / p->x_scale;
-		p->y[i] = (in->y[p->at[i]] - low) / p->y_scale;
-		p->v[i] = in->variance ? in->variance[p->at[i]] / p->y_scale /
-						 p->y_scale
-				       : 0;
-	}
-}
-
-/* A fall by half at the very end is a server that cleans up as it exits. */
-static void points_without_exit(struct points *p, const double *y)
-{
-	for (int i = 0; i < 2 && p->count > POINTS_MIN; i++) {
-		double low = INFINITY, high = -INFINITY, last, before;
-
-		for (size_t j = 0; j < p->count; j++) {
-			low = fmin(low, y[p->at[j]]);
-			high = fmax(high, y[p->at[j]]);
+	for (size_t i = 1; i <= end; i++) {
+		if (v->y[i] >= v->y[peak]) {
+			peak = i;
+			from = v->y[trough] < v->y[from] ? trough : from;
 		}
-		last = y[p->at[p->count - 1]];
-		before = y[p->at[p->count - 2]];
-		if (before - last < (high - low) / 2)
-			return;
-		p->count--;
+		if (v->y[i] < v->y[trough])
+			trough = i;
+		if (v->y[peak] - v->y[i] > fall) {
+			fall = v->y[peak] - v->y[i];
+			trough = i;
+		}
 	}
+	return fall > rise / 2 &&
+	       v->p->x[peak] - v->p->x[from] > (1 - s->x[0]) / 4;
 }
 
-static int points_of(struct points *p, const struct trend_series *in)
+/* A sampled level that never fell, by samples too few to be sure. */
+static bool only_rises(const struct view *v)
 {
-	*p = (struct points) { .exact = !in->variance };
-	p->x = calloc(3 * in->count + 1, sizeof(*p->x));
-	p->at = calloc(in->count + 1, sizeof(*p->at));
-	if (!p->x || !p->at) {
-		points_free(p);
-		return -ENOMEM;
+	const struct series *s = &v->look.s;
+	unsigned rises = 0, late = 0;
+
+	for (size_t i = 1; i < s->count; i++) {
+		if (s->y[i] < s->y[i - 1])
+			return false;
+		if (s->y[i] > s->y[i - 1]) {
+			rises++;
+			late += s->x[i] > 2.0 / 3;
+		}
 	}
-	p->y = p->x + in->count;
-	p->v = p->y + in->count;
-	points_distinct(p, in);
-	points_without_exit(p, in->y);
-	if (p->count > 1)
-		points_scale(p, in);
-	return 0;
+	return rises >= SAMPLES_MIN && late > 0;
 }
 
-/* --- a stretch of it ------------------------------------------------------ */
-
-static void half_slopes(struct look *l)
+static enum trend_class classify(struct view *v)
 {
-	struct series half;
-	size_t n = l->s.count;
-	double middle = (l->s.x[0] + l->s.x[n - 1]) / 2, r[SERIES_MAX];
-	size_t k = 0;
+	const struct look *l = &v->look;
+	double alpha = alpha_of(v);
+	bool sure = l->p < alpha && l->p_kendall < KENDALL;
 
-	while (k < n && l->s.x[k] < middle)
-		k++;
-	if (k < 3)
-		k = 3;
-	if (k + 3 > n)
-		k = n - 3;
-	series_tail(&half, &l->s, k);
-	l->late = series_slope(&half);
-	series_residuals(&half, l->late, r);
-	l->late_error = half.count > 3
-				? fit_slope_error(&half, r, l->phi, ROUNDING)
-				: INFINITY;
-	half = l->s;
-	half.count = k + 1;
-	l->early = series_slope(&half);
-	series_residuals(&half, l->early, r);
-	l->early_error = half.count > 3
-				 ? fit_slope_error(&half, r, l->phi, ROUNDING)
-				 : INFINITY;
-}
-
-/* The slope of l->s, and how sure. */
-static void measure(struct look *l, const struct points *p)
-{
-	double r[SERIES_MAX], sum = 0, n = (double)l->s.count;
-	struct memory memory;
-	double span = l->s.x[l->s.count - 1] - l->s.x[0];
-	double sampling = 0, error;
-
-	l->slope = series_slope(&l->s);
-	series_residuals(&l->s, l->slope, r);
-	for (size_t i = 0; i < l->s.count; i++)
-		sum += r[i] * r[i];
-	l->noise = sqrt(sum / n);
-	if (!p->exact)
-		sampling =
-			1.2 *
-			fabs(p->v[l->s.at[l->s.count - 1]] - p->v[l->s.at[0]]) /
-			span / span;
-	memory = fit_memory(r, l->s.count, 1);
-	l->phi = memory.phi;
-	error = fit_slope_error(&l->s, r,
-				memory.walk < WALK_LIKELY
-					? 1
-					: (memory.phi + memory.high) / 2,
-				ROUNDING);
-	l->error = sqrt(fmax(error * error, sampling));
-	error = fit_slope_error(&l->s, r,
-				memory.walk < WALK_POSSIBLE ? 1 : memory.high,
-				ROUNDING);
-	l->gate_error = fmax(l->error, error);
-	l->p = student_tail(l->slope / l->gate_error, n - 3);
-	l->p_kendall = series_mann_kendall(&l->s, l->slope);
-	half_slopes(l);
-}
-
-/* x of @s as 0..1 */
-static void stretch(struct series *s)
-{
-	double first = s->x[0], span = s->x[s->count - 1] - first;
-
-	for (size_t i = 0; i < s->count; i++)
-		s->x[i] = (s->x[i] - first) / span;
-}
-
-/* What the shapes say together. */
-struct shapes {
-	bool line;   /* none is better than a line */
-	bool steady; /* or not by as much as matters */
-	bool smooth; /* a logarithm may be true */
-	bool slower; /* surely not a line, but something that slows down */
-	double low;  /* the least slope in the end that may be true */
-	double end;  /* the least slope in the end that fits about best */
-	double cut;  /* where the warm-up is over; 0: not */
-};
-
-/* Where a decay has no say any more in how the line goes on. */
-static double decay_over(const struct fit *f)
-{
-	double x = 0;
-
-	while (x < 1 && fabs(f->extra) * exp(-x / f->where) >
-				0.05 * fabs(f->slope) * (1 - x))
-		x += 0.01;
-	return x;
-}
-
-static void weigh(struct shapes *w, const struct look *l,
-		  const struct fits *fits, const struct series *s)
-{
-	const struct fit *line = &fits->at[0], *best = &fits->at[fits->best];
-	const struct fit *cut = NULL;
-	*w = (struct shapes) { .low = INFINITY, .end = INFINITY };
-	for (size_t i = 0; i < fits->count; i++) {
-		const struct fit *f = &fits->at[i];
-
-		if (f->index > 0 && (!cut || f->score < cut->score))
-			cut = f;
-		if (f->score > best->score + PLAUSIBLE)
-			continue;
-		w->low = fmin(w->low, f->slope - 2.3 * f->error);
-		w->end = fmin(w->end, f->slope);
-		w->smooth |= f->shape == FIT_LOG;
+	if (l->end == END_BOUNDED)
+		return v->climb > 3 * l->noise && matters(v, v->climb)
+			       ? TREND_FILLS
+			       : TREND_LEVEL;
+	if (!matters(v, l->slope - STATED * l->error)) {
+		if (!v->p->exact && only_rises(v) && matters(v, l->slope))
+			return TREND_UNDECIDED;
+		return TREND_LEVEL;
 	}
-	w->line = line->score <= best->score + OCCAM &&
-		  line->memory < 2.2 / sqrt((double)s->count);
-	w->slower = line->score > best->score + 2 * OCCAM && best->extra > 0;
-	w->end /= s->x[s->count - 1] - s->x[0];
-	w->steady = l->p < ALPHA && w->end > STEADY * l->slope &&
-		    l->late > STEADY * l->early && l->early > STEADY * l->late;
-	if (best->shape == FIT_DECAY && best->slope > 2.3 * best->error)
-		w->cut = s->x[0] +
-			 decay_over(best) * (s->x[s->count - 1] - s->x[0]);
-	else if (cut)
-		w->cut = s->x[cut->index];
+	if (l->s.x[0] > 0 && fell_before(v))
+		return TREND_LEVEL;
+	if (sure)
+		return l->end == END_OPEN ? TREND_GROWS : TREND_UNDECIDED;
+	if (l->p < SUSPICIOUS * alpha || (!v->p->exact && only_rises(v)))
+		return TREND_UNDECIDED;
+	return TREND_LEVEL;
 }
 
-/* Looks at @s, and behind its warm-up where there is one. */
-static void look_at(struct look *l, const struct points *p,
-		    const struct series *s, int depth)
+static void look_through(struct view *v, size_t blocks, size_t *length)
 {
-	struct fits fits;
-	struct series shape = *s, tail;
-	struct shapes w;
-	struct memory memory;
-	double r[SERIES_MAX];
-	size_t first = 0;
+	double variance[SERIES_MAX], first[3], last[3];
+	struct series s;
+	size_t n;
 
-	l->s = *s;
-	measure(l, p);
-	stretch(&shape);
-	memory = fit_memory(r, s->count, fit_lines(&shape, r));
-	fit_shapes(&fits, &shape, memory.walk < WALK_POSSIBLE ? 1 : memory.phi,
-		   ROUNDING);
-	weigh(&w, l, &fits, &l->s);
-	l->end = END_OPEN;
-	if (w.line || w.steady)
-		return;
-	if (w.low <= 0)
-		l->end = END_BOUNDED;
-	else if (l->late < STEADY * l->early || l->early < 0.3 * l->late ||
-		 w.end < 0.5 * l->slope)
-		l->end = w.slower ? END_BOUNDED : END_UNCLEAR;
-	while (first < s->count && s->x[first] < w.cut)
-		first++;
-	if (first == 0 || s->count - first < POINTS_MIN || depth == 2 ||
-	    s->x[s->count - 1] - s->x[first] < 0.5)
-		return;
-	series_tail(&tail, s, first);
-	look_at(l, p, &tail, depth + 1);
-	if (w.low <= 0)
-		l->end = END_BOUNDED;
-	else if (l->end == END_OPEN &&
-		 (l->late + l->late_error < STEADY * l->early ||
-		  (w.smooth && w.end < 0.6 * l->slope)))
-		l->end = w.smooth ? END_BOUNDED : END_UNCLEAR;
+	*length = series_minima(&s, blocks, v->p->count, v->p->x, v->y);
+	series_without_spikes(&s);
+	n = s.count;
+	for (size_t i = 0; i < n; i++)
+		variance[i] = v->p->variance[s.at[i]];
+	memcpy(first, s.y, sizeof(first));
+	memcpy(last, s.y + n - 3, sizeof(last));
+	v->climb = series_median(last, 3) - series_median(first, 3);
+	look_at(&v->look, &s, v->p->exact ? NULL : variance);
 }
-
-/* --- the answer ----------------------------------------------------------- */
 
 static struct figure figure(double value, double error, double scale)
 {
@@ -327,95 +151,203 @@ static struct figure figure(double value, double error, double scale)
 	};
 }
 
-static void answer(struct trend *out, const struct look *l,
-		   const struct points *p, const struct trend_series *in)
+static void fill_in(struct trend *out, const struct view *v)
 {
-	double scale = p->y_scale / p->x_scale;
-	size_t first = p->at[l->s.at[0]];
-	size_t last = p->at[p->count - 1];
-	double span;
+	const struct look *l = &v->look;
+	const struct trend_series *in = v->in;
+	size_t first = v->p->at[l->s.at[0]];
+	size_t last = v->p->at[v->p->count - 1];
 
-	out->slope = figure(l->slope, l->error, scale);
-	out->early = figure(l->early, l->early_error, scale);
-	out->late = figure(l->late, l->late_error, scale);
+	out->slope = figure(l->slope, l->error, per_x(v));
+	out->early = figure(l->early, l->early_error, per_x(v));
+	out->late = figure(l->late, l->late_error, per_x(v));
 	out->late_early = estimate_ratio(out->late, out->early);
 	out->p_value = fmax(l->p, l->p_kendall);
-	out->noise = l->noise * p->y_scale;
-	out->autocorrelation = l->phi;
+	out->noise = l->noise * v->p->y_scale;
+	out->autocorrelation = l->autocorrelation;
 	out->cut = first;
 	out->x = in->x[last] - in->x[first];
-	span = in->t ? in->t[last] - in->t[first] : out->x;
-	out->seconds = span;
-	out->per_second =
-		estimate_per(out->slope, span > 0 ? span / out->x : 0);
+	out->seconds = in->t ? in->t[last] - in->t[first] : out->x;
+	out->per_second = estimate_per(out->slope, out->seconds / out->x);
 	out->rise = out->slope.value * out->x;
 }
 
-static enum trend_class classify(const struct look *l, const struct points *p,
-				 const struct trend_series *in)
+/* What is missing, if it goes on as it does. */
+static void ask_for_more(struct trend *out, const struct view *v)
 {
-	double alpha = in->alpha > 0 ? in->alpha : ALPHA;
-	double scale = p->y_scale / p->x_scale;
-	double span = 1 - l->s.x[0];
-	bool matters = (l->slope - STATED * l->error) * scale > in->slope_min &&
-		       l->slope * span * p->y_scale > in->rise_min;
+	double z = v->look.slope / v->look.gate_error;
+	double wanted = estimate_normal_quantile(1 - alpha_of(v)) * 1.2;
+	double times = 1;
 
-	if (l->s.x[0] > 0)
-		alpha /= 5;
-	if (l->end == END_BOUNDED)
-		return TREND_FILLS;
-	if (!matters)
-		return TREND_LEVEL;
-	if (l->p < alpha && l->p_kendall < 0.02)
-		return l->end == END_OPEN ? TREND_GROWS : TREND_UNDECIDED;
-	if (l->p < 10 * alpha)
-		return TREND_UNDECIDED;
-	return TREND_LEVEL;
+	if (z > 0 && z < wanted)
+		times = fmin(wanted * wanted / z / z - 1, MORE_MOST);
+	times = fmax(times, 0.25);
+	out->more = times * out->x;
+	out->more_seconds = times * out->seconds;
+}
+
+/* Looks at @y through blocks of growing length until one shows growth. */
+static void judge(struct trend *out, const struct trend_series *in,
+		  const struct points *p, const double *y)
+{
+	static const size_t blocks[] = { SERIES_MAX, 30, 20, 10 };
+	struct view v = { .in = in, .p = p, .y = y };
+
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
+		enum trend_class class;
+		size_t length;
+
+		if (i > 0 && p->count < 2 * blocks[i])
+			continue;
+		look_through(&v, blocks[i], &length);
+		class = classify(&v);
+		if (i > 0 && class != TREND_GROWS)
+			continue;
+		out->class = class;
+		out->period = length;
+		fill_in(out, &v);
+		if (class == TREND_UNDECIDED)
+			ask_for_more(out, &v);
+		if (class != TREND_LEVEL)
+			return;
+	}
+}
+
+/* Growth must be more than this share of what the load explains, which is in
+ * proportion to it only about; and is surer than a tenth of that in no case. */
+#define LOAD_SHARE 0.4
+
+static void judge_share(struct trend *out, const struct trend_series *in,
+			const struct points *p, double share, double *y)
+{
+	struct trend_series rest = *in;
+	double explained = share * p->load_spread * p->y_scale, off;
+
+	for (size_t i = 0; i < p->count; i++)
+		y[i] = p->y[i] - share * p->load[i];
+	rest.rise_min = fmax(in->rise_min, LOAD_SHARE * explained);
+	judge(out, &rest, p, y);
+	off = explained / 10 / out->x;
+	out->slope.low -= off;
+	out->slope.high += off;
+	out->per_second = estimate_per(out->slope, out->seconds / out->x);
+}
+
+/* The same without what the load explains; growth must stand either way. */
+static int judge_under_load(struct trend *out, const struct trend_series *in,
+			    const struct points *p)
+{
+	double likely, most, *y = calloc(p->count, sizeof(*y));
+	struct trend other = *out;
+
+	if (!y)
+		return -ENOMEM;
+	points_load_shares(p, &likely, &most);
+	judge_share(out, in, p, likely, y);
+	judge_share(&other, in, p, most, y);
+	free(y);
+	if (other.class != TREND_GROWS && other.noise < 1.4 * out->noise)
+		*out = other;
+	return 0;
+}
+
+static void climb_ladder(struct trend *out, const struct trend_series *in,
+			 const struct points *p)
+{
+	struct ladder l = ladder_of(p, p->y, in->x[p->at[0]] / p->x_scale);
+	size_t last = p->at[p->count - 1];
+	double slope;
+
+	out->jumps = l.jumps;
+	if (!l.goes_on || !p->exact)
+		return;
+	slope = (in->y[last] - in->y[p->at[0]]) / p->x_scale;
+	if (slope <= in->slope_min || slope * p->x_scale <= in->rise_min)
+		return;
+	out->class = TREND_GROWS;
+	out->shape = SHAPE_STAIRCASE;
+	out->slope =
+		(struct figure) { slope, slope / l.ratio, slope * l.ratio };
+	out->per_second = estimate_per(out->slope, out->seconds / out->x);
+}
+
+static enum finding_shape shape_of(const struct trend *t)
+{
+	switch (t->class) {
+	case TREND_LEVEL:
+		return t->period > 1 ? SHAPE_SAWTOOTH : SHAPE_FLAT;
+	case TREND_FILLS:
+		return t->late.low > 0 ? SHAPE_CONCAVE : SHAPE_PLATEAU;
+	default:
+		return SHAPE_LINEAR;
+	}
+}
+
+static double confidence_of(const struct trend *t)
+{
+	switch (t->class) {
+	case TREND_GROWS:
+		return 1 - fmin(t->p_value, 0.5);
+	case TREND_UNDECIDED:
+		return 0.5;
+	default:
+		return 0.95;
+	}
+}
+
+/* Too few points for a word: those that are missing. */
+static void ask_for_points(struct trend *out, const struct trend_series *in,
+			   const struct points *p)
+{
+	double missing = (double)(POINTS_MIN - p->count);
+	size_t last;
+
+	if (p->count < 2)
+		return;
+	last = p->at[p->count - 1];
+	missing /= (double)(p->count - 1);
+	out->x = p->x_scale;
+	out->seconds = in->t ? in->t[last] - in->t[p->at[0]] : out->x;
+	out->more = missing * out->x;
+	out->more_seconds = missing * out->seconds;
 }
 
 int trend_of(struct trend *out, const struct trend_series *in)
 {
-	static const size_t scales[] = { SERIES_MAX, 30, 20, 10 };
+	static const struct figure unknown = { NAN, NAN, NAN };
 	struct points p;
-	int rc;
+	int rc = points_of(&p, in);
 
-	*out = (struct trend) { .class = TREND_UNDECIDED,
-				.period = 1,
-				.p_value = 1,
-				.more = NAN,
-				.more_seconds = NAN };
-	if (!is_usable(in))
-		return -EINVAL;
-	rc = points_of(&p, in);
+	*out = (struct trend) {
+		.class = TREND_UNDECIDED,
+		.shape = SHAPE_FLAT,
+		.slope = unknown,
+		.per_second = unknown,
+		.early = unknown,
+		.late = unknown,
+		.late_early = unknown,
+		.p_value = 1,
+		.period = 1,
+		.more = NAN,
+		.more_seconds = NAN,
+	};
 	if (rc)
 		return rc;
-	if (p.count < POINTS_MIN)
-		goto done;
-	for (size_t i = 0; i < sizeof(scales) / sizeof(scales[0]); i++) {
-		struct series s;
-		struct look l;
-		size_t length;
-		enum trend_class class;
-
-		if (i > 0 && p.count < 2 * scales[i])
-			continue;
-		length = series_minima(&s, scales[i], p.count, p.x, p.y);
-		series_without_spikes(&s);
-		look_at(&l, &p, &s, 0);
-		class = classify(&l, &p, in);
-		if (i > 0 && out->class != TREND_LEVEL)
-			break;
-		if (i == 0 || class == TREND_GROWS) {
-			answer(out, &l, &p, in);
-			out->class = class;
-			out->period = length;
-		}
-		if (class == TREND_GROWS || class == TREND_FILLS)
-			break;
+	if (p.count < POINTS_MIN) {
+		ask_for_points(out, in, &p);
+		points_free(&p);
+		return 0;
 	}
-done:
+	if (p.load_spread > 0)
+		rc = judge_under_load(out, in, &p);
+	else
+		judge(out, in, &p, p.y);
+	out->shape = shape_of(out);
+	out->confidence = confidence_of(out);
+	if (out->class != TREND_GROWS)
+		climb_ladder(out, in, &p);
 	points_free(&p);
-	return 0;
+	return rc;
 }
 
 const char *trend_class_name(enum trend_class class)

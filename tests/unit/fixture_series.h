@@ -16,7 +16,7 @@
 #define SERIES_POINTS 600
 #define LEVEL	      1e6 /* bytes: what shapes rise to, noise is a share of */
 
-struct points {
+struct run {
 	size_t count;
 	double x[SERIES_POINTS], y[SERIES_POINTS], t[SERIES_POINTS];
 	double variance[SERIES_POINTS];
@@ -24,8 +24,8 @@ struct points {
 };
 
 /* @count seconds of about @rate requests each, nothing held. */
-static inline void points_start(struct points *p, struct rng *rng, size_t count,
-				double rate)
+static inline void run_start(struct run *p, struct rng *rng, size_t count,
+			     double rate)
 {
 	double x = 0;
 
@@ -39,12 +39,12 @@ static inline void points_start(struct points *p, struct rng *rng, size_t count,
 	}
 }
 
-static inline double points_x(const struct points *p, size_t i)
+static inline double run_x(const struct run *p, size_t i)
 {
 	return p->x[i] / p->x[p->count - 1];
 }
 
-static inline int points_trend(struct trend *out, const struct points *p)
+static inline int run_trend(struct trend *out, const struct run *p)
 {
 	struct trend_series in = {
 		.count = p->count,
@@ -59,16 +59,15 @@ static inline int points_trend(struct trend *out, const struct points *p)
 
 /* --- noise, of standard deviation @deviation ------------------------------ */
 
-static inline void add_white(struct points *p, struct rng *rng,
-			     double deviation)
+static inline void add_white(struct run *p, struct rng *rng, double deviation)
 {
 	for (size_t i = 0; i < p->count; i++)
 		p->y[i] += deviation * rng_normal(rng);
 }
 
 /* Neighbours correlate by @phi; 1 is a random walk of @deviation a step. */
-static inline void add_drift(struct points *p, struct rng *rng,
-			     double deviation, double phi)
+static inline void add_drift(struct run *p, struct rng *rng, double deviation,
+			     double phi)
 {
 	double step = phi < 1 ? deviation * sqrt(1 - phi * phi) : deviation;
 	double e = deviation * rng_normal(rng);
@@ -80,7 +79,7 @@ static inline void add_drift(struct points *p, struct rng *rng,
 }
 
 /* Pareto's: of finite variance only where @shape is above 2. */
-static inline void add_pareto(struct points *p, struct rng *rng, double least,
+static inline void add_pareto(struct run *p, struct rng *rng, double least,
 			      double shape)
 {
 	for (size_t i = 0; i < p->count; i++)
@@ -90,68 +89,67 @@ static inline void add_pareto(struct points *p, struct rng *rng, double least,
 /* --- shapes ----------------------------------------------------------------
  */
 
-static inline void add_line(struct points *p, double rise)
+static inline void add_line(struct run *p, double rise)
 {
 	for (size_t i = 0; i < p->count; i++)
-		p->y[i] += rise * points_x(p, i);
+		p->y[i] += rise * run_x(p, i);
 }
 
-static inline void add_step(struct points *p, double where, double height)
+static inline void add_step(struct run *p, double where, double height)
 {
 	for (size_t i = 0; i < p->count; i++)
-		p->y[i] += points_x(p, i) >= where ? height : 0;
+		p->y[i] += run_x(p, i) >= where ? height : 0;
 }
 
 /* A line that ends at @where: a cache that is full then. */
-static inline void add_fill(struct points *p, double where, double height)
+static inline void add_fill(struct run *p, double where, double height)
 {
 	for (size_t i = 0; i < p->count; i++)
-		p->y[i] += height * fmin(points_x(p, i) / where, 1);
+		p->y[i] += height * fmin(run_x(p, i) / where, 1);
 }
 
-static inline void add_decay(struct points *p, double where, double height)
+static inline void add_decay(struct run *p, double where, double height)
 {
 	for (size_t i = 0; i < p->count; i++)
-		p->y[i] -= height * expm1(-points_x(p, i) / where);
+		p->y[i] -= height * expm1(-run_x(p, i) / where);
 }
 
-static inline void add_logistic(struct points *p, double middle, double width,
+static inline void add_logistic(struct run *p, double middle, double width,
 				double height)
 {
 	for (size_t i = 0; i < p->count; i++)
-		p->y[i] +=
-			height / (1 + exp(-(points_x(p, i) - middle) / width));
+		p->y[i] += height / (1 + exp(-(run_x(p, i) - middle) / width));
 }
 
 /* From @least requests' share of the run on, the logarithm; @height in all. */
-static inline void add_log(struct points *p, double least, double height)
+static inline void add_log(struct run *p, double least, double height)
 {
 	for (size_t i = 0; i < p->count; i++)
-		p->y[i] += height * log1p(points_x(p, i) / least) /
-			   log1p(1 / least);
+		p->y[i] +=
+			height * log1p(run_x(p, i) / least) / log1p(1 / least);
 }
 
 /* Each jump @ratio times as far and as high as the one before, until @last. */
-static inline void add_staircase(struct points *p, double ratio, double last,
+static inline void add_staircase(struct run *p, double ratio, double last,
 				 double height)
 {
 	for (size_t i = 0; i < p->count; i++) {
 		double below =
-			fmax(0, ceil(log(last / points_x(p, i)) / log(ratio) -
-				     1e-9));
+			fmax(0,
+			     ceil(log(last / run_x(p, i)) / log(ratio) - 1e-9));
 
 		p->y[i] += height * pow(ratio, -below);
 	}
 }
 
 /* @teeth rises to @height, each of a length that differs by up to @jitter. */
-static inline void add_sawtooth(struct points *p, struct rng *rng, double teeth,
+static inline void add_sawtooth(struct run *p, struct rng *rng, double teeth,
 				double jitter, double height)
 {
 	double phase = rng_uniform(rng), pace = 1, before = 0;
 
 	for (size_t i = 0; i < p->count; i++) {
-		double x = points_x(p, i);
+		double x = run_x(p, i);
 
 		phase += (x - before) * teeth * pace;
 		before = x;
@@ -164,8 +162,8 @@ static inline void add_sawtooth(struct points *p, struct rng *rng, double teeth,
 }
 
 /* Keys of Zipf's law seen for the first time: @keys of them, LEVEL in all. */
-static inline void add_interned(struct points *p, struct rng *rng,
-				unsigned keys, double power, double height)
+static inline void add_interned(struct run *p, struct rng *rng, unsigned keys,
+				double power, double height)
 {
 	double rates[5000], all = 0, seen[SERIES_POINTS] = { 0 }, sum = 0;
 	double requests = p->x[p->count - 1];
@@ -177,7 +175,7 @@ static inline void add_interned(struct points *p, struct rng *rng,
 			-log(rng_uniform(rng)) * all / rates[k] / requests;
 		size_t i = 0;
 
-		while (i < p->count && points_x(p, i) < first)
+		while (i < p->count && run_x(p, i) < first)
 			i++;
 		if (i < p->count)
 			seen[i]++;
@@ -189,7 +187,7 @@ static inline void add_interned(struct points *p, struct rng *rng,
 }
 
 /* A pool that is as large as there was ever need of at once. */
-static inline void add_records(struct points *p, struct rng *rng, double mean,
+static inline void add_records(struct run *p, struct rng *rng, double mean,
 			       double each)
 {
 	double most = 0;
@@ -205,9 +203,9 @@ static inline void add_records(struct points *p, struct rng *rng, double mean,
  */
 
 /* Requests come at @rate(t / duration) times the usual. */
-static inline void points_load(struct points *p, struct rng *rng, double rate,
-			       double (*factor)(double t, double parameter),
-			       double parameter)
+static inline void run_load(struct run *p, struct rng *rng, double rate,
+			    double (*factor)(double t, double parameter),
+			    double parameter)
 {
 	double x = 0;
 
@@ -221,7 +219,7 @@ static inline void points_load(struct points *p, struct rng *rng, double rate,
 }
 
 /* What is held is in proportion to the requests of each window. */
-static inline void add_load(struct points *p, double each)
+static inline void add_load(struct run *p, double each)
 {
 	for (size_t i = 0; i < p->count; i++)
 		p->y[i] += each * (p->x[i] - (i ? p->x[i - 1] : 0));
@@ -235,8 +233,8 @@ static inline void add_load(struct points *p, double each)
  * come as it rises and go, at random, as it falls; a share of @turnover of
  * them is replaced each window.
  */
-static inline void points_sample(struct points *p, struct rng *rng, double size,
-				 double mean, double turnover)
+static inline void run_sample(struct run *p, struct rng *rng, double size,
+			      double mean, double turnover)
 {
 	double chance = -expm1(-(size + 512) / mean);
 	double live = 0, held = 0; /* samples, bytes */

@@ -5,14 +5,14 @@
 
 #include "tests/unit/fixture_series.h"
 
-static struct points p;
+static struct run p;
 static struct rng rng;
 
 /* 60 seconds of 2,000 requests each. */
 static void setup(void)
 {
 	rng = (struct rng) { 1 };
-	points_start(&p, &rng, 60, 2000);
+	run_start(&p, &rng, 60, 2000);
 }
 
 TestSuite(trend, .init = setup);
@@ -21,7 +21,7 @@ static struct trend trend(void)
 {
 	struct trend t;
 
-	cr_assert_eq(points_trend(&t, &p), 0);
+	cr_assert_eq(run_trend(&t, &p), 0);
 	return t;
 }
 
@@ -86,11 +86,11 @@ Test(trend, what_is_not_a_series_is_refused)
 	struct trend t;
 
 	p.x[9] = 1;
-	cr_assert_eq(points_trend(&t, &p), -EINVAL);
+	cr_assert_eq(run_trend(&t, &p), -EINVAL);
 	setup();
 	p.y[9] = NAN;
-	cr_assert_eq(points_trend(&t, &p), -EINVAL);
+	cr_assert_eq(run_trend(&t, &p), -EINVAL);
 	setup();
 	p.y[9] = INFINITY;
-	cr_assert_eq(points_trend(&t, &p), -EINVAL);
+	cr_assert_eq(run_trend(&t, &p), -EINVAL);
 }

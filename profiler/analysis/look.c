@@ -1,0 +1,236 @@
+/*
+ * look: see look.h.
+ */
+#include "profiler/analysis/look.h"
+
+#include <math.h>
+
+#include "profiler/analysis/estimate.h"
+#include "profiler/analysis/fit.h"
+
+#define SIGNIFICANT 0.001
+#define ROUNDING    1e-6 /* of the range: what is less is no noise */
+
+/* Schwarz's criterion: */
+#define OCCAM	  5  /* by how much a bend must be better than a line */
+#define SURELY	  10 /* and by how much it leaves no doubt */
+#define PLAUSIBLE 6  /* within this of the best a shape may be true */
+
+/* Dickey and Fuller's test: below these the noise is, may be a random walk. */
+#define WALK_LIKELY   9
+#define WALK_POSSIBLE 20
+
+#define STEADY	 0.8 /* late over early slope: less is slower */
+#define DEPTH	 2   /* a start and a warm-up are cut off, not more */
+#define REST_MIN 0.5 /* of a stretch must remain behind a cut */
+
+static double student_tail(double t, double df)
+{
+	double z;
+
+	if (isinf(t))
+		return t > 0 ? 0 : 1;
+	/* Wallace (1959). */
+	z = (8 * df + 1) / (8 * df + 3) * sqrt(df * log1p(t * t / df));
+	return estimate_normal_tail(t < 0 ? -z : z);
+}
+
+static double span_of(const struct series *s)
+{
+	return s->x[s->count - 1] - s->x[0];
+}
+
+static void part_slope(const struct look *l, size_t first, size_t count,
+		       double *slope, double *error)
+{
+	struct series part;
+	double r[SERIES_MAX];
+
+	series_part(&part, &l->s, first, count);
+	*slope = series_slope(&part);
+	series_residuals(&part, *slope, r);
+	*error = count > 3 ? fit_slope_error(&part, r, l->autocorrelation,
+					     ROUNDING)
+			   : INFINITY;
+}
+
+static void measure_halves(struct look *l)
+{
+	size_t n = l->s.count, k = 3;
+
+	while (k + 3 < n && l->s.x[k] - l->s.x[0] < span_of(&l->s) / 2)
+		k++;
+	part_slope(l, 0, k + 1, &l->early, &l->early_error);
+	part_slope(l, k, n - k, &l->late, &l->late_error);
+}
+
+/* The slope of l->s, and how sure. */
+static void measure(struct look *l, const double *variance)
+{
+	double r[SERIES_MAX], squares = 0, n = (double)l->s.count, phi;
+	double sampling = 0;
+	struct memory memory;
+
+	l->slope = series_slope(&l->s);
+	series_residuals(&l->s, l->slope, r);
+	for (size_t i = 0; i < l->s.count; i++)
+		squares += r[i] * r[i];
+	l->noise = sqrt(squares / n);
+	memory = fit_memory(r, l->s.count, 1);
+	l->autocorrelation = memory.phi;
+	/* What was sampled and stays is a random walk, seen or not. */
+	if (variance)
+		sampling = sqrt(1.2 *
+				fabs(variance[l->s.count - 1] - variance[0])) /
+			   span_of(&l->s);
+	phi = memory.walk < WALK_LIKELY ? 1 : (memory.phi + memory.high) / 2;
+	l->error = fmax(fit_slope_error(&l->s, r, phi, ROUNDING), sampling);
+	phi = memory.walk < WALK_POSSIBLE ? 1 : memory.high;
+	l->gate_error =
+		fmax(fit_slope_error(&l->s, r, phi, ROUNDING), l->error);
+	l->p = student_tail(l->slope / l->gate_error, n - 3);
+	l->p_kendall = series_mann_kendall(&l->s, l->slope);
+	measure_halves(l);
+}
+
+/* What the shapes say together. */
+struct shapes {
+	bool line;    /* none is better than a line */
+	bool steady;  /* or not by as much as matters */
+	bool smooth;  /* a logarithm may be true */
+	bool slower;  /* surely not a line, but something that slows down */
+	bool plateau; /* surely another line in the end, and a flatter one */
+	double low;   /* the least slope in the end that may be true */
+	double end;   /* the least slope in the end that fits about best */
+	double cut;   /* x where the warm-up is over; < 0: not to be seen */
+};
+
+/* Where a decay has no say any more in how the line goes on, 0..1. */
+static double decay_over(const struct fit *f)
+{
+	double x = 0;
+
+	while (x < 1 && fabs(f->extra) * exp(-x / f->where) >
+				0.05 * fabs(f->slope) * (1 - x))
+		x += 0.01;
+	return x;
+}
+
+static void find_cut(struct shapes *w, const struct fits *fits,
+		     const struct series *s)
+{
+	const struct fit *best = &fits->at[fits->best], *cut = NULL;
+
+	for (size_t i = 0; i < fits->count; i++) {
+		const struct fit *f = &fits->at[i];
+
+		if (f->index > 0 && (!cut || f->score < cut->score))
+			cut = f;
+	}
+	w->cut = cut ? s->x[cut->index] : -1;
+	if (best->shape == FIT_DECAY && best->slope > 2.3 * best->error)
+		w->cut = s->x[0] + decay_over(best) * span_of(s);
+}
+
+static void weigh(struct shapes *w, const struct fits *fits,
+		  const struct look *l)
+{
+	const struct fit *line = &fits->at[0], *best = &fits->at[fits->best];
+	double span = span_of(&l->s);
+
+	*w = (struct shapes) { .low = INFINITY, .end = INFINITY };
+	for (size_t i = 0; i < fits->count; i++) {
+		const struct fit *f = &fits->at[i];
+
+		if (f->score > best->score + PLAUSIBLE)
+			continue;
+		w->low = fmin(w->low, (f->slope - 2.3 * f->error) / span);
+		w->end = fmin(w->end, f->slope / span);
+		w->smooth |= f->shape == FIT_LOG;
+	}
+	w->line = line->score <= best->score + OCCAM &&
+		  line->memory < 2.2 / sqrt((double)l->s.count);
+	w->slower = line->score > best->score + SURELY && best->extra > 0;
+	w->plateau = line->score > best->score + SURELY && best->index > 0 &&
+		     best->shape != FIT_STEP &&
+		     best->slope + 2.3 * best->error < 0.5 * l->slope * span;
+	w->steady = l->p < SIGNIFICANT && w->end > STEADY * l->slope &&
+		    l->late > STEADY * l->early && l->early > STEADY * l->late;
+	find_cut(w, fits, &l->s);
+}
+
+/* x of @s as 0..1. */
+static void stretch(struct series *s)
+{
+	double first = s->x[0], span = span_of(s);
+
+	for (size_t i = 0; i < s->count; i++)
+		s->x[i] = (s->x[i] - first) / span;
+}
+
+static void fit_and_weigh(struct shapes *w, const struct look *l)
+{
+	struct series shape = l->s;
+	struct fits fits;
+	struct memory memory;
+	double r[SERIES_MAX];
+
+	stretch(&shape);
+	memory = fit_memory(r, shape.count, fit_lines(&shape, r));
+	fit_shapes(&fits, &shape, memory.walk < WALK_POSSIBLE ? 1 : memory.phi,
+		   ROUNDING);
+	weigh(w, &fits, l);
+}
+
+/* How a stretch that is not a line ends, as far as it says itself. */
+static enum look_end end_of(const struct look *l, const struct shapes *w)
+{
+	bool slower = l->late < STEADY * l->early;
+
+	if (w->plateau || (slower && (w->slower || w->low <= 0)))
+		return END_BOUNDED;
+	if (w->low <= 0 || slower || l->early < 0.3 * l->late ||
+	    w->end < 0.5 * l->slope)
+		return END_UNCLEAR;
+	return END_OPEN;
+}
+
+/* How it ends when behind the cut there is a line, @l. */
+static enum look_end end_behind(const struct look *l, const struct shapes *w)
+{
+	if (l->p > SIGNIFICANT)
+		return END_BOUNDED;
+	if (l->late + l->late_error < STEADY * l->early)
+		return w->smooth ? END_BOUNDED : END_UNCLEAR;
+	if (w->low <= 0 || (w->smooth && w->end < 0.6 * l->slope))
+		return END_UNCLEAR;
+	return END_OPEN;
+}
+
+static void look_deeper(struct look *l, const double *variance, int depth)
+{
+	struct shapes w;
+	size_t first = 0, n = l->s.count;
+
+	measure(l, variance);
+	fit_and_weigh(&w, l);
+	l->end = END_OPEN;
+	if (w.line || w.steady)
+		return;
+	l->end = end_of(l, &w);
+	while (first < n && l->s.x[first] < w.cut)
+		first++;
+	if (first == 0 || n - first < POINTS_MIN || depth == DEPTH ||
+	    l->s.x[n - 1] - l->s.x[first] < REST_MIN)
+		return;
+	series_part(&l->s, &l->s, first, n - first);
+	look_deeper(l, variance ? variance + first : NULL, depth + 1);
+	if (l->end == END_OPEN)
+		l->end = end_behind(l, &w);
+}
+
+void look_at(struct look *l, const struct series *s, const double *variance)
+{
+	l->s = *s;
+	look_deeper(l, variance, 0);
+}
