@@ -18,6 +18,7 @@
 
 #include "preload/internal.h"
 #include "preload/real.h"
+#include "preload/requests.h"
 #include "preload/sys.h"
 
 #define FIRST_FD 200 /* where servers do not expect a neighbour */
@@ -150,6 +151,7 @@ EXPORT int close(int fd)
 {
 	if (hidden(fd))
 		return no_such_descriptor();
+	requests_closing(fd);
 	return real.close(fd);
 }
 
@@ -166,6 +168,8 @@ EXPORT int dup2(int from, int to)
 		return no_such_descriptor();
 	if (hidden(to))
 		make_way(to);
+	if (from != to)
+		requests_closing(to);
 	return real.dup2(from, to);
 }
 
@@ -177,6 +181,7 @@ EXPORT int dup3(int from, int to, int flags)
 		return no_such_descriptor();
 	if (hidden(to))
 		make_way(to);
+	requests_closing(to);
 	return real.dup3(from, to, flags);
 }
 

@@ -8,6 +8,7 @@
  * fork, so there is nothing to prepare in the parent.
  */
 #include "preload/internal.h"
+#include "preload/requests.h"
 #include "preload/sys.h"
 
 static uint32_t *canary;
@@ -25,6 +26,7 @@ void fork_child(void)
 	thread_fork_child();
 	nodes_fork_child();
 	sampled_clear();
+	requests_fork_child();
 	if (shim.follow)
 		shim_begin_file(true);
 	if (shim.file)

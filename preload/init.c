@@ -9,6 +9,7 @@
  *	STRANDLINE_MODE		sample | exact
  *	STRANDLINE_RATE		auto | mean in bytes
  *	STRANDLINE_MAX_BYTES	cap on the slabs of one process
+ *	STRANDLINE_HTTP		0: requests are not followed
  *	STRANDLINE_FOLLOW	0: only the process STRANDLINE_PID names
  *	STRANDLINE_SEED		for repeatable samples
  */
@@ -16,6 +17,7 @@
 
 #include "preload/internal.h"
 #include "preload/real.h"
+#include "preload/requests.h"
 #include "preload/sys.h"
 
 #define DEFAULT_MAX_BYTES (256ULL << 20)
@@ -260,6 +262,7 @@ static void read_settings(void)
 	if (!s.size)
 		read_libc_environment(&s);
 	shim.idle = is(setting(&s, "STRANDLINE"), "idle");
+	shim.http = !is(setting(&s, "STRANDLINE_HTTP"), "0");
 	shim.follow = !is(setting(&s, "STRANDLINE_FOLLOW"), "0");
 	shim.on = !is(setting(&s, "STRANDLINE"), "off") &&
 		  (shim.follow || number(setting(&s, "STRANDLINE_PID"), 0) ==
@@ -305,6 +308,7 @@ static void start_recording(void)
 	allocator_refresh();
 	thread_start();
 	sampled_start();
+	requests_start(shim.http);
 }
 
 void shim_start(void)
@@ -315,6 +319,7 @@ void shim_start(void)
 		return;
 	shim.started = true;
 	real_start();
+	sockets_start();
 	since = sys_clock_ns(CLOCK_MONOTONIC);
 	read_settings();
 	if (shim.on && shim.dir[0])
@@ -336,6 +341,7 @@ __attribute__((destructor)) static void destructor(void)
 	if (!shim.file || *shim.fork_canary != FORK_CANARY)
 		return;
 	allocator_refresh();
+	requests_account();
 	slab_refresh_clock();
 	shim.file->ended_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
 }

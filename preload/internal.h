@@ -55,13 +55,24 @@ struct thread_state {
 	uint64_t mean;		    /* the mean that drew the current credit */
 	uint64_t random;	    /* xorshift state */
 	uint64_t retry_ticks;	    /* no slab could be had: not before this */
-	uint64_t events;
+	uint64_t events, feeds;
 	int tid;
-	bool busy; /* inside our own code: a signal or a nested call */
+	uint32_t route; /* that the recording says it works for */
+	bool busy;	/* inside our own code: a signal or a nested call */
 	struct thread_state *next; /* in the pool of unused states */
 	uint32_t last_node;	   /* of the previous stack */
 	uint64_t memo_hash[1024];  /* hash of a stack -> node */
 	uint32_t memo_node[1024];
+};
+
+/* What this thread works for, and when its event loop woke: requests.c. */
+struct request_context {
+	uint64_t key;	/* connection whose bytes it read last; 0: none */
+	uint32_t route; /* its request's; allocations are charged to it */
+	uint16_t open;	/* requests begun there and not ended */
+	bool alone;	/* the latest of them began while there was no other */
+	bool slept;	/* the last wait did */
+	uint64_t ready, ready_after; /* the last two waits ended, ticks */
 };
 
 /*
@@ -72,6 +83,7 @@ struct thread_local_state {
 	int64_t credit; /* bytes until the next sample; < 0: due */
 	struct thread_state *state;
 	bool leaving; /* the thread's destructors run: hold nothing */
+	struct request_context context;
 };
 extern __thread struct thread_local_state self
 	__attribute__((tls_model("initial-exec")));
@@ -99,6 +111,7 @@ struct shim {
 	bool tsc;		     /* the clock is the TSC */
 	bool idle;		     /* begin switched off */
 	bool follow;		     /* record forked children, too */
+	bool http;		     /* follow requests, too */
 	const uint32_t *fork_canary; /* wiped by the kernel in a child */
 	struct slab_file *file;	     /* NULL: no recording */
 	struct rules *rules;
@@ -215,7 +228,21 @@ void descriptor_forget(void); /* close it, if it is ours still */
 bool descriptor_ready(void);  /* perhaps opened again */
 bool descriptor_is_file(int fd);
 
-/* record.c: the slow path */
+/*
+ * record.c: the slow path.  What stands between record_enter(), NULL where
+ * nothing can be recorded now, and record_leave() may write to the pen.
+ */
+struct thread_state *record_enter(void);
+void record_leave(struct thread_state *ts);
+bool record_wanted(void); /* recording, not idle or stopped */
+static inline uint8_t *record_put_ticks(struct thread_state *ts, uint8_t *at,
+					uint64_t ticks)
+{
+	int64_t by = (int64_t)(ticks - ts->pen.ticks);
+
+	ts->pen.ticks = ticks;
+	return record_put(at, record_zigzag(by));
+}
 bool record_release(void *p); /* true: it is on record */
 void record_unrelease(void *p);
 void record_unmap(void *at, size_t size);
@@ -228,6 +255,9 @@ void brk_slow(void *at, size_t grown, unsigned zero);
 /* allocator.c */
 void allocator_start(void);
 void allocator_refresh(void);
+
+/* sockets.c */
+void sockets_start(void);
 
 /* fork.c */
 void fork_start(void);

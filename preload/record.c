@@ -11,7 +11,7 @@
  * This thread's state if it may record now, marked busy; else NULL.  A signal
  * handler, or a call from our own code, finds it busy.
  */
-static struct thread_state *enter(void)
+struct thread_state *record_enter(void)
 {
 	struct thread_state *ts = self.state;
 
@@ -34,13 +34,13 @@ static struct thread_state *enter(void)
 	return ts;
 }
 
-static void leave(struct thread_state *ts)
+void record_leave(struct thread_state *ts)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	thread_done(ts);
 }
 
-static bool recording(void)
+bool record_wanted(void)
 {
 	uint32_t state =
 		__atomic_load_n(&shim.file->control.state, __ATOMIC_RELAXED);
@@ -61,15 +61,6 @@ static inline uint8_t *put_addr(struct thread_state *ts, uint8_t *at,
 	return record_put(at, record_zigzag(by));
 }
 
-static inline uint8_t *put_ticks(struct thread_state *ts, uint8_t *at,
-				 uint64_t ticks)
-{
-	int64_t by = (int64_t)(ticks - ts->pen.ticks);
-
-	ts->pen.ticks = ticks;
-	return record_put(at, record_zigzag(by));
-}
-
 static inline uint8_t *put_mean(struct thread_state *ts, uint8_t *at)
 {
 	uint64_t mean = shim.mode == SLAB_MODE_SAMPLE ? ts->mean : 0;
@@ -79,6 +70,20 @@ static inline uint8_t *put_mean(struct thread_state *ts, uint8_t *at)
 	ts->pen.mean = mean;
 	*at++ = RECORD_MEAN;
 	return record_put(at, mean);
+}
+
+/* Whose request the ALLOC that follows is for, where that has changed. */
+static inline uint8_t *put_context(struct thread_state *ts, uint8_t *at,
+				   uint64_t ticks)
+{
+	uint32_t route = self.context.route;
+
+	if (likely(route == ts->route))
+		return at;
+	ts->route = route;
+	*at++ = RECORD_CONTEXT;
+	at = record_put(at, route);
+	return record_put_ticks(ts, at, ticks);
 }
 
 static void put_alloc(struct thread_state *ts, uint64_t addr, size_t size,
@@ -94,11 +99,12 @@ static void put_alloc(struct thread_state *ts, uint64_t addr, size_t size,
 		return;
 	}
 	at = put_mean(ts, at);
+	at = put_context(ts, at, ticks);
 	*at++ = (uint8_t)tag;
 	at = record_put(at, node);
 	at = record_put(at, size);
 	at = put_addr(ts, at, addr);
-	pen_commit(ts, put_ticks(ts, at, ticks));
+	pen_commit(ts, record_put_ticks(ts, at, ticks));
 }
 
 static void put_simple(struct thread_state *ts, enum record_type type,
@@ -110,7 +116,7 @@ static void put_simple(struct thread_state *ts, enum record_type type,
 		return;
 	*at++ = (uint8_t)type;
 	at = put_addr(ts, at, addr);
-	pen_commit(ts, put_ticks(ts, at, ticks));
+	pen_commit(ts, record_put_ticks(ts, at, ticks));
 }
 
 static void account(uint64_t since)
@@ -161,14 +167,14 @@ __attribute__((used, visibility("hidden"))) void *record_alloc(
 
 	if (unlikely(!shim.started))
 		shim_start();
-	ts = enter();
+	ts = record_enter();
 	if (unlikely(!ts)) {
 		self.credit = shim.file ? 0 : INT64_MAX;
 		return p;
 	}
 	if (likely(shim.mode == SLAB_MODE_EXACT)) {
 		self.credit = 0;
-		if (likely(recording()))
+		if (likely(record_wanted()))
 			exact_alloc(ts, p, size, api, regs);
 		goto out;
 	}
@@ -177,11 +183,11 @@ __attribute__((used, visibility("hidden"))) void *record_alloc(
 		if (self.credit >= 0)
 			goto out;
 	}
-	if (ts->mean && recording())
+	if (ts->mean && record_wanted())
 		sampled_alloc(ts, p, size, api, regs);
 	self.credit = sample_draw(ts);
 out:
-	leave(ts);
+	record_leave(ts);
 	return p;
 }
 
@@ -191,9 +197,9 @@ static struct thread_state *enter_release(void)
 
 	if (unlikely(!shim.started))
 		shim_start();
-	ts = enter();
-	if (ts && !recording()) {
-		leave(ts);
+	ts = record_enter();
+	if (ts && !record_wanted()) {
+		record_leave(ts);
 		return NULL;
 	}
 	return ts;
@@ -211,7 +217,7 @@ bool record_release(void *p)
 	if (!ts)
 		return false;
 	put_simple(ts, RECORD_FREE, (uint64_t)p, ticks_now());
-	leave(ts);
+	record_leave(ts);
 	return true;
 }
 
@@ -225,7 +231,7 @@ void record_unrelease(void *p)
 	if (shim.mode == SLAB_MODE_SAMPLE)
 		sampled_insert((uint64_t)p);
 	put_simple(ts, RECORD_UNFREE, (uint64_t)p, ticks_now());
-	leave(ts);
+	record_leave(ts);
 }
 
 __attribute__((used, visibility("hidden"))) void record_map(
@@ -237,7 +243,7 @@ __attribute__((used, visibility("hidden"))) void record_map(
 	if (!ts)
 		return;
 	put_alloc(ts, (uint64_t)at, size, RECORD_MAP, ticks_now(), regs);
-	leave(ts);
+	record_leave(ts);
 }
 
 void record_unmap(void *addr, size_t size)
@@ -254,9 +260,9 @@ void record_unmap(void *addr, size_t size)
 		*at++ = RECORD_UNMAP;
 		at = record_put(at, size);
 		at = put_addr(ts, at, (uint64_t)addr);
-		pen_commit(ts, put_ticks(ts, at, ticks));
+		pen_commit(ts, record_put_ticks(ts, at, ticks));
 	}
-	leave(ts);
+	record_leave(ts);
 }
 
 __attribute__((used, visibility("hidden"))) void record_brk(
@@ -279,7 +285,7 @@ __attribute__((used, visibility("hidden"))) void record_brk(
 		*at++ = RECORD_BRK;
 		at = record_put(at, node);
 		at = record_put(at, record_zigzag(grown));
-		pen_commit(ts, put_ticks(ts, at, ticks));
+		pen_commit(ts, record_put_ticks(ts, at, ticks));
 	}
-	leave(ts);
+	record_leave(ts);
 }

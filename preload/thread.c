@@ -90,6 +90,7 @@ COLD struct thread_state *thread_begin(void)
 			ts->random * 0xd6e8feb86659fd93ULL ^ ts->random >> 29;
 	ts->random |= 1;
 	ts->busy = false;
+	ts->route = 0;
 	ts->retry_ticks = 0;
 	stack_forget(ts->stack);
 	__atomic_fetch_add(&shim.file->stats.threads, 1, __ATOMIC_RELAXED);
@@ -177,6 +178,7 @@ void thread_fork_child(void)
 	ts->tid = sys_gettid();
 	ts->retry_ticks = 0;
 	ts->events = 0;
+	ts->route = 0;
 	for (int i = 0; i < 1024; i++)
 		ts->memo_hash[i] = 0;
 	ts->last_node = 0;

@@ -123,6 +123,8 @@ static void put_windows(struct emit *e, const struct model *m)
 		emit_key_real(e, "released_bytes", w->released_bytes, 0);
 		emit_key_real(e, "allocations", w->allocations, 0);
 		emit_key_real(e, "releases", w->releases, 0);
+		emit_key_real(e, "requests", w->requests, 0);
+		emit_key_real(e, "errors", w->errors, 0);
 		emit_close(e, '}');
 	}
 	emit_close(e, ']');
@@ -222,13 +224,6 @@ static void put_problems(struct emit *e, const struct model *m)
 	emit_close(e, ']');
 }
 
-/* What only the request tracker can fill. */
-static void put_endpoints(struct emit *e)
-{
-	json_section(e, "endpoints", '[');
-	emit_close(e, ']');
-}
-
 int report_json(const struct model *m, const struct report_options *opt,
 		struct buf *out)
 {
@@ -241,7 +236,7 @@ int report_json(const struct model *m, const struct report_options *opt,
 	emit_line(&e);
 	emit_key_text(&e, "kind", model_kind_name(opt->kind));
 	rc = json_verdict(&e, m, opt);
-	put_endpoints(&e);
+	json_endpoints(&e, m);
 	put_totals(&e, m);
 	put_trends(&e, m);
 	put_processes(&e, m);

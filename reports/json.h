@@ -18,6 +18,7 @@ int json_stack(struct emit *e, const struct model *m,
 /* The "verdict" and "findings" sections; 0 or -ENOMEM. */
 int json_verdict(struct emit *e, const struct model *m,
 		 const struct report_options *opt);
+void json_endpoints(struct emit *e, const struct model *m);
 /* The "sites" section; 0 or -ENOMEM. */
 int json_sites(struct emit *e, const struct model *m,
 	       const struct report_options *opt);

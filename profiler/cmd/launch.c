@@ -47,6 +47,7 @@ static bool is_ours(const char *word)
 		"STRANDLINE_DIR=",    "STRANDLINE_MODE=",
 		"STRANDLINE_RATE=",   PID_NAME,
 		"STRANDLINE_FOLLOW=", "STRANDLINE_MAX_BYTES=",
+		"STRANDLINE_HTTP=",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -90,6 +91,7 @@ char **launch_environment(const struct launch *l, char *const *environment)
 		put(&e, "STRANDLINE_RATE=auto");
 	put(&e, "STRANDLINE_MAX_BYTES=%llu", (unsigned long long)l->max_bytes);
 	put(&e, "STRANDLINE_FOLLOW=%d", l->follow);
+	put(&e, "STRANDLINE_HTTP=%d", l->http);
 	for (; *environment; environment++)
 		if (!is_ours(*environment))
 			put(&e, "%s", *environment);

@@ -23,6 +23,7 @@ struct launch {
 	uint64_t mean_bytes;  /* of sampling; 0: by itself */
 	uint64_t max_bytes;   /* of each process's recording */
 	bool follow;	      /* children record too */
+	bool http;	      /* follow requests */
 	const sigset_t *mask; /* what the command's signal mask shall be */
 };
 

@@ -30,7 +30,7 @@
 struct run_args {
 	const char *output, *mode, *rate;
 	uint64_t interval_ms, duration_ns, max_size;
-	bool follow, quiet;
+	bool follow, http, quiet;
 	uint64_t mean_bytes; /* of `rate`; 0: auto */
 };
 
@@ -66,6 +66,9 @@ static const struct opt options[] = {
 	  false },
 	{ 0, "follow", OPT_FLAG, AT(follow), NULL,
 	  "record the processes that the command starts too (default)", NULL,
+	  true },
+	{ 0, "http", OPT_FLAG, AT(http), NULL,
+	  "follow the HTTP requests that the server answers (default)", NULL,
 	  true },
 	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL,
 	  "print no summary at the end", NULL, false },
@@ -209,6 +212,7 @@ static int run_command(const struct run_args *args, char **command,
 			.mean_bytes = args->mean_bytes,
 			.max_bytes = args->max_size,
 			.follow = args->follow,
+			.http = args->http,
 		},
 	};
 	int rc;
@@ -239,6 +243,7 @@ static int run(int argc, char **argv, struct err *err)
 		.interval_ms = 1000,
 		.max_size = 256ULL << 20,
 		.follow = true,
+		.http = true,
 	};
 	int arg, rc;
 

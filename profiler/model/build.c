@@ -263,6 +263,8 @@ static int build_all(struct model *m, const struct trace_view *v,
 	if (rc == 0)
 		rc = build_ledger(m, v);
 	if (rc == 0)
+		rc = build_endpoints(m, v);
+	if (rc == 0)
 		rc = build_threads(m, v);
 	if (rc == 0)
 		rc = build_marks(m, v);

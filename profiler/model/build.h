@@ -26,6 +26,8 @@ int build_stacks(struct model *m, const struct trace_view *v, struct symtab *st,
 int build_windows(struct model *m, const struct trace_view *v);
 int build_levels(struct model *m, const struct trace_view *v,
 		 struct build_part *parts, size_t count);
+/* After the windows. */
+int build_endpoints(struct model *m, const struct trace_view *v);
 int build_ledger(struct model *m, const struct trace_view *v);
 int build_processes(struct model *m, const struct trace_view *v);
 
@@ -33,5 +35,8 @@ int build_processes(struct model *m, const struct trace_view *v);
 double build_seconds(const struct trace_view *v, uint64_t monotonic_ns);
 /* The window that holds second @t; the first or last one when none does. */
 uint32_t build_window(const struct model *m, double t);
+/* The window of the grid that window @k of @r belongs to. */
+uint32_t build_fold_window(const struct model *m, const struct trace_view *v,
+			   const struct fold_result *r, size_t k);
 
 #endif

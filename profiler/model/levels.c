@@ -59,9 +59,8 @@ uint32_t build_window(const struct model *m, double t)
 	return w < m->window_count ? (uint32_t)w : m->window_count - 1;
 }
 
-/* The window of the grid that window @k of @r belongs to. */
-static uint32_t grid_window(const struct model *m, const struct trace_view *v,
-			    const struct fold_result *r, size_t k)
+uint32_t build_fold_window(const struct model *m, const struct trace_view *v,
+			   const struct fold_result *r, size_t k)
 {
 	double width = (double)r->window_ns / 1e9;
 
@@ -114,7 +113,7 @@ static void add_totals(struct model *m, const struct trace_view *v,
 
 	for (size_t k = 0; k < r->window_count; k++) {
 		const struct fold_window *from = &r->windows[k];
-		uint32_t to = grid_window(m, v, r, k);
+		uint32_t to = build_fold_window(m, v, r, k);
 
 		for (; w < to; w++)
 			add_held(&m->windows[w], held);
@@ -178,7 +177,7 @@ static void add_stack(struct scratch *s, const struct build_part *part)
 
 	fold_levels(r, &r->stacks[part->stack], s->own);
 	for (size_t k = 0; k < r->window_count; k++) {
-		to = grid_window(s->m, s->v, r, k);
+		to = build_fold_window(s->m, s->v, r, k);
 		for (; w < to; w++) {
 			add_level(&s->sum[w], &now);
 			now.low = now.old = now.end;

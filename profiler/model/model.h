@@ -137,13 +137,21 @@ struct model_window {	   /* totals; all windows are equally wide */
 struct model_endpoint {
 	const char *method, *route; /* "POST", "/api/v1/chat" */
 	uint64_t count;
-	uint64_t errors;    /* 5xx, and cut off before the answer's end */
+	uint64_t errors;   /* 5xx, and cut off before the answer's end */
+	uint64_t cut;	   /* of them, cut off */
+	uint64_t streamed; /* answered in chunks */
+	/* Whose thread did nothing else from head to end: what they allocated
+	 * is theirs for sure, that of the others is an estimate. */
+	uint64_t alone;
 	uint64_t status[6]; /* by class: [2] is 2xx, [0] none */
 	double p50_ms, p95_ms, p99_ms, max_ms; /* first byte in, last out */
 	double ttfb_p50_ms, ttfb_p95_ms;       /* to the answer's first byte */
 	double gap_p95_ms;   /* between chunks of a streamed body */
 	double queue_p95_ms; /* before the handler began */
-	double alloc_bytes_per_request, retained_bytes_per_request;
+	/* NAN: no allocation could be charged to such requests. */
+	double alloc_bytes_per_request, alloc_objects_per_request;
+	/* Of that, alive at the end; +- the margin of its 95 % interval. */
+	double retained_bytes_per_request, retained_margin;
 	const double *windows; /* completed in each of window_count windows */
 };
 

@@ -14,16 +14,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "profiler/base/buf.h"
 #include "profiler/base/err.h"
+#include "profiler/latency/histo.h"
 #include "profiler/trace/checkpoint.h"
 #include "profiler/trace/fold_state.h"
 
 #define MAGIC 0x3154534547494400ULL /* "\0DIGEST1" */
-#define LAYOUT                                       \
-	((uint64_t)sizeof(struct fold_core) << 48 ^  \
-	 (uint64_t)sizeof(struct stack) << 36 ^      \
-	 (uint64_t)sizeof(struct fold_level) << 24 ^ \
-	 (uint64_t)sizeof(struct thread) << 12 ^ sizeof(struct fold_window))
+#define LAYOUT                                                                \
+	((uint64_t)sizeof(struct fold_core) << 48 ^                           \
+	 (uint64_t)sizeof(struct stack) << 36 ^                               \
+	 (uint64_t)sizeof(struct fold_level) << 24 ^                          \
+	 (uint64_t)sizeof(struct thread) << 12 ^                              \
+	 (uint64_t)sizeof(struct head) << 6 ^ sizeof(struct request_counts) ^ \
+	 sizeof(struct fold_window))
 
 struct head {
 	uint64_t magic, layout;
@@ -34,8 +38,8 @@ struct head {
 	uint64_t threads_forgotten;
 	struct fold_sum forgotten_allocated;
 	/* how many of each follow, in this order */
-	uint64_t stacks, levels, blocks, threads, windows, mappings, cursors,
-		kept;
+	uint64_t stacks, levels, blocks, threads, windows, mappings, routes,
+		cursors, kept;
 };
 
 struct file {
@@ -86,6 +90,34 @@ static void put_blocks(struct file *f, const struct live *l)
 			put(f, &l->slots[i], sizeof(l->slots[i]));
 }
 
+/* A histogram's length and its bytes, padded to whole words. */
+static void put_histo(struct file *f, const struct histo *h)
+{
+	struct buf bytes = BUF_INIT;
+	uint64_t size;
+
+	if (h)
+		histo_write(h, &bytes);
+	size = bytes.len;
+	while (bytes.len % 8)
+		buf_putc(&bytes, 0);
+	f->failed |= buf_status(&bytes) < 0;
+	put(f, &size, sizeof(size));
+	put(f, bytes.bytes, bytes.len);
+	buf_free(&bytes);
+}
+
+static void put_routes(struct file *f, const struct requests *r)
+{
+	const struct route *route;
+
+	vec_foreach (&r->at, route) {
+		put(f, &route->counts, sizeof(route->counts));
+		for (int t = 0; t < REQUESTS_NTIMES; t++)
+			put_histo(f, route->times[t]);
+	}
+}
+
 #define put_vec(f, v) put(f, (v)->at, (v)->count * sizeof(*(v)->at))
 
 static void put_all(struct file *f, const struct checkpoint *c,
@@ -108,6 +140,7 @@ static void put_all(struct file *f, const struct checkpoint *c,
 		.threads = fold->threads.at.count,
 		.windows = fold->windows.count,
 		.mappings = fold->mappings.at.count,
+		.routes = fold->requests.at.count,
 		.cursors = c->cursors.at.count,
 		.kept = c->slabs.kept.count,
 	};
@@ -120,6 +153,7 @@ static void put_all(struct file *f, const struct checkpoint *c,
 	put_vec(f, &fold->threads.at);
 	put_vec(f, &fold->windows);
 	put_vec(f, &fold->mappings.at);
+	put_routes(f, &fold->requests);
 	put_vec(f, &c->cursors.at);
 	put_vec(f, &c->slabs.kept);
 	head.magic = f->sum;
@@ -203,7 +237,8 @@ static bool core_ok(const struct fold_core *c, const struct head *h)
 
 static bool stack_ok(const struct fold *f, const struct stack *s)
 {
-	return s->node <= FOLD_NODE_MAX && s->epoch <= f->core.epoch &&
+	return s->node <= FOLD_NODE_MAX && s->route <= REQUESTS_ROUTE_MAX &&
+	       s->epoch <= f->core.epoch &&
 	       (s->window == WINDOW_NONE || s->window <= f->core.window) &&
 	       sums_ok(&s->live, 3) && sums_ok(&s->temporary, 1) &&
 	       isfinite(s->low) && isfinite(s->young) &&
@@ -293,6 +328,7 @@ static int take_threads(struct file *f, struct fold *fold, const struct head *h)
 
 		at->name[sizeof(at->name) - 1] = 0;
 		if (!sums_ok(&at->allocated, 1) ||
+		    at->route > REQUESTS_ROUTE_MAX ||
 		    (at->released.addr && at->released.stack != STACK_NONE &&
 		     !block_ok(fold, &at->released, h->threads)))
 			return -EBADMSG;
@@ -330,6 +366,46 @@ static int take_mappings(struct file *f, struct fold *fold, uint64_t count)
 		    m->stack >= fold->stacks.count)
 			return -EBADMSG;
 		after = m->end;
+	}
+	return rc;
+}
+
+static int take_histo(struct file *f, struct histo **out)
+{
+	uint64_t size;
+	uint8_t *bytes;
+	int rc;
+
+	if (!take(f, &size, sizeof(size)) || size > f->left)
+		return -EBADMSG;
+	if (!size)
+		return 0;
+	*out = histo_new();
+	bytes = malloc((size + 7) & ~7ULL);
+	if (!*out || !bytes) {
+		free(bytes);
+		return -ENOMEM;
+	}
+	rc = take(f, bytes, (size + 7) & ~7ULL)
+		     ? histo_add_bytes(*out, bytes, size, NULL)
+		     : -EBADMSG;
+	free(bytes);
+	return rc;
+}
+
+static int take_routes(struct file *f, struct fold *fold, uint64_t count)
+{
+	int rc = count <= REQUESTS_ROUTE_MAX + 1 ? 0 : -EBADMSG;
+
+	for (uint32_t id = 0; rc == 0 && id < count; id++) {
+		struct route *r = requests_route(&fold->requests, id);
+
+		if (!r)
+			return -ENOMEM;
+		if (!take(f, &r->counts, sizeof(r->counts)))
+			return -EBADMSG;
+		for (int t = 0; rc == 0 && t < REQUESTS_NTIMES; t++)
+			rc = take_histo(f, &r->times[t]);
 	}
 	return rc;
 }
@@ -378,6 +454,8 @@ static int take_fold(struct file *f, struct fold *fold, const struct head *h)
 		rc = take_windows(f, fold, h->windows);
 	if (rc == 0)
 		rc = take_mappings(f, fold, h->mappings);
+	if (rc == 0)
+		rc = take_routes(f, fold, h->routes);
 	return rc;
 }
 

@@ -65,6 +65,7 @@ struct fold *fold_new(const struct slab_file *header, uint64_t window_ns)
 	if (!f)
 		return NULL;
 	f->constant = (double)header->sample_constant;
+	f->ticks_per_ns = slope;
 	f->thread_grace = (uint64_t)(1e9 * slope);
 	f->node_limit = FOLD_NODE_MAX;
 	f->core.last_ticks = header->start_ticks;
@@ -94,6 +95,8 @@ void fold_free(struct fold *f)
 	vec_free(&f->mappings.at);
 	vec_free(&f->stacks_out);
 	vec_free(&f->threads_out);
+	vec_free(&f->routes_out);
+	requests_fini(&f->requests);
 	free(f->by_node);
 	free(f);
 }
@@ -127,21 +130,31 @@ static int by_node_room(struct fold *f, uint32_t node)
 	return 0;
 }
 
+static uint32_t find_stack(const struct fold *f, uint32_t node, uint32_t route)
+{
+	uint32_t at = node < f->by_node_len ? f->by_node[node] : 0;
+
+	while (at && f->stacks.at[at - 1].route != route)
+		at = f->stacks.at[at - 1].next;
+	return at ? at - 1 : STACK_NONE;
+}
+
 bool fold_index_stack(struct fold *f, size_t index)
 {
-	uint32_t node = f->stacks.at[index].node;
+	struct stack *s = &f->stacks.at[index];
 
-	if (node >= f->by_node_len && by_node_room(f, node) < 0) {
+	if (s->node >= f->by_node_len && by_node_room(f, s->node) < 0) {
 		f->failed = true;
 		return false;
 	}
-	if (f->by_node[node])
+	if (find_stack(f, s->node, s->route) != STACK_NONE)
 		return false;
-	f->by_node[node] = (uint32_t)index + 1;
+	s->next = f->by_node[s->node];
+	f->by_node[s->node] = (uint32_t)index + 1;
 	return true;
 }
 
-static uint32_t stack_new(struct fold *f, uint32_t node)
+static uint32_t stack_new(struct fold *f, uint32_t node, uint32_t route)
 {
 	struct stack *s = vec_push(&f->series) ? vec_push(&f->stacks) : NULL;
 
@@ -150,6 +163,7 @@ static uint32_t stack_new(struct fold *f, uint32_t node)
 		return STACK_NONE;
 	}
 	s->node = node;
+	s->route = route;
 	s->epoch = f->core.epoch;
 	s->window = WINDOW_NONE;
 	return fold_index_stack(f, f->stacks.count - 1)
@@ -157,13 +171,14 @@ static uint32_t stack_new(struct fold *f, uint32_t node)
 		       : STACK_NONE;
 }
 
-uint32_t fold_stack_of(struct fold *f, uint32_t node)
+uint32_t fold_stack_of(struct fold *f, uint32_t node, uint32_t route)
 {
+	uint32_t found;
+
 	if (unlikely(node > f->node_limit))
 		node = 0;
-	if (likely(node < f->by_node_len && f->by_node[node]))
-		return f->by_node[node] - 1;
-	return stack_new(f, node);
+	found = find_stack(f, node, route);
+	return likely(found != STACK_NONE) ? found : stack_new(f, node, route);
 }
 
 /* A block comes alive: born, or its release did not happen. */
@@ -256,8 +271,8 @@ static void apply_alloc(struct fold *f, const struct fold_lane *lane,
 	double size = (double)e->size;
 	float p = probability(f, size, lane->mean);
 	struct weight w = weigh(size, p);
-	uint32_t stack = fold_stack_of(f, e->node);
 	struct thread *t = &f->threads.at.at[lane->thread];
+	uint32_t stack = fold_stack_of(f, e->node, t->route);
 	struct live_block *older = live_find(&f->live, e->addr);
 	struct stack *s;
 
@@ -358,7 +373,7 @@ static uint64_t mapping_end(const struct fold_event *e)
 
 static void apply_map(struct fold *f, const struct fold_event *e)
 {
-	uint32_t stack = fold_stack_of(f, e->node);
+	uint32_t stack = fold_stack_of(f, e->node, 0);
 	uint64_t end = mapping_end(e);
 
 	if (stack == STACK_NONE || end <= e->addr)
@@ -380,12 +395,20 @@ static void apply_unmap(struct fold *f, const struct fold_event *e)
 
 static void apply_brk(struct fold *f, const struct fold_event *e)
 {
-	uint32_t stack = fold_stack_of(f, e->node);
+	uint32_t stack = fold_stack_of(f, e->node, 0);
 
 	if (stack == STACK_NONE)
 		return;
 	f->stacks.at[stack].heap_grown += (double)(int64_t)e->size;
 	f->core.heap_grown += (double)(int64_t)e->size;
+}
+
+static void apply_request(struct fold *f, const struct fold_event *e)
+{
+	f->core.window_requests++;
+	f->core.window_errors += requests_is_error(e);
+	if (!requests_add(&f->requests, e, f->core.window, f->ticks_per_ns))
+		f->failed = true;
 }
 
 static void enter_thread(struct fold *f, struct fold_lane *lane, int32_t tid,
@@ -421,6 +444,7 @@ static void apply_rare(struct fold *f, struct fold_lane *lane,
 		break;
 	case RECORD_EXIT:
 		t->ended = e->ticks ? e->ticks : 1;
+		t->route = 0;
 		break;
 	case RECORD_MEAN:
 		lane->mean = e->size;
@@ -428,6 +452,12 @@ static void apply_rare(struct fold *f, struct fold_lane *lane,
 	case RECORD_NAME:
 		memcpy(t->name, &e->addr, 8);
 		memcpy(t->name + 8, &e->size, 7);
+		break;
+	case RECORD_REQUEST:
+		apply_request(f, e);
+		break;
+	case RECORD_CONTEXT:
+		t->route = e->node <= REQUESTS_ROUTE_MAX ? e->node : 0;
 		break;
 	}
 }
@@ -474,7 +504,9 @@ static int by_node(const void *a, const void *b)
 {
 	const struct fold_stack *x = a, *y = b;
 
-	return x->node < y->node ? -1 : x->node > y->node;
+	if (x->node != y->node)
+		return x->node < y->node ? -1 : 1;
+	return x->route < y->route ? -1 : x->route > y->route;
 }
 
 static int put_stacks(struct fold *f)
@@ -490,6 +522,7 @@ static int put_stacks(struct fold *f)
 			return -ENOMEM;
 		*out = (struct fold_stack) {
 			.node = s->node,
+			.route = s->route,
 			.samples = s->samples,
 			.live = s->live,
 			.allocated = s->allocated,
@@ -533,6 +566,37 @@ static int put_threads(struct fold *f, const struct slab_file *h)
 	return 0;
 }
 
+static int put_routes(struct fold *f)
+{
+	for (uint32_t id = 0; id < f->requests.at.count; id++) {
+		const struct route *r = &f->requests.at.at[id];
+		struct fold_route *out;
+
+		if (!r->counts.count)
+			continue;
+		out = vec_push(&f->routes_out);
+		if (!out)
+			return -ENOMEM;
+		*out = (struct fold_route) {
+			.route = id,
+			.count = r->counts.count,
+			.errors = r->counts.errors,
+			.cut = r->counts.cut,
+			.streamed = r->counts.streamed,
+			.alone = r->counts.alone,
+			.took = r->times[REQUESTS_TOOK],
+			.ttfb = r->times[REQUESTS_TTFB],
+			.queue = r->times[REQUESTS_QUEUE],
+			.gap = r->times[REQUESTS_GAP],
+			.windows = r->counts.windows,
+		};
+		memcpy(out->status, r->counts.status, sizeof(out->status));
+	}
+	f->result.routes = f->routes_out.at;
+	f->result.route_count = f->routes_out.count;
+	return 0;
+}
+
 int fold_finish(struct fold *f, const struct slab_file *h)
 {
 	const struct fold_core *c = &f->core;
@@ -559,7 +623,8 @@ int fold_finish(struct fold *f, const struct slab_file *h)
 	windows_finish(f);
 	f->result.windows = f->windows.at;
 	f->result.window_count = f->windows.count;
-	if (f->failed || put_stacks(f) < 0 || put_threads(f, h) < 0)
+	if (f->failed || put_stacks(f) < 0 || put_threads(f, h) < 0 ||
+	    put_routes(f) < 0)
 		return -ENOMEM;
 	return 0;
 }

@@ -48,8 +48,10 @@ struct fold_level {
 	double mapped;	  /* bytes mmap'ed when the window ended */
 };
 
+/* Of one stack, what was allocated for the requests of one route. */
 struct fold_stack {
-	uint32_t node; /* id in this process's calling-context tree */
+	uint32_t node;	/* id in this process's calling-context tree */
+	uint32_t route; /* 0: for no request, or an unknown one */
 	uint64_t samples;
 	/* temporary: freed by the thread that made it, before its next
 	 * allocation.  Cannot be seen in sample mode, and is 0 there. */
@@ -64,7 +66,25 @@ struct fold_window { /* totals; window w covers [w, w + 1) * window_ns */
 	struct fold_sum live; /* at its end */
 	struct fold_sum allocated, released;
 	double mapped;
-	double heap_end; /* net brk growth since the beginning */
+	double heap_end;	   /* net brk growth since the beginning */
+	uint64_t requests, errors; /* answered within it; errors 5xx or cut */
+};
+
+struct histo;
+
+struct fold_route {
+	uint32_t route; /* id in this process; 0: not known */
+	uint64_t count;
+	uint64_t errors;	   /* answered 5xx, or cut off */
+	uint64_t cut;		   /* before the answer's end */
+	uint64_t streamed;	   /* answered in chunks */
+	uint64_t alone;		   /* no other request got in between */
+	uint64_t status[6];	   /* by class; 0: no answer */
+	const struct histo *took;  /* ns, arrival to last byte; NULL: none */
+	const struct histo *ttfb;  /* to the first byte */
+	const struct histo *queue; /* until the server read it */
+	const struct histo *gap;   /* longest pause of each streamed answer */
+	const uint64_t *windows;   /* how many ended in each */
 };
 
 struct fold_thread {
@@ -75,7 +95,7 @@ struct fold_thread {
 };
 
 struct fold_result { /* owned by the fold, valid until it changes */
-	const struct fold_stack *stacks; /* sorted by node */
+	const struct fold_stack *stacks; /* sorted by node, then route */
 	size_t stack_count;
 	const struct fold_window *windows;
 	size_t window_count;
@@ -84,6 +104,8 @@ struct fold_result { /* owned by the fold, valid until it changes */
 	uint64_t last_ns;
 	const struct fold_thread *threads; /* in order of first sight */
 	size_t thread_count;
+	const struct fold_route *routes; /* by id; those with requests */
+	size_t route_count;
 	/* Ended threads that are no longer listed, and what they made. */
 	uint64_t threads_forgotten;
 	struct fold_sum forgotten_allocated;
@@ -101,15 +123,27 @@ struct fold_result { /* owned by the fold, valid until it changes */
  * One decoded record.  What a type lacks is 0; @ticks are raw.  Two of a
  * kind stand in fields of another name: BRK's growth is a signed @size, and
  * MEAN's bytes a @size, THREAD's tid a @node; NAME's 16 bytes are @addr and
- * @size.
+ * @size.  The route of REQUEST and CONTEXT is a @node, REQUEST's flags are
+ * @api.
  */
+struct fold_times { /* in ticks; floats are finer than the histograms */
+	float took, ttfb, queue, gap;
+};
+
 struct fold_event {
-	uint64_t addr, size, ticks;
+	union {
+		struct {
+			uint64_t addr, size;
+		};
+		struct fold_times times; /* REQUEST */
+	};
+	uint64_t ticks;
 	uint32_t node;
 	uint8_t type; /* enum record_type */
 	uint8_t api;  /* enum record_api */
-	uint16_t pad;
+	uint16_t status;
 };
+_Static_assert(sizeof(struct fold_event) == 32, "two a cache line");
 
 /* Who writes a slab at one point of it: THREAD and MEAN change it. */
 struct fold_lane {

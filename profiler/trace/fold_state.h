@@ -9,6 +9,7 @@
 #include "profiler/trace/fold.h"
 #include "profiler/trace/live.h"
 #include "profiler/trace/mappings.h"
+#include "profiler/trace/requests.h"
 #include "profiler/trace/threads.h"
 
 #define likely(x)   __builtin_expect(!!(x), 1)
@@ -27,12 +28,13 @@ struct stack { /* stored as it is: no pointer, no padding */
 	double low, young;	 /* within `window`, see windows.c */
 	double window_allocated; /* what `allocated` was at its start */
 	uint32_t window;	 /* the latest it changed in, or NONE */
-	uint32_t node;
+	uint32_t node, route;
+	uint32_t next; /* of the same node: index + 1, 0 none */
 	struct fold_sum temporary;
 	uint64_t samples;
 	double mapped, heap_grown;
 };
-_Static_assert(sizeof(struct stack) == 4 * 32 + 9 * 8, "stored");
+_Static_assert(sizeof(struct stack) == 4 * 32 + 10 * 8, "stored");
 
 struct owed { /* a FREE that an ALLOC of the same address overtook */
 	uint64_t addr, ticks;
@@ -49,6 +51,7 @@ struct fold_core {
 	uint64_t first_ticks, window_ticks;
 	uint64_t window_end; /* ticks where the current window ends */
 	struct fold_sum window_allocated, window_released; /* at its start */
+	uint64_t window_requests, window_errors;	   /* within it */
 	uint32_t window, serial; /* index now; windows ever begun */
 	/* events */
 	uint64_t last_ticks;
@@ -75,20 +78,29 @@ struct fold {
 	VEC(struct stack) stacks;
 	VEC(struct series) series; /* of stacks.at[i] */
 	size_t level_count;	   /* in all series */
-	uint32_t *by_node;	   /* node -> stack index + 1 */
+	uint32_t *by_node;	   /* node -> index + 1 of its latest stack */
 	size_t by_node_len;
 	struct threads threads;
 	VEC(struct fold_window) windows; /* those that have ended */
 	struct mappings mappings;
+	struct requests requests;
+	double ticks_per_ns;
 	/* filled by fold_finish() */
 	VEC(struct fold_stack) stacks_out;
 	VEC(struct fold_thread) threads_out;
+	VEC(struct fold_route) routes_out;
 	struct fold_result result;
 };
 
-/* fold.c: the stack of @node, made at first sight; or STACK_NONE (failed). */
-uint32_t fold_stack_of(struct fold *f, uint32_t node);
-/* Stack @index was put in place: find it by its node from here on. */
+/*
+ * fold.c: the stack of @node when it serves @route, made at first sight; or
+ * STACK_NONE (failed).
+ */
+uint32_t fold_stack_of(struct fold *f, uint32_t node, uint32_t route);
+/*
+ * Stack @index was put in place: find it by its node and route from here on.
+ * False when there is one already, or out of memory (failed).
+ */
 bool fold_index_stack(struct fold *f, size_t index);
 struct fold_sum fold_released(const struct fold *f);
 

@@ -24,6 +24,7 @@ struct image {
 	struct wire_node *nodes;
 	uint32_t node_count, node_capacity;
 	VEC(struct trace_module) modules;
+	VEC(struct trace_route) routes;
 	VEC(char *) strings;
 	struct err problem;
 };
@@ -118,10 +119,23 @@ static int read_module(struct image *im, const struct wire_module *w)
 	return m->path ? 0 : -ENOMEM;
 }
 
+static int read_route(struct image *im, const struct wire_route *w)
+{
+	struct trace_route *r = vec_push(&im->routes);
+
+	if (!r)
+		return -ENOMEM;
+	r->id = w->id;
+	r->text = keep(im, w->text, w->head.size - sizeof(*w));
+	return r->text ? 0 : -ENOMEM;
+}
+
 static int read_meta_record(void *context, const struct wire_head *w)
 {
 	if (w->type == WIRE_MODULE && w->size > sizeof(struct wire_module))
 		return read_module(context, (const struct wire_module *)w);
+	if (w->type == WIRE_ROUTE && w->size > sizeof(struct wire_route))
+		return read_route(context, (const struct wire_route *)w);
 	return 0;
 }
 
@@ -150,6 +164,13 @@ static int by_id(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
+static int by_route(const void *a, const void *b)
+{
+	const struct trace_route *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
 static int fill_view(struct image *im)
 {
 	struct trace_image *v = &im->view;
@@ -172,6 +193,11 @@ static int fill_view(struct image *im)
 	v->node_count = im->node_count;
 	v->modules = im->modules.at;
 	v->module_count = im->modules.count;
+	if (im->routes.count)
+		qsort(im->routes.at, im->routes.count, sizeof(*im->routes.at),
+		      by_route);
+	v->routes = im->routes.at;
+	v->route_count = im->routes.count;
 	v->torn |= v->result.torn_slabs || !v->header.ended_monotonic_ns;
 	return 0;
 }
@@ -184,6 +210,7 @@ static void forget(struct image *im)
 		free(*s);
 	im->strings.count = 0;
 	im->modules.count = 0;
+	im->routes.count = 0;
 	im->view.torn = false;
 	checkpoint_fini(&im->checkpoint);
 }
@@ -301,6 +328,7 @@ void image_close(struct image *im)
 		close(im->fd);
 	vec_free(&im->strings);
 	vec_free(&im->modules);
+	vec_free(&im->routes);
 	free(im->nodes);
 	free(im->scratch);
 	free(im->digest_path);

@@ -33,6 +33,11 @@ struct trace_code { /* a Python code object */
 	uint32_t python_version; /* hex, 0x030b02f0 */
 };
 
+struct trace_route {
+	uint32_t id;
+	const char *text; /* "POST /api/v1/chat" */
+};
+
 struct trace_image { /* one <pid>.slabs: a process between exec and exec */
 	struct slab_file header;
 	const char *file;	       /* its path */
@@ -43,6 +48,8 @@ struct trace_image { /* one <pid>.slabs: a process between exec and exec */
 	size_t module_count;
 	const struct trace_code *codes; /* sorted by id */
 	size_t code_count;
+	const struct trace_route *routes; /* sorted by id, from 1 */
+	size_t route_count;
 	struct fold_result result;
 	bool torn; /* no orderly end, or unreadable bytes */
 };

@@ -69,6 +69,32 @@ static inline const uint8_t *get_node(const uint8_t *at, struct fold_event *e)
 	return at;
 }
 
+static const uint8_t *get_time(const uint8_t *at, float *ticks)
+{
+	uint64_t value = 0;
+
+	if (at)
+		at = get(at, &value);
+	*ticks = (float)value;
+	return at;
+}
+
+static const uint8_t *get_request(const uint8_t *at, struct fold_event *e)
+{
+	uint64_t status;
+
+	at = get_node(at, e);
+	if (at)
+		at = get(at, &status);
+	if (!at)
+		return NULL;
+	e->status = status < 600 ? (uint16_t)status : 0;
+	at = get_time(at, &e->times.took);
+	at = get_time(at, &e->times.ttfb);
+	at = get_time(at, &e->times.queue);
+	return get_time(at, &e->times.gap);
+}
+
 static const uint8_t *get_rare(struct run *r, const uint8_t *at,
 			       struct fold_event *e)
 {
@@ -103,6 +129,12 @@ static const uint8_t *get_rare(struct run *r, const uint8_t *at,
 		memcpy(&e->addr, at, 8);
 		memcpy(&e->size, at + 8, 8);
 		return at + 16;
+	case RECORD_REQUEST:
+		at = get_request(at, e);
+		break;
+	case RECORD_CONTEXT:
+		at = get_node(at, e);
+		break;
 	default:
 		return NULL;
 	}

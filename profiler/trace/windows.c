@@ -83,6 +83,9 @@ static void put_window(struct fold *f, bool quiet)
 	w->released = since(&released, &c->window_released);
 	c->window_allocated = c->allocated;
 	c->window_released = released;
+	w->requests = c->window_requests;
+	w->errors = c->window_errors;
+	c->window_requests = c->window_errors = 0;
 }
 
 static void add(struct fold_sum *to, const struct fold_sum *from)
@@ -104,6 +107,8 @@ static void merge_windows(struct fold *f)
 			w = a[1];
 			add(&w.allocated, &a->allocated);
 			add(&w.released, &a->released);
+			w.requests += a->requests;
+			w.errors += a->errors;
 		}
 		f->windows.at[to] = w;
 	}
@@ -144,6 +149,7 @@ static void widen(struct fold *f)
 		merge_levels(f, &f->series.at[i]);
 	}
 	merge_windows(f);
+	requests_widen(&f->requests);
 	f->core.window_ticks *= 2;
 }
 

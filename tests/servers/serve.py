@@ -68,6 +68,11 @@ def rag_c(port, build):
             "--port", str(port)]
 
 
+def scripted(port):
+    """The command of the server that does what its paths say."""
+    return [PYTHON, str(FOLDER / "scripted.py"), str(port)]
+
+
 def redis(port):
     """The command of a redis-server that keeps nothing on disk."""
     return ["redis-server", "--port", str(port), "--bind", "127.0.0.1",

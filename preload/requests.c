@@ -1,0 +1,507 @@
+/*
+ * requests: see requests.h.
+ *
+ * Arrival.  A read tells when the server got to a request, not when it came.
+ * What a wait for events reports has come since the wait before returned; if
+ * the wait had to sleep, it came at its end, else at a time between the two,
+ * taken to be the middle.  It cannot have come before the last that happened
+ * on its own connection.  A connection's first request may have waited long
+ * for the server to accept it: there the kernel is asked when bytes came last,
+ * which it knows by the millisecond.
+ */
+#include "preload/requests.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "preload/sys.h"
+#include "profiler/http/route.h"
+#include "profiler/http/track.h"
+
+#define CONNECTIONS   16384u
+#define KEY_MARK      (1ULL << 32) /* keys are never 0 */
+#define FEEDS_TIMED   63u	   /* 1 feed in 64 is timed */
+#define SLEPT_NS      20000u	   /* a call that took as long has slept */
+#define KERNEL_MS_MIN 8u /* the kernel's clock ticks each 4 or 10 ms */
+
+struct requests requests;
+
+static struct {
+	struct slab_head *meta; /* WIRE_ROUTE records */
+	uint32_t busy;		/* somebody writes them: others pass by */
+	uint32_t written;	/* routes 1 to this are on record */
+	uint64_t before[TRACK_NCOUNTS]; /* counted by the parent of a fork */
+} book;
+
+static uint64_t key_of(int fd)
+{
+	return KEY_MARK | (uint64_t)(unsigned)fd;
+}
+
+/* Longer than a call that had nothing to wait for. */
+static bool slept(uint64_t ticks)
+{
+	return ticks > shim.second_ticks / (1000000000u / SLEPT_NS);
+}
+
+static struct wire_route *route_room(size_t size)
+{
+	uint32_t number;
+
+	if (!book.meta)
+		book.meta = slab_take(SLAB_META, 0, 0, ticks_now(), &number);
+	if (!book.meta || book.meta->used + size > SLAB_ROOM)
+		return NULL;
+	return (void *)((uint8_t *)(book.meta + 1) + book.meta->used);
+}
+
+static bool write_route(uint32_t id)
+{
+	const char *text = routes_text(requests.routes, id);
+	size_t length = 0, size;
+	struct wire_route *w;
+
+	if (!text)
+		return false; /* its maker is not done */
+	while (text[length])
+		length++;
+	size = (sizeof(*w) + length + 1 + 7) & ~(size_t)7;
+	w = route_room(size);
+	if (!w)
+		return false;
+	*w = (struct wire_route) {
+		.head = { .type = WIRE_ROUTE, .size = (uint32_t)size },
+		.id = id,
+	};
+	for (size_t i = 0; i <= length; i++)
+		w->text[i] = text[i];
+	__atomic_store_n(&book.meta->used, book.meta->used + (uint32_t)size,
+			 __ATOMIC_RELEASE);
+	return true;
+}
+
+/* Put routes on record that are not yet; what fails is tried next time. */
+COLD static void write_routes(void)
+{
+	if (__atomic_exchange_n(&book.busy, 1, __ATOMIC_ACQUIRE))
+		return;
+	while (book.written < routes_count(requests.routes) &&
+	       write_route(book.written + 1))
+		book.written++;
+	__atomic_store_n(&book.busy, 0, __ATOMIC_RELEASE);
+}
+
+static uint64_t span(uint64_t from, uint64_t to)
+{
+	return from && to > from ? to - from : 0;
+}
+
+static void put_request(const struct track_request *r, unsigned flags,
+			uint64_t now)
+{
+	struct thread_state *ts = self.state;
+	uint8_t *at = pen_room(ts, now);
+	uint64_t ttfb = span(r->first_in, r->first_out);
+
+	if (unlikely(!at))
+		return;
+	*at++ = (uint8_t)(RECORD_REQUEST | flags << 4);
+	at = record_put(at, r->route);
+	at = record_put(at, r->status);
+	at = record_put(at, span(r->first_in, r->last_out));
+	at = record_put(at, r->first_out && !ttfb ? 1 : ttfb);
+	at = record_put(at, span(r->first_in, r->handler_began));
+	at = record_put(at, r->gap);
+	pen_commit(ts, record_put_ticks(ts, at, now));
+	__atomic_fetch_add(&shim.file->stats.requests, 1, __ATOMIC_RELAXED);
+}
+
+static void began(const struct track_event *ev)
+{
+	struct request_context *c = &self.context;
+	const struct track_request *r = ev->request;
+	bool another = c->key == r->key && c->open;
+
+	c->open = another ? c->open + 1 : 1;
+	c->alone = !another;
+	c->key = r->key;
+	c->route = r->route;
+	requests.fds[(uint32_t)r->key].route = (uint16_t)r->route;
+	if (unlikely(book.written < routes_count(requests.routes)))
+		write_routes();
+}
+
+static void ended(const struct track_event *ev)
+{
+	struct request_context *c = &self.context;
+	const struct track_request *r = ev->request;
+	bool here = c->key == r->key && c->open;
+	unsigned flags = 0;
+
+	if (r->flags & TRACK_CUT)
+		flags |= REQUEST_CUT;
+	if (r->flags & TRACK_STREAMED)
+		flags |= REQUEST_STREAMED;
+	if (here && c->alone && c->open == 1)
+		flags |= REQUEST_ALONE;
+	if (here)
+		c->open--;
+	put_request(r, flags, ev->at);
+}
+
+static void on_event(void *unused, const struct track_event *ev)
+{
+	(void)unused;
+	if (ev->type == TRACK_BEGUN)
+		began(ev);
+	else if (ev->type == TRACK_ENDED)
+		ended(ev);
+}
+
+void requests_start(bool wanted)
+{
+	struct requests_fd *fds;
+	void *routes, *track;
+
+	if (!wanted)
+		return;
+	routes = shim_memory(routes_size());
+	track = shim_memory(track_size(CONNECTIONS));
+	fds = shim_memory(REQUESTS_FDS * sizeof(*fds));
+	if (!routes || !track || !fds)
+		return;
+	requests.routes = routes_init(routes);
+	requests.track =
+		track_init(track, CONNECTIONS, requests.routes, on_event, NULL);
+	__atomic_store_n(&requests.fds, fds, __ATOMIC_RELEASE);
+}
+
+static uint64_t counted(enum track_count which)
+{
+	return track_counted(requests.track, which) - book.before[which];
+}
+
+void requests_account(void)
+{
+	struct slab_stats *s = &shim.file->stats;
+
+	if (!requests.fds)
+		return;
+	__atomic_store_n(&s->foreign,
+			 counted(TRACK_NOT_HTTP) + counted(TRACK_TLS) +
+				 counted(TRACK_HTTP2) + counted(TRACK_CLIENT),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&s->drops[DROP_TRACK_FULL],
+			 counted(TRACK_BUSY) + counted(TRACK_TABLE_FULL) +
+				 counted(TRACK_PIPELINE_FULL),
+			 __ATOMIC_RELAXED);
+}
+
+/* The child serves on what it inherited; its file knows no routes yet. */
+void requests_fork_child(void)
+{
+	if (!requests.fds)
+		return;
+	track_fork_child(requests.track);
+	for (int i = 0; i < TRACK_NCOUNTS; i++)
+		book.before[i] =
+			track_counted(requests.track, (enum track_count)i);
+	book.meta = NULL;
+	book.busy = 0;
+	book.written = 0;
+}
+
+/* This thread's state, marked busy, if there is something to follow. */
+static struct thread_state *enter(void)
+{
+	struct thread_state *ts = record_enter();
+
+	if (ts && !record_wanted()) {
+		record_leave(ts);
+		return NULL;
+	}
+	return ts;
+}
+
+static void leave(struct thread_state *ts, uint64_t since)
+{
+	if (unlikely((++ts->feeds & FEEDS_TIMED) == 0)) {
+		uint64_t spent = ticks_now() - since;
+
+		requests_account();
+		if (shim.mode == SLAB_MODE_SAMPLE)
+			spent *= FEEDS_TIMED + 1;
+		__atomic_fetch_add(&shim.file->stats.ticks_spent, spent,
+				   __ATOMIC_RELAXED);
+	}
+	record_leave(ts);
+}
+
+void requests_accepted(int fd)
+{
+	struct requests_fd *e = requests_fd(fd);
+	struct thread_state *ts;
+
+	if (!e)
+		return;
+	ts = enter();
+	if (!ts)
+		return;
+	e->last = ticks_now();
+	e->route = 0;
+	e->fresh = 1;
+	__atomic_store_n(&e->kind, REQUESTS_CONNECTION, __ATOMIC_RELAXED);
+	track_open(requests.track, key_of(fd));
+	__atomic_fetch_add(&shim.file->stats.connections, 1, __ATOMIC_RELAXED);
+	leave(ts, e->last);
+}
+
+static int socket_option(int fd, int name)
+{
+	int value = -1, size = sizeof(value);
+
+	return sys6(SYS_getsockopt, fd, SOL_SOCKET, name, (long)&value,
+		    (long)&size, 0) < 0
+		       ? -1
+		       : value;
+}
+
+static bool is_stream(int fd)
+{
+	int domain;
+
+	if (socket_option(fd, SO_TYPE) != SOCK_STREAM ||
+	    socket_option(fd, SO_ACCEPTCONN) != 0)
+		return false;
+	domain = socket_option(fd, SO_DOMAIN);
+	return domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX;
+}
+
+/* "GET /", "POST http", "PRI *": a word of capitals and a blank. */
+static bool looks_asked(const uint8_t *bytes, size_t size)
+{
+	size_t i = 0;
+
+	while (i < size && i < 16 && bytes[i] >= 'A' && bytes[i] <= 'Z')
+		i++;
+	return i >= 3 && i < size && bytes[i] == ' ';
+}
+
+/*
+ * The first that happens on a descriptor which no accept gave us is a read: a
+ * connection that was handed over, or there before us.
+ */
+COLD static bool adopt(int fd, struct requests_fd *e, const struct iovec *at,
+		       size_t total)
+{
+	size_t size = at->iov_len < total ? at->iov_len : total;
+
+	if (!looks_asked(at->iov_base, size) || !is_stream(fd)) {
+		__atomic_store_n(&e->kind, REQUESTS_OTHER, __ATOMIC_RELAXED);
+		return false;
+	}
+	e->route = 0;
+	e->fresh = 0;
+	__atomic_store_n(&e->kind, REQUESTS_CONNECTION, __ATOMIC_RELAXED);
+	track_follow(requests.track, key_of(fd));
+	__atomic_fetch_add(&shim.file->stats.connections, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* Milliseconds since the kernel got bytes on @fd; 0: not worth a word. */
+static uint64_t kernel_age_ms(int fd)
+{
+	uint32_t info[64]; /* struct tcp_info, of any kernel */
+	int size = sizeof(info);
+	uint32_t age;
+
+	/* 8 bytes of flags, then 32-bit words; last_data_recv is the 12th */
+	if (sys6(SYS_getsockopt, fd, IPPROTO_TCP, 11 /* TCP_INFO */, (long)info,
+		 (long)&size, 0) < 0 ||
+	    size < 56)
+		return 0;
+	age = info[13];
+	return age >= KERNEL_MS_MIN ? age : 0;
+}
+
+static uint64_t ms_to_ticks(uint64_t ms)
+{
+	const struct slab_file *f = shim.file;
+	uint64_t ticks = f->later_ticks - f->start_ticks;
+	uint64_t ns = f->later_monotonic_ns - f->start_monotonic_ns;
+
+	if (!shim.tsc)
+		return ms * 1000000;
+	if (f->later_ticks <= f->start_ticks || ns < 1000000)
+		return ms * (shim.second_ticks / 1000);
+	return (uint64_t)((double)ms * 1e6 * (double)ticks / (double)ns);
+}
+
+/* See "Arrival" above. */
+static uint64_t arrival(int fd, const struct requests_fd *e, uint64_t since,
+			uint64_t now)
+{
+	const struct request_context *c = &self.context;
+	uint64_t from, at = now, asked;
+
+	if (slept(now - since))
+		return now;
+	if (c->ready > e->last) {
+		from = c->ready_after > e->last ? c->ready_after : e->last;
+		at = c->slept ? c->ready : from + (c->ready - from) / 2;
+	}
+	if (!e->fresh && now - at < ms_to_ticks(KERNEL_MS_MIN))
+		return at;
+	asked = kernel_age_ms(fd);
+	if (asked && ms_to_ticks(asked) > now - at)
+		at = now - ms_to_ticks(asked);
+	return at;
+}
+
+static void work_for_none(void)
+{
+	self.context.key = 0;
+	self.context.route = 0;
+	self.context.open = 0;
+}
+
+/* This thread works for @fd from here on. */
+static void turn_to(int fd, const struct requests_fd *e)
+{
+	struct request_context *c = &self.context;
+
+	if (c->key == key_of(fd))
+		return;
+	c->key = key_of(fd);
+	c->route = e->route;
+	c->open = 0;
+	c->alone = false;
+}
+
+/* Each iovec by itself; false: it is nothing that can be followed. */
+static bool feed(int fd, struct track_feed *f, const struct iovec *at,
+		 size_t count, size_t total)
+{
+	uint64_t key = key_of(fd);
+	bool taken = false;
+
+	for (size_t i = 0; i < count && total; i++) {
+		size_t size = at[i].iov_len < total ? at[i].iov_len : total;
+
+		if (!size)
+			continue;
+		f->bytes = at[i].iov_base;
+		f->seen = f->total = size;
+		total -= size;
+		taken |= track_feed(requests.track, key, f);
+	}
+	if (total) {
+		f->bytes = NULL;
+		f->seen = 0;
+		f->total = total;
+		taken |= track_feed(requests.track, key, f);
+	}
+	return taken || track_knows(requests.track, key);
+}
+
+void requests_read(int fd, const struct iovec *at, size_t count, size_t total,
+		   uint64_t since)
+{
+	struct requests_fd *e = requests_fd(fd);
+	struct thread_state *ts = enter();
+	uint64_t now;
+
+	if (!ts)
+		return;
+	now = ticks_now();
+	if (likely(e->kind == REQUESTS_CONNECTION) || adopt(fd, e, at, total)) {
+		struct track_feed f = {
+			.way = TRACK_IN,
+			.at = now,
+			.arrived = arrival(fd, e, since, now),
+		};
+
+		turn_to(fd, e);
+		if (!feed(fd, &f, at, count, total))
+			e->kind = REQUESTS_OTHER;
+		e->last = now;
+		e->fresh = 0;
+	}
+	leave(ts, now);
+}
+
+void requests_written(int fd, const struct iovec *at, size_t count,
+		      size_t total)
+{
+	struct requests_fd *e = requests_fd(fd);
+	struct thread_state *ts = enter();
+	struct track_feed f = { .way = TRACK_OUT };
+
+	if (!ts)
+		return;
+	f.at = ticks_now();
+	if (!feed(fd, &f, at, count, total))
+		e->kind = REQUESTS_OTHER;
+	e->last = f.at;
+	leave(ts, f.at);
+}
+
+/*
+ * In the child of a vfork, which has its own descriptors and our memory, a
+ * close is none of our connection's.
+ */
+static bool is_vforked(void)
+{
+	return sys_getpid() != shim.file->pid;
+}
+
+static void end_connection(int fd)
+{
+	struct thread_state *ts = record_enter();
+	uint64_t now = ticks_now();
+
+	if (!ts)
+		return;
+	track_close(requests.track, key_of(fd), now);
+	if (self.context.key == key_of(fd))
+		work_for_none();
+	leave(ts, now);
+}
+
+COLD void requests_forget(int fd)
+{
+	struct requests_fd *e = requests_fd(fd);
+
+	if (e->kind == REQUESTS_CONNECTION && shim.file) {
+		if (is_vforked())
+			return;
+		end_connection(fd);
+	}
+	__atomic_store_n(&e->kind, REQUESTS_UNKNOWN, __ATOMIC_RELAXED);
+}
+
+COLD void requests_shut(int fd)
+{
+	struct requests_fd *e = requests_fd(fd);
+
+	if (!e || e->kind != REQUESTS_CONNECTION || !shim.file || is_vforked())
+		return;
+	end_connection(fd);
+	e->kind = REQUESTS_OTHER;
+}
+
+uint64_t requests_wait(void)
+{
+	work_for_none();
+	return ticks_now();
+}
+
+void requests_ready(uint64_t since)
+{
+	struct request_context *c = &self.context;
+	uint64_t now = ticks_now();
+
+	c->ready_after = c->ready;
+	c->ready = now;
+	c->slept = slept(now - since);
+}

@@ -1,0 +1,250 @@
+/*
+ * endpoints: the requests of all processes, by method and route.
+ *
+ * Histograms of the processes are merged before anything is read from them,
+ * so percentiles are those of all requests.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/hash.h"
+#include "profiler/base/vec.h"
+#include "profiler/latency/histo.h"
+#include "profiler/model/build.h"
+
+#define UNKNOWN_ROUTE "_OTHER _OTHER"
+
+struct entry {
+	const char *text; /* interned: equal routes have equal addresses */
+	uint64_t count, errors, cut, streamed, alone;
+	uint64_t status[6];
+	struct histo *took, *ttfb, *queue, *gap;
+	struct fold_sum allocated, live;
+	bool charged; /* allocations were seen within such requests */
+	double *windows;
+};
+
+struct table {
+	struct model *m;
+	VEC(struct entry) at;
+	struct hash *by_text;
+};
+
+static struct entry *entry_of(struct table *t, const char *text)
+{
+	const char *kept = model_string(t->m, text);
+	uint64_t *found;
+	struct entry *e;
+
+	if (!kept)
+		return NULL;
+	found = hash_find(t->by_text, (uint64_t)(uintptr_t)kept);
+	if (found)
+		return &t->at.at[*found];
+	e = vec_push(&t->at);
+	if (!e || hash_set(t->by_text, (uint64_t)(uintptr_t)kept,
+			   t->at.count - 1) < 0)
+		return NULL;
+	e->text = kept;
+	e->took = histo_new();
+	e->ttfb = histo_new();
+	e->queue = histo_new();
+	e->gap = histo_new();
+	e->windows = calloc(t->m->window_count + 1, sizeof(*e->windows));
+	return e->took && e->ttfb && e->queue && e->gap && e->windows ? e
+								      : NULL;
+}
+
+static const char *route_text(const struct trace_image *im, uint32_t id)
+{
+	for (size_t i = 0; id && i < im->route_count; i++)
+		if (im->routes[i].id == id)
+			return im->routes[i].text;
+	return UNKNOWN_ROUTE;
+}
+
+static int merge(struct histo *into, const struct histo *from)
+{
+	return from ? histo_merge(into, from) : 0;
+}
+
+static int add_route(struct table *t, const struct trace_view *v,
+		     const struct trace_image *im, const struct fold_route *r)
+{
+	struct entry *e = entry_of(t, route_text(im, r->route));
+
+	if (!e)
+		return -ENOMEM;
+	e->count += r->count;
+	e->errors += r->errors;
+	e->cut += r->cut;
+	e->streamed += r->streamed;
+	e->alone += r->alone;
+	for (int i = 0; i < 6; i++)
+		e->status[i] += r->status[i];
+	for (size_t k = 0; k < im->result.window_count; k++)
+		e->windows[build_fold_window(t->m, v, &im->result, k)] +=
+			(double)r->windows[k];
+	return merge(e->took, r->took) < 0 || merge(e->ttfb, r->ttfb) < 0 ||
+			       merge(e->queue, r->queue) < 0 ||
+			       merge(e->gap, r->gap) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+static void add_sum(struct fold_sum *to, const struct fold_sum *from)
+{
+	to->bytes += from->bytes;
+	to->bytes_variance += from->bytes_variance;
+	to->count += from->count;
+	to->count_variance += from->count_variance;
+}
+
+/* What was allocated by threads that were at a request of the route. */
+static int add_memory(struct table *t, const struct trace_image *im)
+{
+	for (size_t i = 0; i < im->result.stack_count; i++) {
+		const struct fold_stack *s = &im->result.stacks[i];
+		struct entry *e;
+
+		if (!s->route)
+			continue;
+		e = entry_of(t, route_text(im, s->route));
+		if (!e)
+			return -ENOMEM;
+		e->charged = true;
+		add_sum(&e->allocated, &s->allocated);
+		add_sum(&e->live, &s->live);
+	}
+	return 0;
+}
+
+static int add_image(struct table *t, const struct trace_view *v,
+		     const struct trace_image *im)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < im->result.route_count && rc == 0; i++)
+		rc = add_route(t, v, im, &im->result.routes[i]);
+	for (size_t k = 0; k < im->result.window_count; k++) {
+		const struct fold_window *from = &im->result.windows[k];
+		struct model_window *to =
+			&t->m->windows[build_fold_window(t->m, v, &im->result,
+							 k)];
+
+		to->requests += (double)from->requests;
+		to->errors += (double)from->errors;
+	}
+	return rc == 0 ? add_memory(t, im) : rc;
+}
+
+static double quantile_ms(const struct histo *h, double q)
+{
+	return histo_count(h) ? (double)histo_quantile(h, q) / 1e6 : NAN;
+}
+
+static void fill_memory(struct model_endpoint *to, const struct entry *e)
+{
+	double n = (double)e->count, margin;
+
+	to->alloc_bytes_per_request = NAN;
+	to->alloc_objects_per_request = NAN;
+	to->retained_bytes_per_request = NAN;
+	to->retained_margin = NAN;
+	if (!e->count || (!e->charged && !e->alone))
+		return;
+	to->alloc_bytes_per_request = e->allocated.bytes / n;
+	to->alloc_objects_per_request = e->allocated.count / n;
+	margin = e->live.bytes_variance > 0
+			 ? 1.96 * sqrt(e->live.bytes_variance)
+			 : 0;
+	to->retained_bytes_per_request = e->live.bytes / n;
+	to->retained_margin = margin / n;
+}
+
+static int fill_endpoint(struct model *m, struct model_endpoint *to,
+			 struct entry *e)
+{
+	size_t word = strcspn(e->text, " ");
+	char method[64];
+
+	if (word >= sizeof(method))
+		word = sizeof(method) - 1;
+	memcpy(method, e->text, word);
+	method[word] = '\0';
+	*to = (struct model_endpoint) {
+		.method = model_string(m, method),
+		.route = e->text + word + (e->text[word] == ' '),
+		.count = e->count,
+		.errors = e->errors,
+		.cut = e->cut,
+		.streamed = e->streamed,
+		.alone = e->alone,
+		.p50_ms = quantile_ms(e->took, 0.50),
+		.p95_ms = quantile_ms(e->took, 0.95),
+		.p99_ms = quantile_ms(e->took, 0.99),
+		.max_ms = quantile_ms(e->took, 1),
+		.ttfb_p50_ms = quantile_ms(e->ttfb, 0.50),
+		.ttfb_p95_ms = quantile_ms(e->ttfb, 0.95),
+		.gap_p95_ms = quantile_ms(e->gap, 0.95),
+		.queue_p95_ms = quantile_ms(e->queue, 0.95),
+		.windows = e->windows,
+	};
+	memcpy(to->status, e->status, sizeof(to->status));
+	fill_memory(to, e);
+	e->windows = NULL;
+	return to->method ? 0 : -ENOMEM;
+}
+
+static int by_count(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	if (x->count != y->count)
+		return x->count > y->count ? -1 : 1;
+	return strcmp(x->text, y->text);
+}
+
+static int fill(struct table *t)
+{
+	struct model *m = t->m;
+	int rc = 0;
+
+	if (t->at.count)
+		qsort(t->at.at, t->at.count, sizeof(*t->at.at), by_count);
+	m->endpoints = calloc(t->at.count + 1, sizeof(*m->endpoints));
+	if (!m->endpoints)
+		return -ENOMEM;
+	/* Those of which only the beginning was seen come last. */
+	for (size_t i = 0; i < t->at.count && t->at.at[i].count && rc == 0;
+	     i++) {
+		m->requests += t->at.at[i].count;
+		rc = fill_endpoint(m, &m->endpoints[m->endpoint_count++],
+				   &t->at.at[i]);
+	}
+	return rc;
+}
+
+int build_endpoints(struct model *m, const struct trace_view *v)
+{
+	struct table t = { .m = m, .by_text = hash_new() };
+	int rc = t.by_text ? 0 : -ENOMEM;
+	struct entry *e;
+
+	for (size_t i = 0; i < v->image_count && rc == 0; i++)
+		rc = add_image(&t, v, &v->images[i]);
+	if (rc == 0)
+		rc = fill(&t);
+	vec_foreach (&t.at, e) {
+		histo_free(e->took);
+		histo_free(e->ttfb);
+		histo_free(e->queue);
+		histo_free(e->gap);
+		free(e->windows);
+	}
+	vec_free(&t.at);
+	hash_free(t.by_text);
+	return rc;
+}

@@ -1,0 +1,60 @@
+/*
+ * requests: the fold's account of answered requests, by route.
+ *
+ * Counts are exact; times go into histograms at once, so an hour of requests
+ * takes no more room than a second of them.  A route's windows are the
+ * fold's, and are merged with them.
+ */
+#ifndef STRANDLINE_TRACE_REQUESTS_H
+#define STRANDLINE_TRACE_REQUESTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/vec.h"
+#include "profiler/trace/fold.h"
+
+struct buf;
+struct histo;
+
+/* Ids past this are damage: charged to route 0, an unknown one. */
+#define REQUESTS_ROUTE_MAX 4095u
+
+enum requests_time {
+	REQUESTS_TOOK,
+	REQUESTS_TTFB,
+	REQUESTS_QUEUE,
+	REQUESTS_GAP,
+	REQUESTS_NTIMES,
+};
+
+struct request_counts { /* stored as it is: no pointer, no padding */
+	uint64_t count, errors, cut, streamed, alone;
+	uint64_t status[6];
+	uint64_t windows[FOLD_WINDOWS];
+};
+
+struct route {
+	struct request_counts counts;
+	struct histo *times[REQUESTS_NTIMES]; /* NULL until there is one */
+};
+
+struct requests {
+	VEC(struct route) at; /* by route id; those unseen are zeros */
+};
+
+void requests_fini(struct requests *r);
+/* The route of @id, made at first sight; NULL when out of memory. */
+struct route *requests_route(struct requests *r, uint32_t id);
+/*
+ * One request, ended in window @window.  Its times are in ticks, of which a
+ * nanosecond has @slope.  False when out of memory.
+ */
+bool requests_add(struct requests *r, const struct fold_event *e,
+		  uint32_t window, double slope);
+/* Answered with 5xx, or cut off. */
+bool requests_is_error(const struct fold_event *e);
+/* Two windows become one. */
+void requests_widen(struct requests *r);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * json_endpoints: the requests, by method and route, of the JSON report.
+ */
+#include <math.h>
+
+#include "reports/emit.h"
+#include "reports/json.h"
+
+static void put_status(struct emit *e, const struct model_endpoint *p)
+{
+	static const char *const classes[] = { "none", "1xx", "2xx",
+					       "3xx",  "4xx", "5xx" };
+
+	emit_key(e, "status");
+	emit_open(e, '{');
+	for (int i = 0; i < 6; i++)
+		emit_key_unsigned(e, classes[i], p->status[i]);
+	emit_close(e, '}');
+}
+
+static void put_times(struct emit *e, const struct model_endpoint *p)
+{
+	emit_key_real(e, "p50_ms", p->p50_ms, 6);
+	emit_key_real(e, "p95_ms", p->p95_ms, 6);
+	emit_key_real(e, "p99_ms", p->p99_ms, 6);
+	emit_key_real(e, "max_ms", p->max_ms, 6);
+	emit_key_real(e, "ttfb_p50_ms", p->ttfb_p50_ms, 6);
+	emit_key_real(e, "ttfb_p95_ms", p->ttfb_p95_ms, 6);
+	emit_key_real(e, "gap_p95_ms", p->gap_p95_ms, 6);
+	emit_key_real(e, "queue_p95_ms", p->queue_p95_ms, 6);
+}
+
+static const char *attribution(const struct model_endpoint *p)
+{
+	if (isnan(p->alloc_bytes_per_request))
+		return "none";
+	return p->alone == p->count ? "exact" : "estimate";
+}
+
+static void put_memory(struct emit *e, const struct model_endpoint *p)
+{
+	double low =
+		fmax(0, p->retained_bytes_per_request - p->retained_margin);
+
+	emit_key_text(e, "attribution", attribution(p));
+	emit_key_real(e, "alloc_bytes_per_request", p->alloc_bytes_per_request,
+		      3);
+	emit_key_real(e, "alloc_objects_per_request",
+		      p->alloc_objects_per_request, 3);
+	emit_key_real(e, "retained_bytes_per_request",
+		      p->retained_bytes_per_request, 3);
+	emit_key_real(e, "retained_low", isnan(p->retained_margin) ? NAN : low,
+		      3);
+	emit_key_real(e, "retained_high",
+		      p->retained_bytes_per_request + p->retained_margin, 3);
+}
+
+void json_endpoints(struct emit *e, const struct model *m)
+{
+	json_section(e, "endpoints", '[');
+	for (uint32_t i = 0; i < m->endpoint_count; i++) {
+		const struct model_endpoint *p = &m->endpoints[i];
+
+		emit_line(e);
+		emit_open(e, '{');
+		emit_key_text(e, "method", p->method);
+		emit_key_text(e, "route", p->route);
+		emit_key_unsigned(e, "count", p->count);
+		emit_key_unsigned(e, "errors", p->errors);
+		emit_key_unsigned(e, "cut", p->cut);
+		emit_key_unsigned(e, "streamed", p->streamed);
+		put_status(e, p);
+		put_times(e, p);
+		put_memory(e, p);
+		emit_close(e, '}');
+	}
+	emit_close(e, ']');
+}

@@ -1,0 +1,262 @@
+"""Requests: counted to the last one, timed as their clients saw them.
+
+Both figures of each comparison are measured in the same run, so a slow
+machine is slow for both.  What the server's host sees ends when the kernel
+has the answer, and begins when its event loop was told of the request: it may
+be shorter than what the client saw, and hardly longer.
+"""
+
+import contextlib
+import http.client
+import json
+import socket
+import subprocess
+import time
+
+import pytest
+
+import serve
+
+SEARCH = "POST /api/v1/retrieval/search"
+CHAT = "POST /api/v1/chat"
+HEALTH = "GET /health"
+WRITE_MS = 0.3  # a write returns later than the client has its bytes
+
+
+def endpoints(report):
+    """By "METHOD route"."""
+    return {f"{e['method']} {e['route']}": e for e in report["endpoints"]}
+
+
+def counts(report):
+    """How many requests of each endpoint; /health is asked to wait, too."""
+    return {name: e["count"] for name, e in endpoints(report).items()}
+
+
+@contextlib.contextmanager
+def under(product, recording, command, port, *options, **more):
+    """A server under strandline."""
+    with serve.running([*product.under(recording.path, *options), *command],
+                       port, **more) as process:
+        yield process
+
+
+def command_of(product, name, port, folder):
+    if name == "rag_c":
+        return serve.rag_c(port, product.build)
+    if name == "nginx":
+        return serve.nginx(port, folder / "nginx", workers=2)
+    loop, _, workers = name.partition("-")
+    return serve.rag_fastapi(port, loop, int(workers or 1))
+
+
+@pytest.mark.parametrize("mode", ["sample", "exact"])
+@pytest.mark.parametrize("name", ["rag_c", "asyncio", "uvloop", "uvloop-2"])
+def test_every_request_is_counted(product, recording, tmp_path, name, mode):
+    port = serve.free_port()
+    with under(product, recording, command_of(product, name, port, tmp_path),
+               port, "--mode", mode):
+        seen = json.loads(subprocess.run(
+            [product.load_tool, "-j", "-n", "400", "-m",
+             "search=4,chat,/no/such", f"127.0.0.1:{port}"],
+            capture_output=True, text=True, timeout=120).stdout)
+    asked = {r["name"]: r for r in seen["requests"]}
+    report = recording.json()
+    found = endpoints(report)
+    assert found[SEARCH]["count"] == asked["search"]["count"]
+    assert found[SEARCH]["status"]["2xx"] == asked["search"]["count"]
+    assert found[CHAT]["count"] == asked["chat"]["count"]
+    assert found[CHAT]["streamed"] == asked["chat"]["count"]
+    assert found["GET /no/such"]["count"] == asked["/no/such"]["errors"]
+    assert found["GET /no/such"]["status"]["4xx"] == asked["/no/such"][
+        "errors"]
+    assert sum(e["errors"] for e in found.values()) == 0
+    assert sum(w["requests"] for w in report["windows"]) == sum(
+        e["count"] for e in found.values())
+    assert not any(report["losses"].values()), report["losses"]
+
+
+def test_nginx_is_counted_over_its_workers(product, recording, tmp_path):
+    port = serve.free_port()
+    with under(product, recording, command_of(product, "nginx", port,
+                                              tmp_path), port):
+        assert product.load(port, "-n", "5000", "-c", "64", "-m",
+                            "/page.html=3,/no/../page.html")["errors"] == 0
+    found = counts(recording.json())
+    assert found["GET /page.html"] == 3750
+    assert sum(found.values()) >= 5000 + 1
+
+
+def test_a_server_error_is_an_error_and_a_client_error_is_not(
+        product, recording):
+    port = serve.free_port()
+    with under(product, recording, serve.scripted(port), port):
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        for status in (204, 302, 404, 500, 503):
+            connection.request("GET", f"/status/{status}")
+            connection.getresponse().read()
+        connection.close()
+    found = endpoints(recording.json())["GET /status/{}"]
+    assert found["count"] == 5
+    assert found["errors"] == 2
+    assert found["status"] == {"none": 0, "1xx": 0, "2xx": 1, "3xx": 1,
+                               "4xx": 1, "5xx": 2}
+
+
+def check_times(ours, theirs, prefix, kind):
+    """
+    Never above what the client saw, and in the middle not much below it.  The
+    tail may be: what a request waits for a core, before its server's thread
+    gets to it, only the client sees.
+    """
+    for q in ("p50", "p95"):
+        mine = ours[f"{prefix}{q}_ms"]
+        seen = theirs[f"{kind}_{q}_ms"]
+        assert mine <= seen * 1.02 + WRITE_MS, (prefix, q, mine, seen)
+    mine = ours[f"{prefix}p50_ms"]
+    seen = theirs[f"{kind}_p50_ms"]
+    assert mine >= seen * 0.9 - 0.5, (prefix, mine, seen)
+
+
+@pytest.mark.parametrize("name", ["rag_c", "asyncio", "uvloop"])
+def test_times_agree_with_the_client_s(product, recording, tmp_path, name):
+    port = serve.free_port()
+    with under(product, recording, command_of(product, name, port, tmp_path),
+               port):
+        seen = product.load(port, "-n", "600", "-c", "1", "-m",
+                            "search=5,chat")
+    found = endpoints(recording.json())
+    for theirs in seen["requests"]:
+        ours = found[SEARCH if theirs["name"] == "search" else CHAT]
+        check_times(ours, theirs, "", "whole")
+        check_times(ours, theirs, "ttfb_", "first")
+
+
+class Client:
+    """Bytes out, bytes in, and when."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port))
+
+    def send(self, text):
+        self.socket.sendall(text.encode())
+        return time.monotonic()
+
+    def receive(self, until):
+        """All bytes up to @until, and the times at which some came."""
+        got, times = b"", []
+        while until not in got:
+            piece = self.socket.recv(65536)
+            times.append(time.monotonic())
+            if not piece:
+                break
+            got += piece
+        return got, times
+
+    def close(self):
+        self.socket.close()
+
+
+def get(path):
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_gaps_of_a_stream_are_the_client_s(product, recording):
+    port = serve.free_port()
+    gaps = []
+    with under(product, recording, serve.scripted(port), port):
+        client = Client(port)
+        for _ in range(5):
+            client.send(get("/stream/20/90/30"))
+            times = client.receive(b"\r\n0\r\n\r\n")[1]
+            gaps.append(max(b - a for a, b in zip(times, times[1:])) * 1000)
+        client.close()
+    found = endpoints(recording.json())["GET /stream/{}/{}/{}"]
+    assert found["streamed"] == found["count"] == 5
+    assert abs(found["gap_p95_ms"] - max(gaps)) < max(gaps) - 89
+    assert found["p50_ms"] >= 140
+    assert found["ttfb_p95_ms"] < found["p50_ms"] - 139
+
+
+def test_requests_in_one_write_are_each_counted(product, recording):
+    port = serve.free_port()
+    with under(product, recording, serve.scripted(port), port):
+        client = Client(port)
+        client.send(get("/wait/1") * 7 + get("/status/204"))
+        client.receive(b"HTTP/1.1 204")
+        client.close()
+    found = counts(recording.json())
+    assert found["GET /wait/{}"] == 7
+    assert found["GET /status/{}"] == 1
+
+
+def test_a_head_that_comes_byte_by_byte_is_one_request(product, recording):
+    port = serve.free_port()
+    with under(product, recording, serve.scripted(port), port):
+        client = Client(port)
+        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in get("/wait/1"):
+            client.send(byte)
+            time.sleep(0.001)
+        client.receive(b"waited")
+        client.close()
+    assert counts(recording.json())["GET /wait/{}"] == 1
+
+
+def test_an_answer_without_a_length_ends_with_its_connection(
+        product, recording):
+    port = serve.free_port()
+    with under(product, recording, serve.scripted(port), port):
+        client = Client(port)
+        began = client.send(get("/close/60"))
+        ended = client.receive(b"ended")[1][-1]
+        client.close()
+    found = endpoints(recording.json())["GET /close/{}"]
+    assert (found["count"], found["cut"]) == (1, 0)
+    assert 60 <= found["max_ms"] <= (ended - began) * 1000 + WRITE_MS
+
+
+def test_a_client_that_goes_away_cuts_its_request_off(product, recording):
+    port = serve.free_port()
+    with under(product, recording, serve.scripted(port), port):
+        client = Client(port)
+        client.send(get("/stream/" + "/".join(["40"] * 10)))
+        client.receive(b"next")
+        client.close()
+        time.sleep(0.6)  # the server has noticed
+    found = endpoints(recording.json())["GET /stream" + "/{}" * 10]
+    assert (found["count"], found["cut"], found["errors"]) == (1, 1, 1)
+    assert found["status"]["2xx"] == 1
+    assert found["p50_ms"] is None
+
+
+def test_what_a_request_keeps_is_charged_to_it(product, recording,
+                                               monkeypatch):
+    monkeypatch.setenv("RAG_FAULT", "native_leak")
+    port = serve.free_port()
+    with under(product, recording, serve.rag_c(port, product.build), port,
+               "--mode", "exact"):
+        product.load(port, "-n", "600", "-m", "chat,search")
+    found = endpoints(recording.json())
+    assert found[CHAT]["retained_bytes_per_request"] == 1024
+    assert found[SEARCH]["retained_bytes_per_request"] < 64
+    assert found[CHAT]["alloc_bytes_per_request"] > 1024
+
+
+def test_redis_is_told_from_http_and_left_alone(product, recording):
+    port = serve.free_port()
+    with under(product, recording, serve.redis(port), port,
+               ready=serve.accepts, stdout=subprocess.DEVNULL):
+        subprocess.run(["redis-benchmark", "-p", str(port), "-q", "-n",
+                        "2000", "-t", "set,get"], check=True,
+                       stdout=subprocess.DEVNULL, timeout=60)
+    report = recording.json()
+    assert report["endpoints"] == []
+    assert not any(report["losses"].values()), report["losses"]
+
+
+def test_no_http_follows_nothing(product, recording):
+    port = serve.free_port()
+    with under(product, recording, serve.scripted(port), port, "--no-http"):
+        assert serve.answers(port)
+    assert recording.json()["endpoints"] == []
