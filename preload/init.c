@@ -185,6 +185,8 @@ static void fill_header(struct slab_file *f, uint32_t image, bool forked)
 	f->control.keeper_ns = f->start_monotonic_ns;
 	f->stats.ticks_sampled =
 		shim.mode == SLAB_MODE_EXACT ? EXACT_TIMED_MASK + 1 : 1;
+	reach_tell(&f->entry);
+	shim_memory_tell(&f->entry);
 	__atomic_store_n(&f->magic, SLAB_FILE_MAGIC, __ATOMIC_RELEASE);
 }
 
@@ -343,5 +345,6 @@ __attribute__((destructor)) static void destructor(void)
 	allocator_refresh();
 	requests_account();
 	slab_refresh_clock();
+	reach_leave(&shim.file->entry);
 	shim.file->ended_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
 }

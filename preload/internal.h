@@ -140,6 +140,7 @@ void shim_begin_file(bool forked); /* create and head a recording file */
 void *shim_memory(size_t size);
 void shim_memory_free(void *at, size_t size);
 void shim_memory_account(void); /* stats.self_bytes */
+void shim_memory_tell(struct slab_entry *entry);
 
 static inline void shim_drop(enum slab_drop reason)
 {
@@ -258,6 +259,10 @@ void allocator_refresh(void);
 
 /* sockets.c */
 void sockets_start(void);
+
+/* reach.c */
+void reach_tell(struct slab_entry *entry);
+void reach_leave(struct slab_entry *entry);
 
 /* fork.c */
 void fork_start(void);

@@ -7,16 +7,14 @@
  */
 #include "preload/internal.h"
 #include "preload/sys.h"
+#include "profiler/wire/reach.h"
 
 #define MAX_REGIONS 1024
 #define PAGE	    4096u
 #define ASK_PAGES   4096u
 
 static struct {
-	struct region {
-		void *at;
-		size_t size;
-	} at[MAX_REGIONS];
+	struct reach_region at[MAX_REGIONS]; /* `at` last, release */
 	uint32_t count;
 	uint64_t unlisted; /* bytes */
 } regions;
@@ -37,7 +35,8 @@ void *shim_memory(size_t size)
 	index = __atomic_fetch_add(&regions.count, 1, __ATOMIC_RELAXED);
 	if (index < MAX_REGIONS) {
 		regions.at[index].size = size;
-		__atomic_store_n(&regions.at[index].at, at, __ATOMIC_RELEASE);
+		__atomic_store_n(&regions.at[index].at, (uint64_t)at,
+				 __ATOMIC_RELEASE);
 	} else {
 		__atomic_fetch_add(&regions.unlisted, size, __ATOMIC_RELAXED);
 	}
@@ -48,8 +47,8 @@ void *shim_memory(size_t size)
 void shim_memory_free(void *at, size_t size)
 {
 	for (uint32_t i = 0; i < MAX_REGIONS && i < regions.count; i++)
-		if (regions.at[i].at == at)
-			regions.at[i].at = NULL;
+		if (regions.at[i].at == (uint64_t)at)
+			regions.at[i].at = 0;
 	sys_munmap(at, (size + PAGE - 1) & ~(size_t)(PAGE - 1));
 }
 
@@ -78,11 +77,19 @@ void shim_memory_account(void)
 	uint64_t pages = 0;
 
 	for (uint32_t i = 0; i < MAX_REGIONS && i < count; i++) {
-		void *at = __atomic_load_n(&regions.at[i].at, __ATOMIC_ACQUIRE);
+		uint64_t at =
+			__atomic_load_n(&regions.at[i].at, __ATOMIC_ACQUIRE);
 
 		if (at)
-			pages += resident_pages(at, regions.at[i].size);
+			pages += resident_pages((void *)at, regions.at[i].size);
 	}
 	__atomic_store_n(&shim.file->stats.self_bytes,
 			 pages * PAGE + regions.unlisted, __ATOMIC_RELAXED);
+}
+
+/* Whoever looks for what the server refers to leaves these out. */
+void shim_memory_tell(struct slab_entry *entry)
+{
+	entry->regions = (uint64_t)regions.at;
+	entry->region_count = MAX_REGIONS;
 }

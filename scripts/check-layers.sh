@@ -24,7 +24,8 @@ declare -A may=(
 	[profiler/trace]='profiler/base profiler/wire profiler/latency'
 	[profiler/proc]='profiler/base'
 	[profiler/sym]='profiler/base profiler/proc'
-	[profiler/attach]='profiler/base profiler/proc profiler/sym'
+	[profiler/attach]='profiler/base profiler/wire profiler/proc
+		profiler/sym'
 	[profiler/latency]='profiler/base'
 	[profiler/probe]='profiler/base profiler/unwind profiler/http
 		profiler/trace bpf'

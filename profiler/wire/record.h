@@ -192,6 +192,7 @@ enum wire_type {
 	WIRE_MARK = 18,
 	WIRE_REQUESTS = 19, /* kept for the request tracker */
 	WIRE_OPTION = 20,
+	WIRE_REACH = 21, /* what no root of a process reaches */
 };
 
 /* Modules have dense ids from 1; the same file mapped again gets a new id. */
@@ -238,6 +239,42 @@ struct wire_option {
 	struct wire_head head;
 	uint64_t at_ns;
 	char text[]; /* the name, NUL, the value, NUL */
+};
+
+/*
+ * A scan of one process: which of its live blocks nothing refers to, by the
+ * stack that made them.  Sums are estimates where blocks are samples.  A scan
+ * of many stacks is several records in a row, equal up to their sites.
+ */
+struct wire_reach_site {
+	uint32_t node;
+	uint32_t pad;
+	uint64_t count, bytes;		   /* unreachable in this scan */
+	uint64_t twice_count, twice_bytes; /* of those, in the last one too */
+	/* Unreachable in the last scan and released since: whoever released
+	 * them had kept a pointer where no scan sees it. */
+	uint64_t freed_count, freed_bytes;
+};
+
+enum wire_reach_flag {
+	REACH_HIDDEN = 1,  /* the kernel holds pointers that no scan can see */
+	REACH_LEAVING = 2, /* the process was about to exit */
+};
+
+struct wire_reach {
+	struct wire_head head;
+	int32_t pid;
+	uint32_t image;
+	uint64_t at_ns;	   /* CLOCK_MONOTONIC of the snapshot */
+	uint64_t pause_ns; /* how long the process stood still for it */
+	uint64_t scan_ns;  /* how long it took to look through */
+	uint64_t bytes;	   /* looked through */
+	uint64_t blocks;   /* known to be alive */
+	uint64_t lost;	   /* events lost so far: stale blocks at most */
+	uint32_t number;   /* scans of this process, from 1 */
+	uint32_t flags;	   /* enum wire_reach_flag */
+	uint32_t site_count; /* struct wire_reach_site[] follow */
+	uint32_t pad;
 };
 
 /*

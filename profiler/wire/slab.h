@@ -130,6 +130,26 @@ struct slab_allocator_stats {
 	uint64_t pad[3];
 };
 
+/*
+ * Where a tool that has stopped the process finds what it needs to take a
+ * snapshot of it (reach.h).  Addresses in the process; 0 where there is none.
+ */
+struct slab_entry {
+	uint64_t code;	       /* where a borrowed thread begins */
+	uint64_t stack;	       /* its stack pointer there */
+	uint64_t call;	       /* struct reach_call */
+	uint64_t regions;      /* struct reach_region[]: memory of the shim */
+	uint64_t region_count; /* how long that is */
+	/*
+	 * The process is about to exit (CLOCK_MONOTONIC; 0: no) and waits a
+	 * moment for `leave` to be as large.
+	 */
+	uint64_t leaving_ns;
+	uint64_t leave;
+	uint32_t scans; /* 1: somebody scans it and wants to see its exit */
+	uint32_t pad;
+};
+
 struct slab_file {
 	uint64_t magic;
 	uint32_t format;
@@ -162,7 +182,8 @@ struct slab_file {
 	uint64_t pad1[6];
 	struct slab_stats stats;
 	struct slab_allocator_stats allocator;
-	uint8_t pad2[3552];
+	struct slab_entry entry;
+	uint8_t pad2[3488];
 };
 _Static_assert(__builtin_offsetof(struct slab_file, control) == 4096,
 	       "what changes begins on the second page");

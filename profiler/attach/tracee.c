@@ -1,0 +1,349 @@
+#include "profiler/attach/tracee.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/err.h"
+#include "profiler/proc/procfs.h"
+
+/* What the kernel hands back from a system call that it means to restart. */
+#define ERESTARTNOHAND 514
+
+#define CS_64	       0x33
+#define VECTOR_WORDS   (16384 / 8) /* of one thread; AMX has 11 KiB */
+#define LEFTOVER_NS    10000000000ULL
+#define STOP_EVENT(st) ((st) >> 16)
+#define STEP_NS	       50000 /* between two looks at a thread */
+#define EAGER_LOOKS    200   /* that only yield */
+#define NS_PER_SECOND  1000000000ULL
+
+uint64_t tracees_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+/*
+ * The end of the process itself is left for whoever waits for it: this may be
+ * its parent, which wants its status.
+ */
+int tracees_wait(pid_t pid, pid_t tid, uint64_t until_ns, int *status)
+{
+	const struct timespec step = { .tv_nsec = STEP_NS };
+
+	for (unsigned looks = 0;; looks++) {
+		siginfo_t si = { 0 };
+
+		if (waitid(P_PID, (id_t)tid, &si,
+			   WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) < 0)
+			return -errno == -ECHILD ? -ESRCH : -errno;
+		if (si.si_pid && tid == pid && si.si_code != CLD_TRAPPED &&
+		    si.si_code != CLD_STOPPED)
+			return -ESRCH;
+		if (si.si_pid) {
+			if (waitpid(tid, status, __WALL | WNOHANG) != tid)
+				return -ESRCH;
+			return WIFSTOPPED(*status) ? 0 : -ESRCH;
+		}
+		if (tracees_now_ns() > until_ns)
+			return -ETIMEDOUT;
+		if (looks < EAGER_LOOKS)
+			sched_yield();
+		else
+			nanosleep(&step, NULL);
+	}
+}
+
+/* Calls that fail with EINTR when a stop ends, although no signal came. */
+static bool only_a_stop_ends(uint64_t nr)
+{
+	switch (nr) {
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+	case 441: /* epoll_pwait2 */
+	case SYS_semop:
+	case SYS_semtimedop:
+	case SYS_rt_sigtimedwait:
+	case SYS_io_getevents:
+	case 333: /* io_pgetevents */
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * With ERESTARTNOHAND the kernel decides as it does for select(): the call is
+ * restarted, unless a signal is there whose handler runs first; then it fails
+ * with EINTR after all.
+ */
+struct user_regs_struct tracees_resume_regs(const struct tracees *t, size_t i)
+{
+	struct user_regs_struct regs = t->threads.at[i].regs;
+
+	if ((int64_t)regs.rax == -EINTR && (int64_t)regs.orig_rax >= 0 &&
+	    only_a_stop_ends(regs.orig_rax))
+		regs.rax = (uint64_t)-ERESTARTNOHAND;
+	return regs;
+}
+
+static char thread_state(const struct tracees *t, pid_t tid)
+{
+	struct buf text = BUF_INIT;
+	struct procfs_stat stat = { .state = 'X' };
+	char name[64];
+
+	snprintf(name, sizeof(name), "task/%d/stat", (int)tid);
+	if (procfs_read(t->dir, name, &text) < 0 ||
+	    !procfs_parse_stat(text.bytes, &stat))
+		stat.state = 'X';
+	buf_free(&text);
+	return stat.state;
+}
+
+static int refuse_seize(const struct tracees *t, pid_t tid, struct err *err)
+{
+	int rc = -errno;
+	char state = thread_state(t, tid);
+
+	if (rc == -ESRCH || state == 'Z' || state == 'X')
+		return 0; /* it has just ended */
+	if (state == 't')
+		return err_set(err, -EBUSY,
+			       "process %d is traced by another program "
+			       "already; end that first",
+			       (int)t->pid);
+	return err_set(err, -EPERM,
+		       "no right to stop process %d: run strandline as its "
+		       "user or as root, and see that "
+		       "/proc/sys/kernel/yama/ptrace_scope lets it",
+		       (int)t->pid);
+}
+
+struct listing {
+	struct tracees *tracees;
+	VEC(pid_t) new;
+	bool failed;
+};
+
+static void list_thread(void *ctx, uint64_t tid)
+{
+	struct listing *l = ctx;
+	const struct tracee *known;
+	pid_t *slot;
+
+	vec_foreach (&l->tracees->threads, known)
+		if (known->tid == (pid_t)tid)
+			return;
+	slot = vec_push(&l->new);
+	if (slot)
+		*slot = (pid_t)tid;
+	else
+		l->failed = true;
+}
+
+static int seize(struct tracees *t, pid_t tid, struct err *err)
+{
+	struct tracee *new;
+
+	/* One deep in the kernel could keep all the others waiting. */
+	if (thread_state(t, tid) == 'D')
+		return err_set(err, -EBUSY,
+			       "thread %d of process %d waits inside the "
+			       "kernel; try again",
+			       (int)tid, (int)t->pid);
+	new = vec_push(&t->threads);
+	if (!new)
+		return err_set(err, -ENOMEM, "out of memory");
+	new->tid = tid;
+	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0 ||
+	    ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0) {
+		int rc = refuse_seize(t, tid, err);
+
+		t->threads.count--;
+		return rc;
+	}
+	return 0;
+}
+
+/* Threads that are new since the last look; how many, or -errno. */
+static ssize_t seize_new(struct tracees *t, struct err *err)
+{
+	struct listing l = { .tracees = t };
+	size_t before = t->threads.count;
+	ssize_t rc = procfs_numbers(t->dir, "task", list_thread, &l);
+
+	if (rc < 0)
+		err_set(err, (int)rc, "process %d has ended", (int)t->pid);
+	else if (l.failed)
+		rc = err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; rc >= 0 && i < l.new.count; i++)
+		rc = seize(t, l.new.at[i], err);
+	vec_free(&l.new);
+	return rc < 0 ? rc : (ssize_t)(t->threads.count - before);
+}
+
+/* Signals that arrive first are let through. */
+static int wait_for_stop(const struct tracees *t, pid_t tid, uint64_t until,
+			 bool *job_control)
+{
+	int status, rc;
+
+	for (;;) {
+		rc = tracees_wait(t->pid, tid, until, &status);
+		if (rc < 0)
+			return rc;
+		if (STOP_EVENT(status) == PTRACE_EVENT_STOP) {
+			*job_control = WSTOPSIG(status) != SIGTRAP;
+			return 0;
+		}
+		ptrace(PTRACE_CONT, tid, 0, (long)WSTOPSIG(status));
+	}
+}
+
+static int read_registers(struct tracees *t, struct tracee *thread)
+{
+	size_t at = t->vectors.count;
+	struct iovec io = { .iov_len = VECTOR_WORDS * 8 };
+
+	if (ptrace(PTRACE_GETREGS, thread->tid, 0, &thread->regs) < 0)
+		return -errno;
+	if (vec_reserve(&t->vectors, at + VECTOR_WORDS) < 0)
+		return -ENOMEM;
+	io.iov_base = t->vectors.at + at;
+	if (ptrace(PTRACE_GETREGSET, thread->tid, NT_X86_XSTATE, &io) == 0)
+		t->vectors.count += io.iov_len / 8;
+	return thread->regs.cs == CS_64 ? 0 : -ENOSYS;
+}
+
+static int stop_error(const struct tracees *t, pid_t tid, int rc,
+		      struct err *err)
+{
+	switch (rc) {
+	case -ETIMEDOUT:
+		return err_set(err, -EBUSY,
+			       "thread %d of process %d did not stop in time; "
+			       "try again",
+			       (int)tid, (int)t->pid);
+	case -ESRCH:
+		return err_set(err, rc, "process %d has ended", (int)t->pid);
+	case -ENOSYS:
+		return err_set(err, rc,
+			       "process %d is not an x86-64 process; only "
+			       "those can be scanned",
+			       (int)t->pid);
+	default:
+		return err_set(err, rc, "cannot read registers of thread %d",
+			       (int)tid);
+	}
+}
+
+/* Those of the list that do not stand yet. */
+static int wait_for_all(struct tracees *t, uint64_t until, struct err *err)
+{
+	for (size_t i = 0; i < t->threads.count; i++) {
+		struct tracee *thread = &t->threads.at[i];
+		bool job_control = false;
+		int rc;
+
+		if (thread->stopped)
+			continue;
+		rc = wait_for_stop(t, thread->tid, until, &job_control);
+		if (rc == -ESRCH && thread->tid != t->pid) {
+			t->threads.at[i--] = t->threads.at[--t->threads.count];
+			continue;
+		}
+		thread->stopped = rc == 0;
+		if (rc == 0)
+			rc = read_registers(t, thread);
+		if (rc < 0)
+			return stop_error(t, thread->tid, rc, err);
+		if (job_control)
+			return err_set(err, -EBUSY,
+				       "process %d is stopped (by a signal); "
+				       "continue it first",
+				       (int)t->pid);
+	}
+	return 0;
+}
+
+int tracees_stop(struct tracees *t, pid_t pid, uint64_t patience_ns,
+		 struct err *err)
+{
+	uint64_t until = tracees_now_ns() + patience_ns;
+	ssize_t news = 1;
+
+	*t = (struct tracees) { .pid = pid };
+	t->dir = procfs_open("/proc", pid);
+	if (t->dir < 0)
+		return err_set(err, -ESRCH, "there is no process %d", (int)pid);
+	while (news > 0) { /* one that runs may start another */
+		news = seize_new(t, err);
+		if (news >= 0) {
+			int rc = wait_for_all(t, until, err);
+
+			news = rc < 0 ? rc : news;
+		}
+	}
+	if (news == 0 && t->threads.count == 0)
+		news = err_set(err, -ESRCH, "process %d has ended", (int)pid);
+	if (news < 0)
+		tracees_release(t);
+	return (int)news;
+}
+
+void tracees_detach(struct tracees *t, size_t i,
+		    const struct user_regs_struct *regs)
+{
+	struct tracee *thread = &t->threads.at[i];
+
+	if (memcmp(regs, &thread->regs, sizeof(*regs)) != 0)
+		ptrace(PTRACE_SETREGS, thread->tid, 0, regs);
+	ptrace(PTRACE_DETACH, thread->tid, 0, 0);
+	thread->stopped = false;
+	thread->tid = 0;
+}
+
+/*
+ * A thread that was asked to stop and has not yet would stop later, with
+ * nobody to let it go: wait for it.
+ */
+static void release_late(struct tracees *t, pid_t tid)
+{
+	uint64_t until = tracees_now_ns() + LEFTOVER_NS;
+	bool job_control;
+
+	if (wait_for_stop(t, tid, until, &job_control) == 0)
+		ptrace(PTRACE_DETACH, tid, 0, 0);
+}
+
+void tracees_release(struct tracees *t)
+{
+	for (size_t i = 0; i < t->threads.count; i++) {
+		struct user_regs_struct regs = tracees_resume_regs(t, i);
+
+		if (t->threads.at[i].stopped)
+			tracees_detach(t, i, &regs);
+	}
+	for (size_t i = 0; i < t->threads.count; i++)
+		if (t->threads.at[i].tid)
+			release_late(t, t->threads.at[i].tid);
+	vec_free(&t->threads);
+	vec_free(&t->vectors);
+	if (t->dir > 0)
+		close(t->dir);
+	*t = (struct tracees) { 0 };
+}

@@ -1,0 +1,57 @@
+/*
+ * tracee: a process with all of its threads stopped, for a moment.
+ *
+ * No thread is left stopped on any path, and none can tell that it was: a
+ * system call that only a stop interrupts is restarted by the kernel, and
+ * those that would fail with EINTR (epoll_wait and its like) are told to.
+ * Should this process die meanwhile, the kernel lets the threads go.
+ *
+ * To be called from one thread, the same for a stop and its end.  Other code
+ * of that thread must not wait for any child meanwhile.
+ */
+#ifndef STRANDLINE_ATTACH_TRACEE_H
+#define STRANDLINE_ATTACH_TRACEE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include "profiler/base/vec.h"
+
+struct err;
+
+struct tracee {
+	pid_t tid; /* 0: it goes on already */
+	bool stopped;
+	struct user_regs_struct regs;
+};
+
+struct tracees {
+	pid_t pid;
+	int dir; /* of /proc/PID */
+	VEC(struct tracee) threads;
+	VEC(uint64_t) vectors; /* vector registers of all, as words */
+};
+
+/*
+ * Stop every thread of @pid.  Within about @patience_ns, or with nothing
+ * stopped: -ESRCH (gone), -EPERM (no right to), -EBUSY (stopped or traced by
+ * another, or a thread sits in the kernel: try again later), -ENOSYS (a
+ * 32-bit process).
+ */
+int tracees_stop(struct tracees *t, pid_t pid, uint64_t patience_ns,
+		 struct err *err);
+/* Let all go on; @t is empty then.  A zeroed one is fine. */
+void tracees_release(struct tracees *t);
+
+/* The registers that let thread @i go on as if it had not been stopped. */
+struct user_regs_struct tracees_resume_regs(const struct tracees *t, size_t i);
+/* Wait until @tid stops; the status of waitpid, or -errno (-ESRCH: gone). */
+int tracees_wait(pid_t pid, pid_t tid, uint64_t until_ns, int *status);
+/* Let thread @i go on with @regs; it is no more in the list of the stopped. */
+void tracees_detach(struct tracees *t, size_t i,
+		    const struct user_regs_struct *regs);
+uint64_t tracees_now_ns(void);
+
+#endif
