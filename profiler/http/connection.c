@@ -16,6 +16,18 @@ static void count(const struct listener *l, enum track_count which)
 	__atomic_fetch_add(&l->counts[which], 1, __ATOMIC_RELAXED);
 }
 
+/* At the beginning of a message, or lost before the next one. */
+static void flow_begin(struct flow *f, enum http_side side, bool lost)
+{
+	struct http_event ev;
+
+	http_parser_init(&f->parser, side);
+	if (lost)
+		http_skip(&f->parser, 1, &ev);
+	f->bytes = 0;
+	f->lost = lost;
+}
+
 static struct awaiting *nth(struct connection *c, unsigned i)
 {
 	return &c->queue[(c->oldest + i) % TRACK_PIPELINE_MAX];
@@ -133,6 +145,8 @@ static void give_up_answers(struct connection *c, const struct listener *l,
 		end_all(c, l, at);
 	else
 		reset_answer(c);
+	/* Nor may what is left of it pass for the next one's. */
+	flow_begin(&c->out, HTTP_RESPONSES, true);
 }
 
 static void request_begins(struct connection *c, const struct listener *l,
@@ -212,11 +226,12 @@ static void take_request(struct connection *c, const struct listener *l,
 }
 
 /* From here on what is written belongs to the answer that is due. */
-static void answer_begins(struct connection *c)
+static void answer_begins(struct connection *c, uint64_t at)
 {
 	struct answer *a = &c->answer;
 
 	a->first_out = c->out.since;
+	a->last_out = at;
 	a->bytes = c->out.bytes;
 	if (c->unlisted)
 		a->whose = UNLISTEDS;
@@ -240,7 +255,7 @@ static void answer_line(struct connection *c, const struct listener *l,
 		c->unlisted--;
 	reset_answer(c);
 	c->out.lost = false;
-	answer_begins(c);
+	answer_begins(c, at);
 	a->status = line->status;
 	a->interim = line->status < 200 && line->status != 101;
 	http_answering(&c->out.parser, a->whose == THE_OLDESTS
@@ -282,11 +297,11 @@ static void body_written(struct connection *c, const struct listener *l,
 }
 
 /* Bytes are written of which only this is known. */
-static void answer_unknown(struct connection *c)
+static void answer_unknown(struct connection *c, uint64_t at)
 {
 	if (c->answer.whose == NOBODYS || c->answer.interim) {
 		reset_answer(c);
-		answer_begins(c);
+		answer_begins(c, at);
 	}
 	if (c->answer.whose == THE_OLDESTS)
 		c->answer.flags |= TRACK_GUESSED;
@@ -343,7 +358,7 @@ static void take_answer(struct connection *c, const struct listener *l,
 	case HTTP_LOST:
 		c->out.lost = true;
 		count(l, TRACK_FRAMING_LOST);
-		answer_unknown(c);
+		answer_unknown(c, at);
 		break;
 	case HTTP_NOT_HTTP:
 		leave(c, l, at, reason(ev->foreign));
@@ -373,11 +388,10 @@ static bool take(struct connection *c, const struct listener *l,
 	if (feed->way == TRACK_IN) {
 		take_request(c, l, ev, feed->at);
 	} else {
-		note_written(c, n, feed->at); /* it may end with this event */
+		note_written(c, n, feed->at);
 		take_answer(c, l, ev, feed->at);
 		if (n && c->out.lost)
-			answer_unknown(c);
-		note_written(c, n, feed->at); /* or have begun */
+			answer_unknown(c, feed->at);
 	}
 	return ev->type != HTTP_MORE && c->kind == CONNECTION_HTTP;
 }
@@ -395,16 +409,8 @@ static void note_first(struct flow *f, const struct track_feed *feed)
 
 void connection_init(struct connection *c, bool joined)
 {
-	struct http_event ev;
-
-	http_parser_init(&c->in.parser, HTTP_REQUESTS);
-	http_parser_init(&c->out.parser, HTTP_RESPONSES);
-	c->in.bytes = c->out.bytes = 0;
-	c->in.lost = c->out.lost = joined;
-	if (joined) {
-		http_skip(&c->in.parser, 1, &ev);
-		http_skip(&c->out.parser, 1, &ev);
-	}
+	flow_begin(&c->in, HTTP_REQUESTS, joined);
+	flow_begin(&c->out, HTTP_RESPONSES, joined);
 	reset_answer(c);
 	c->last_at = 0;
 	c->oldest = c->awaited = 0;
@@ -468,8 +474,11 @@ void connection_sweep(struct connection *c, const struct listener *l,
 	if (!c->awaited || !answers_oldest(c) || now < a->last_out ||
 	    now - a->last_out < idle)
 		return;
-	if (c->out.lost || a->body == HTTP_BODY_UNTIL_CLOSE)
-		end_oldest(c, l, now, TRACK_GUESSED);
+	if (!c->out.lost && a->body != HTTP_BODY_UNTIL_CLOSE)
+		return;
+	end_oldest(c, l, now, TRACK_GUESSED);
+	if (c->out.lost)
+		flow_begin(&c->out, HTTP_RESPONSES, true);
 }
 
 void connection_forget(struct connection *c)

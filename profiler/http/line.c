@@ -266,33 +266,36 @@ static size_t past_blanks(const uint8_t *at, size_t i, size_t end)
 	return i;
 }
 
+/* Digits and blanks around them from *@at on; false: there are none. */
+static bool take_number(const uint8_t *c, size_t *at, size_t end,
+			uint64_t *number)
+{
+	size_t begin = past_blanks(c, *at, end), i = begin;
+
+	*number = 0;
+	for (; i < end && is_digit(c[i]); i++)
+		if (__builtin_mul_overflow(*number, 10, number) ||
+		    __builtin_add_overflow(*number, c[i] - '0', number))
+			return false;
+	*at = past_blanks(c, i, end);
+	return i > begin;
+}
+
 /* "5", or "5, 5": some joined two equal fields. */
 static enum line_field field_length(const struct http_line *line, size_t at,
 				    uint64_t *value)
 {
 	const uint8_t *c = line->begin;
 	size_t end = line->kept;
-	bool first = true;
+	uint64_t again;
 
-	if (line->kept < line->len)
+	if (line->kept < line->len || !take_number(c, &at, end, value))
 		return FIELD_BAD_LENGTH;
-	do {
-		uint64_t number = 0;
-		size_t digits = past_blanks(c, at, end);
-
-		for (at = digits; at < end && is_digit(c[at]); at++)
-			if (__builtin_mul_overflow(number, 10, &number) ||
-			    __builtin_add_overflow(number, c[at] - '0',
-						   &number))
-				return FIELD_BAD_LENGTH;
-		if (at == digits || (!first && number != *value))
+	while (at < end)
+		if (c[at++] != ',' || !take_number(c, &at, end, &again) ||
+		    again != *value)
 			return FIELD_BAD_LENGTH;
-		*value = number;
-		first = false;
-		at = past_blanks(c, at, end);
-	} while (at < end && c[at++] == ',');
-	return at == end && is_digit(c[end - 1]) ? FIELD_LENGTH
-						 : FIELD_BAD_LENGTH;
+	return FIELD_LENGTH;
 }
 
 /* Only the last coding says how the body ends. */

@@ -212,7 +212,17 @@ Test(http_parse, a_length_that_is_no_number_loses_the_place)
 	read_gives("POST / HTTP/1.1\r\n"
 		   "Content-Length: 99999999999999999999999\r\n\r\nabc",
 		   "POST /\nheaded none\nlost\n");
-	read_gives("POST / HTTP/1.1\r\nContent-Length: 3, 3\r\n\r\nabc",
+	read_gives("POST / HTTP/1.1\r\nContent-Length: 3,\r\n\r\nabc",
+		   "POST /\nheaded none\nlost\n");
+	read_gives("POST / HTTP/1.1\r\nContent-Length:\r\n\r\nabc",
+		   "POST /\nheaded none\nlost\n");
+}
+
+Test(http_parse, a_length_may_have_blanks_around_it_or_be_said_twice)
+{
+	read_gives("POST / HTTP/1.1\r\nContent-Length: \t3 \t\r\n\r\nabc",
+		   "POST /\nheaded length 3\ndata 3\nend\n");
+	read_gives("POST / HTTP/1.1\r\nContent-Length: 3 ,3\r\n\r\nabc",
 		   "POST /\nheaded length 3\ndata 3\nend\n");
 }
 

@@ -244,6 +244,23 @@ Test(http_track, an_answer_that_was_lost_ends_with_the_next_request)
 	rig_free(r);
 }
 
+Test(http_track, what_is_left_of_a_lost_answer_is_not_the_next_ones)
+{
+	struct rig *r = rig_new();
+
+	track_open(r->track, 5);
+	rig_read(r, 5, 100, GET("/a"));
+	rig_write(r, 5, 110,
+		  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	rig_unseen(r, 5, TRACK_OUT, 120, 500);
+	rig_read(r, 5, 200, GET("/b"));
+	rig_write(r, 5, 210, "1\r\nx\r\n0\r\n\r\n");
+	rig_write(r, 5, 220, OK("0\r\n\r\n"));
+	cr_expect_str_eq(rig_ended(r), "5 GET /a 200 guessed\n5 GET /b 200\n");
+	cr_expect_eq(r->chunks, 0);
+	rig_free(r);
+}
+
 Test(http_track, a_head_seen_in_part_still_has_its_answer)
 {
 	struct rig *r = rig_new();
