@@ -76,6 +76,17 @@ static int move_high(int fd)
 	return high;
 }
 
+/*
+ * As long as it is held there is a process that may write to the file: who
+ * digests asks before it takes for complete what one that ended left.
+ */
+static void take_lock(int fd)
+{
+	struct flock first_byte = { .l_type = F_RDLCK, .l_len = 1 };
+
+	sys_fcntl(fd, F_OFD_SETLK, (long)&first_byte);
+}
+
 int descriptor_begin(int fd)
 {
 	struct stat sb;
@@ -84,6 +95,7 @@ int descriptor_begin(int fd)
 		return -1;
 	file_dev = sb.st_dev;
 	file_ino = sb.st_ino;
+	take_lock(fd);
 	__atomic_store_n(&shim.fd, move_high(fd), __ATOMIC_RELAXED);
 	return 0;
 }
@@ -108,6 +120,7 @@ bool descriptor_ready(void)
 		sys_close(fd);
 		return false;
 	}
+	take_lock(fd);
 	fd = move_high(fd);
 	if (!__atomic_compare_exchange_n(&shim.fd, &lost, fd, false,
 					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))

@@ -8,7 +8,7 @@
  *	STRANDLINE_DIR		the recording's directory, absolute
  *	STRANDLINE_MODE		sample | exact
  *	STRANDLINE_RATE		auto | mean in bytes
- *	STRANDLINE_MAX_BYTES	cap on the slabs of one process
+ *	STRANDLINE_MAX_BYTES	cap on the recording
  *	STRANDLINE_HTTP		0: requests are not followed
  *	STRANDLINE_FOLLOW	0: only the process STRANDLINE_PID names
  *	STRANDLINE_SEED		for repeatable samples
@@ -145,12 +145,30 @@ static int open_file(uint32_t *image)
 	return -17;
 }
 
-static struct slab_file *map_header(int fd)
+/* The first @size bytes of a file, reserved and mapped; or NULL. */
+static void *map_start(int fd, uint32_t size)
 {
-	if (sys_fallocate(fd, 0, SLAB_FILE_HEADER_SIZE) < 0)
+	if (size > sys_file_size_limit() || sys_fallocate(fd, 0, size) < 0)
 		return NULL;
-	return sys_mmap(SLAB_FILE_HEADER_SIZE, PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_POPULATE, fd, 0);
+	return sys_mmap(size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			fd, 0);
+}
+
+/* Shared by all processes of the recording; without it each has its own cap. */
+static void open_quota(void)
+{
+	char path[sizeof(shim.path)];
+	size_t at = append(path, sizeof(path), 0, shim.dir);
+	int fd;
+
+	append(path, sizeof(path), at, "/" QUOTA_FILE);
+	fd = sys_open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return;
+	shim.quota = map_start(fd, QUOTA_SIZE);
+	sys_close(fd);
+	if (shim.quota)
+		quota_limit(shim.quota, shim.max_bytes);
 }
 
 static void fill_header(struct slab_file *f, uint32_t image, bool forked)
@@ -190,25 +208,37 @@ static void fill_header(struct slab_file *f, uint32_t image, bool forked)
 	__atomic_store_n(&f->magic, SLAB_FILE_MAGIC, __ATOMIC_RELEASE);
 }
 
-void shim_begin_file(bool forked)
+static struct slab_file *begin_file(bool forked)
 {
 	struct slab_file *f;
 	uint32_t image;
 	int fd = open_file(&image);
 
 	if (fd < 0)
-		return;
-	f = map_header(fd);
-	if (!f || descriptor_begin(fd) < 0)
-		goto unlink_file;
+		return NULL;
+	f = map_start(fd, SLAB_FILE_HEADER_SIZE);
+	if (!f || descriptor_begin(fd) < 0) {
+		sys3(SYS_unlink, (long)shim.path, 0, 0);
+		sys_close(fd);
+		return NULL;
+	}
 	fill_header(f, image, forked);
-	shim.file = f;
 	shim.window_ticks = shim.allocator_ticks = ticks_now();
-	return;
+	return f;
+}
 
-unlink_file:
-	sys3(SYS_unlink, (long)shim.path, 0, 0);
-	sys_close(fd);
+void shim_begin_file(bool forked)
+{
+	struct wire_quota *q = shim.quota;
+	bool within = !q || quota_take(q, SLAB_FILE_HEADER_SIZE, false);
+
+	if (within)
+		shim.file = begin_file(forked);
+	if (shim.file || !q)
+		return;
+	if (within)
+		quota_return(q, SLAB_FILE_HEADER_SIZE);
+	__atomic_fetch_add(&q->unrecorded, 1, __ATOMIC_RELAXED);
 }
 
 /* LD_PRELOAD alone: ./strandline.PID.strand, else under /tmp. */
@@ -300,6 +330,7 @@ static void start_recording(void)
 	fork_start();
 	if (!shim.on)
 		return;
+	open_quota();
 	shim_begin_file(false);
 	if (!shim.file)
 		return;

@@ -19,6 +19,7 @@
 
 #include "profiler/unwind/rules.h"
 #include "profiler/unwind/stack.h"
+#include "profiler/wire/quota.h"
 #include "profiler/wire/record.h"
 #include "profiler/wire/slab.h"
 
@@ -114,6 +115,7 @@ struct shim {
 	bool http;		     /* follow requests, too */
 	const uint32_t *fork_canary; /* wiped by the kernel in a child */
 	struct slab_file *file;	     /* NULL: no recording */
+	struct wire_quota *quota;    /* of all processes; NULL: each its own */
 	struct rules *rules;
 	const struct unwind_modules *modules; /* release by modules.c */
 
@@ -161,9 +163,14 @@ static inline uint64_t ticks_now(void)
 	return likely(shim.tsc) ? __builtin_ia32_rdtsc() : clock_ns();
 }
 
-/* slabs.c */
+/*
+ * slabs.c.  A slab begins with @size bytes, SLAB_STEP or all; whoever needs
+ * more up to byte @need extends it first.
+ */
+#define SLAB_STEP 4096u
 struct slab_head *slab_take(enum slab_kind kind, uint64_t seq, int tid,
-			    uint64_t ticks, uint32_t *number);
+			    uint64_t ticks, uint32_t size, uint32_t *number);
+bool slab_extend(struct slab_head *head, uint64_t number, uint32_t need);
 bool pen_begin(struct thread_state *ts, uint64_t ticks);
 void pen_release(struct thread_state *ts);
 void slab_refresh_clock(void);

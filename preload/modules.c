@@ -123,10 +123,13 @@ static void *meta_room(size_t size)
 		table.meta = NULL;
 	}
 	if (!table.meta && shim.file)
-		table.meta = slab_take(SLAB_META, 0, 0, ticks_now(),
+		table.meta = slab_take(SLAB_META, 0, 0, ticks_now(), SLAB_STEP,
 				       &table.meta_number);
-	return table.meta ? (uint8_t *)(table.meta + 1) + table.meta->used
-			  : NULL;
+	if (!table.meta || !slab_extend(table.meta, table.meta_number,
+					(uint32_t)(sizeof(*table.meta) +
+						   table.meta->used + size)))
+		return NULL;
+	return (uint8_t *)(table.meta + 1) + table.meta->used;
 }
 
 static void write_module(const struct unwind_module *m,

@@ -123,17 +123,20 @@ static void index_add(uint64_t hash, uint32_t node)
 static struct wire_node *node_entry(uint32_t node)
 {
 	uint32_t slab = (node - 1) / WIRE_NODES_PER_SLAB, number;
+	uint32_t index = (node - 1) % WIRE_NODES_PER_SLAB;
 	struct wire_node *nodes =
 		__atomic_load_n(&tree.slabs[slab], __ATOMIC_ACQUIRE);
 	struct wire_node *none = NULL;
 	struct slab_head *head;
 
 	if (!nodes) {
-		head = slab_take(SLAB_NODES, slab, 0, ticks_now(), &number);
+		head = slab_take(SLAB_NODES, slab, 0, ticks_now(), SLAB_STEP,
+				 &number);
 		if (!head)
 			return NULL;
 		nodes = (struct wire_node *)(head + 1);
 		head->used = SLAB_ROOM; /* unfinished entries are zero */
+		head->own[0] = number;
 		if (!__atomic_compare_exchange_n(&tree.slabs[slab], &none,
 						 nodes, false, __ATOMIC_RELEASE,
 						 __ATOMIC_ACQUIRE)) {
@@ -144,7 +147,12 @@ static struct wire_node *node_entry(uint32_t node)
 			nodes = none;
 		}
 	}
-	return &nodes[(node - 1) % WIRE_NODES_PER_SLAB];
+	head = (struct slab_head *)nodes - 1;
+	if (!slab_extend(head, head->own[0],
+			 (uint32_t)(sizeof(*head) +
+				    (index + 1) * sizeof(*nodes))))
+		return NULL;
+	return &nodes[index];
 }
 
 static uint32_t node_new(uint32_t parent, enum wire_node_kind kind,

@@ -49,8 +49,11 @@ static struct wire_route *route_room(size_t size)
 	uint32_t number;
 
 	if (!book.meta)
-		book.meta = slab_take(SLAB_META, 0, 0, ticks_now(), &number);
-	if (!book.meta || book.meta->used + size > SLAB_ROOM)
+		book.meta = slab_take(SLAB_META, 0, 0, ticks_now(), SLAB_STEP,
+				      &number);
+	if (!book.meta || !slab_extend(book.meta, book.meta->seq,
+				       (uint32_t)(sizeof(*book.meta) +
+						  book.meta->used + size)))
 		return NULL;
 	return (void *)((uint8_t *)(book.meta + 1) + book.meta->used);
 }

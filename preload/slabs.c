@@ -4,12 +4,14 @@
  * Taken by one atomic add; reserved with fallocate before they are mapped, so
  * that a full disk is an error here and never SIGBUS in the server; unmapped
  * when full, so that they leave the server's RSS.  What a thread that ends
- * leaves half full goes to a pool and on to the next thread.
+ * leaves half full goes to a pool and on to the next thread.  A first slab is
+ * reserved in steps: a short-lived child takes 20 KiB and not 200.
  */
 #include "preload/internal.h"
 #include "preload/sys.h"
 
 #define KEEPER_PATIENCE_NS 5000000000ULL
+#define LEFT_OVER	   1024 /* less than this is not worth passing on */
 
 /* Half-filled slabs of ended threads: slab numbers, one word, tagged. */
 static uint64_t spare[64]; /* slab number + 1; 0 is empty */
@@ -18,26 +20,92 @@ static uint64_t spare[64]; /* slab number + 1; 0 is empty */
  * At the cap: wait for nobody.  With a strandline process at work space comes
  * back and only what happens meanwhile is dropped; without one it ends here.
  */
-static bool under_cap(void)
+COLD static void at_cap(void)
+{
+	struct slab_control *c = &shim.file->control;
+	uint64_t keeper = __atomic_load_n(&c->keeper_ns, __ATOMIC_RELAXED);
+
+	if (sys_clock_ns(CLOCK_MONOTONIC) - keeper > KEEPER_PATIENCE_NS)
+		__atomic_store_n(&c->state, SLAB_STOPPED, __ATOMIC_RELAXED);
+}
+
+static bool within_cap(uint64_t bytes, enum slab_kind kind)
 {
 	struct slab_file *f = shim.file;
-	uint64_t taken = __atomic_load_n(&f->slabs_taken, __ATOMIC_RELAXED);
-	uint64_t back = __atomic_load_n(&f->slabs_given_back, __ATOMIC_RELAXED);
-	uint64_t keeper;
+	uint64_t taken, back;
+	bool ok;
 
-	if (taken - back < f->control.slabs_max)
+	if (shim.quota) {
+		ok = quota_take(shim.quota, bytes, kind == SLAB_EVENTS);
+	} else {
+		taken = __atomic_load_n(&f->slabs_taken, __ATOMIC_RELAXED);
+		back = __atomic_load_n(&f->slabs_given_back, __ATOMIC_RELAXED);
+		ok = taken - back <= f->control.slabs_max;
+	}
+	if (!ok)
+		at_cap();
+	return ok;
+}
+
+static void uncharge(uint64_t bytes)
+{
+	if (shim.quota)
+		quota_return(shim.quota, bytes);
+}
+
+/*
+ * Space in the file for bytes @from to @to of slab @number: on the disk, so
+ * that writing them never raises SIGBUS, and below the limit on the size of
+ * files, where growing one would raise SIGXFSZ.
+ */
+static bool reserve(uint64_t number, uint32_t from, uint32_t to)
+{
+	uint64_t end = slab_offset(number) + to;
+
+	return end <= sys_file_size_limit() &&
+	       sys_fallocate(shim.fd, (long)(end - to + from), to - from) >= 0;
+}
+
+static bool charge(uint32_t bytes, enum slab_kind kind)
+{
+	if (!within_cap(bytes, kind))
+		return false;
+	if (descriptor_ready())
 		return true;
-	keeper = __atomic_load_n(&f->control.keeper_ns, __ATOMIC_RELAXED);
-	if (sys_clock_ns(CLOCK_MONOTONIC) - keeper > KEEPER_PATIENCE_NS)
-		__atomic_store_n(&f->control.state, SLAB_STOPPED,
-				 __ATOMIC_RELAXED);
+	uncharge(bytes);
 	return false;
 }
 
-static struct slab_head *slab_map(uint64_t number)
+/* Threads may extend one slab (of nodes) at once: one of them is charged. */
+bool slab_extend(struct slab_head *head, uint64_t number, uint32_t need)
+{
+	uint32_t room = __atomic_load_n(&head->room, __ATOMIC_ACQUIRE);
+
+	while (room < need) {
+		uint32_t by = room;
+
+		if (room < SLAB_STEP || room + by > SLAB_SIZE ||
+		    !charge(by, head->kind))
+			return false;
+		if (!reserve(number, room, room + by)) {
+			uncharge(by);
+			return false;
+		}
+		if (__atomic_compare_exchange_n(&head->room, &room, room + by,
+						false, __ATOMIC_RELEASE,
+						__ATOMIC_ACQUIRE))
+			room += by;
+		else
+			uncharge(by);
+	}
+	return true;
+}
+
+/* Whole slabs at once: a page fault costs more than the page. */
+static struct slab_head *slab_map(uint64_t number, bool whole)
 {
 	return sys_mmap(SLAB_SIZE, PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_POPULATE, shim.fd,
+			MAP_SHARED | (whole ? MAP_POPULATE : 0), shim.fd,
 			(long)slab_offset(number));
 }
 
@@ -58,23 +126,38 @@ void slab_refresh_clock(void)
 	__atomic_store_n(&clock_busy, 0, __ATOMIC_RELEASE);
 }
 
-struct slab_head *slab_take(enum slab_kind kind, uint64_t seq, int tid,
-			    uint64_t ticks, uint32_t *number)
+/* The number is free again, or a hole that is not charged to the cap. */
+static void put_back(uint64_t number)
 {
-	struct slab_head *head;
+	uint64_t next = number + 1;
+
+	if (!__atomic_compare_exchange_n(&shim.file->slabs_taken, &next, number,
+					 false, __ATOMIC_RELAXED,
+					 __ATOMIC_RELAXED))
+		__atomic_fetch_add(&shim.file->slabs_given_back, 1,
+				   __ATOMIC_RELAXED);
+}
+
+struct slab_head *slab_take(enum slab_kind kind, uint64_t seq, int tid,
+			    uint64_t ticks, uint32_t size, uint32_t *number)
+{
+	struct slab_head *head = NULL;
 	uint64_t n;
 
-	if (!under_cap() || !descriptor_ready())
+	if (!charge(size, kind))
 		return NULL;
 	n = __atomic_fetch_add(&shim.file->slabs_taken, 1, __ATOMIC_RELAXED);
-	if (sys_fallocate(shim.fd, (long)slab_offset(n), SLAB_SIZE) < 0)
-		goto give_back;
-	head = slab_map(n);
-	if (!head)
-		goto give_back;
+	if (reserve(n, 0, size))
+		head = slab_map(n, size == SLAB_SIZE);
+	if (!head) {
+		put_back(n);
+		uncharge(size);
+		return NULL;
+	}
 	head->kind = kind;
 	head->seq = kind == SLAB_NODES ? seq : n;
 	head->tid = tid;
+	head->room = size;
 	head->first_ticks = ticks;
 	__atomic_store_n(&head->magic, SLAB_MAGIC, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&shim.file->stats.slab_bytes, SLAB_SIZE,
@@ -82,10 +165,6 @@ struct slab_head *slab_take(enum slab_kind kind, uint64_t seq, int tid,
 	slab_refresh_clock();
 	*number = (uint32_t)n;
 	return head;
-
-give_back: /* the number stays a hole, but is not charged to the cap */
-	__atomic_fetch_add(&shim.file->slabs_given_back, 1, __ATOMIC_RELAXED);
-	return NULL;
 }
 
 static void slab_unmap(struct slab_head *head)
@@ -108,7 +187,7 @@ static void pen_set(struct thread_state *ts, struct slab_head *head,
 	ts->pen.head = head;
 	ts->pen.number = number;
 	ts->pen.at = (uint8_t *)(head + 1) + head->used;
-	ts->pen.end = (uint8_t *)head + SLAB_SIZE - RECORD_MAX_SIZE;
+	ts->pen.end = (uint8_t *)head + head->room - RECORD_MAX_SIZE;
 }
 
 static void put_thread(struct thread_state *ts, uint64_t ticks)
@@ -124,67 +203,87 @@ static void put_thread(struct thread_state *ts, uint64_t ticks)
 	pen_commit(ts, at + 16);
 }
 
-/*
- * Where a slab was left off stands in its own last 32 bytes, which records
- * never reach (see RECORD_MAX_SIZE): the delta bases of its next record.
- */
-static uint64_t *slab_leftover(struct slab_head *head)
-{
-	return (uint64_t *)((uint8_t *)head + SLAB_SIZE - 32);
-}
-
 static bool pen_from_spare(struct thread_state *ts)
 {
 	for (int i = 0; i < 64; i++) {
 		uint64_t n = __atomic_load_n(&spare[i], __ATOMIC_RELAXED);
 		struct slab_head *head;
-		uint64_t *left;
 
 		if (!n || !__atomic_compare_exchange_n(&spare[i], &n, 0, false,
 						       __ATOMIC_ACQUIRE,
 						       __ATOMIC_RELAXED))
 			continue;
-		head = descriptor_ready() ? slab_map(n - 1) : NULL;
+		head = descriptor_ready() ? slab_map(n - 1, false) : NULL;
 		if (!head)
 			return false;
 		__atomic_fetch_add(&shim.file->stats.slab_bytes, SLAB_SIZE,
 				   __ATOMIC_RELAXED);
-		left = slab_leftover(head);
-		ts->pen.ticks = left[0];
-		ts->pen.addr = left[1];
-		ts->pen.mean = left[2];
-		left[0] = left[1] = left[2] = 0;
+		ts->pen.ticks = head->own[0];
+		ts->pen.addr = head->own[1];
+		ts->pen.mean = head->own[2];
 		pen_set(ts, head, (uint32_t)(n - 1));
 		return true;
 	}
 	return false;
 }
 
-/* Give the thread a slab with room; false: dropped and counted. */
-COLD bool pen_begin(struct thread_state *ts, uint64_t ticks)
+/* More of the slab at hand, at least @more bytes. */
+static bool pen_extend(struct thread_state *ts, uint32_t more)
 {
-	struct slab_head *head = NULL;
-	uint32_t number = 0;
+	struct slab_head *head = ts->pen.head;
+	uint32_t need = (uint32_t)sizeof(*head) + head->used + more;
 
+	if (!slab_extend(head, ts->pen.number, need))
+		return false;
+	pen_set(ts, head, ts->pen.number);
+	return true;
+}
+
+static bool pen_take(struct thread_state *ts, uint64_t ticks)
+{
+	/* Most threads have little to say: those that go on get it whole. */
+	uint32_t size = ts->pen.head ? SLAB_SIZE : SLAB_STEP, number;
+	struct slab_head *head;
+
+	head = slab_take(SLAB_EVENTS, 0, ts->tid, ticks, size, &number);
+	if (!head)
+		return false;
 	if (ts->pen.head)
 		pen_seal(ts);
-	else if (pen_from_spare(ts))
-		goto begun;
-	if (ts->retry_ticks <= ticks)
-		head = slab_take(SLAB_EVENTS, 0, ts->tid, ticks, &number);
-	if (!head) {
-		if (ts->retry_ticks <= ticks)
-			ts->retry_ticks = ticks + shim.second_ticks / 10;
-		shim_drop(shim.file->control.state == SLAB_STOPPED
-				  ? DROP_AFTER_STOP
-				  : DROP_NO_SLAB);
-		return false;
-	}
 	ts->pen.ticks = ticks;
 	pen_set(ts, head, number);
-begun:
 	put_thread(ts, ticks);
 	return true;
+}
+
+/* What another thread left, with room for whose it is now and a record. */
+static bool pen_inherit(struct thread_state *ts, uint64_t ticks)
+{
+	if (!pen_from_spare(ts))
+		return false;
+	if (!pen_extend(ts, LEFT_OVER / 2)) {
+		pen_seal(ts);
+		return false;
+	}
+	put_thread(ts, ticks);
+	return true;
+}
+
+/* Give the thread room for a record; false: dropped and counted. */
+COLD bool pen_begin(struct thread_state *ts, uint64_t ticks)
+{
+	if (!ts->pen.head && pen_inherit(ts, ticks))
+		return true;
+	if (ts->retry_ticks <= ticks) {
+		if (ts->pen.head && ts->pen.head->room < SLAB_SIZE
+			    ? pen_extend(ts, RECORD_MAX_SIZE * 2)
+			    : pen_take(ts, ticks))
+			return true;
+		ts->retry_ticks = ticks + shim.second_ticks / 10;
+	}
+	shim_drop(shim.file->control.state == SLAB_STOPPED ? DROP_AFTER_STOP
+							   : DROP_NO_SLAB);
+	return false;
 }
 
 static bool spare_keep(uint64_t number)
@@ -203,21 +302,19 @@ static bool spare_keep(uint64_t number)
 /* The thread ends: its slab goes to whoever comes next, or is sealed. */
 void pen_release(struct thread_state *ts)
 {
-	uint64_t *left;
+	struct slab_head *head = ts->pen.head;
 
-	if (!ts->pen.head)
+	if (!head)
 		return;
-	if (ts->pen.at < ts->pen.end - 1024) {
-		left = slab_leftover(ts->pen.head);
-		left[0] = ts->pen.ticks;
-		left[1] = ts->pen.addr;
-		left[2] = ts->pen.mean;
+	if (ts->pen.at < (uint8_t *)head + SLAB_SIZE - LEFT_OVER) {
+		head->own[0] = ts->pen.ticks;
+		head->own[1] = ts->pen.addr;
+		head->own[2] = ts->pen.mean;
 		if (spare_keep(ts->pen.number)) {
-			slab_unmap(ts->pen.head);
+			slab_unmap(head);
 			ts->pen = (struct slab_pen) { 0 };
 			return;
 		}
-		left[0] = left[1] = left[2] = 0;
 	}
 	pen_seal(ts);
 }

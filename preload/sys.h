@@ -108,6 +108,15 @@ static inline int sys_limit(int which, const struct sys_limit *set,
 	return (int)sys6(SYS_prlimit64, 0, which, (long)set, (long)get, 0, 0);
 }
 
+/* Growing a file beyond it raises SIGXFSZ. */
+static inline uint64_t sys_file_size_limit(void)
+{
+	struct sys_limit limit;
+
+	return sys_limit(RLIMIT_FSIZE, NULL, &limit) < 0 ? UINT64_MAX
+							 : limit.soft;
+}
+
 static inline int sys_getpid(void)
 {
 	return (int)sys3(SYS_getpid, 0, 0, 0);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "profiler/base/err.h"
+#include "profiler/wire/quota.h"
 
 #define NAME_LONGEST 64
 #define MOST_NUMBERS 100000
@@ -90,6 +91,7 @@ void recording_discard(const char *path)
 		return;
 	unlinkat(dir, "meta.json", 0);
 	unlinkat(dir, "host.slabs", 0);
+	unlinkat(dir, QUOTA_FILE, 0);
 	close(dir);
 	rmdir(path);
 }

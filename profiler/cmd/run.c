@@ -62,7 +62,7 @@ static const struct opt options[] = {
 	  "seconds later",
 	  NULL, false },
 	{ 0, "max-size", OPT_BYTES, AT(max_size), "SIZE",
-	  "the most that each process may hold on disk (default 256MiB)", NULL,
+	  "the most that the recording may hold on disk (default 256MiB)", NULL,
 	  false },
 	{ 0, "follow", OPT_FLAG, AT(follow), NULL,
 	  "record the processes that the command starts too (default)", NULL,

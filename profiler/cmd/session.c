@@ -17,6 +17,7 @@
 #include "profiler/cmd/keeper.h"
 #include "profiler/cmd/targets.h"
 #include "profiler/cmd/terminal.h"
+#include "profiler/trace/quota.h"
 
 #define NS_PER_SECOND 1000000000ULL
 /* A server gets this long to end after SIGTERM; then it is killed. */
@@ -280,6 +281,9 @@ int session_run(struct session_options *opt, struct session_result *result,
 	rc = open_signals(&s, err);
 	if (rc < 0)
 		goto close_signals;
+	/* Without one each process has the cap for itself. */
+	if (quota_create(opt->dir, opt->launch.max_bytes, &why) < 0)
+		terminal_note("%s", why.text);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	opt->launch.mask = &s.mask;
 	rc = launch_start(&opt->launch, environ, &s.main, err);

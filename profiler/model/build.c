@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "profiler/base/err.h"
 #include "profiler/base/vec.h"
@@ -176,58 +175,6 @@ static int build_losses(struct model *m, const struct trace_view *v)
 	return 0;
 }
 
-static double disk_bytes(const struct trace_view *v)
-{
-	struct stat sb;
-	double sum = 0;
-
-	for (size_t i = 0; i < v->image_count; i++)
-		if (stat(v->images[i].file, &sb) == 0)
-			sum += (double)sb.st_blocks * 512;
-	return sum;
-}
-
-static void build_cost(struct model *m, const struct trace_view *v)
-{
-	double spent = 0, life = 0, cpu_first = -1, cpu_last = 0;
-
-	for (size_t i = 0; i < v->image_count; i++) {
-		const struct slab_file *h = &v->images[i].header;
-		double ticks = (double)h->stats.ticks_spent;
-		double ns = h->later_ticks > h->start_ticks
-				    ? (double)(h->later_monotonic_ns -
-					       h->start_monotonic_ns) /
-					      (double)(h->later_ticks -
-						       h->start_ticks)
-				    : 1;
-		double sampled = h->stats.ticks_sampled
-					 ? (double)h->stats.ticks_sampled
-					 : 1;
-
-		spent += ticks * ns * sampled / 1e9;
-		m->cost.self_bytes_peak += (double)h->stats.self_bytes +
-					   (double)h->stats.slab_bytes;
-		if ((double)h->stats.startup_ns / 1e6 > m->cost.startup_ms)
-			m->cost.startup_ms = (double)h->stats.startup_ns / 1e6;
-	}
-	for (size_t i = 0; i < v->ledger_count; i++) {
-		const struct wire_ledger *l = &v->ledger[i];
-
-		if (l->profiler_cpu_ns == WIRE_UNSEEN)
-			continue;
-		if (cpu_first < 0)
-			cpu_first = (double)l->profiler_cpu_ns;
-		cpu_last = (double)l->profiler_cpu_ns;
-		if ((double)l->profiler_rss > m->cost.profiler_rss_bytes)
-			m->cost.profiler_rss_bytes = (double)l->profiler_rss;
-	}
-	life = m->duration > 0 ? m->duration : 1;
-	m->cost.target_cpu_pct = spent / life * 100;
-	m->cost.profiler_cpu_pct =
-		cpu_first < 0 ? 0 : (cpu_last - cpu_first) / life / 1e7;
-	m->cost.recording_bytes = disk_bytes(v);
-}
-
 static int build_sites(struct model *m, const struct trace_view *v,
 		       struct symtab *st)
 {
@@ -270,7 +217,10 @@ static int build_all(struct model *m, const struct trace_view *v,
 		rc = build_marks(m, v);
 	if (rc == 0)
 		rc = build_losses(m, v);
-	build_cost(m, v);
+	if (rc == 0)
+		rc = build_problems(m, v);
+	if (rc == 0)
+		rc = build_cost(m, v);
 	return rc;
 }
 

@@ -30,6 +30,9 @@ int build_levels(struct model *m, const struct trace_view *v,
 int build_endpoints(struct model *m, const struct trace_view *v);
 int build_ledger(struct model *m, const struct trace_view *v);
 int build_processes(struct model *m, const struct trace_view *v);
+/* cost.c: after the processes; and what the reader had to say. */
+int build_cost(struct model *m, const struct trace_view *v);
+int build_problems(struct model *m, const struct trace_view *v);
 
 /* Seconds since the recording began. */
 double build_seconds(const struct trace_view *v, uint64_t monotonic_ns);

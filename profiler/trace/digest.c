@@ -8,6 +8,7 @@
 
 #include "profiler/base/err.h"
 #include "profiler/base/intern.h"
+#include "profiler/trace/quota.h"
 #include "profiler/trace/source.h"
 
 /*
@@ -16,10 +17,15 @@
  */
 #define SETTLE_NS 500000000ULL
 
+#define SETTLE_POLLS 5 /* the disk is looked at about once a second */
+#define FEW_SLABS    8 /* nodes, modules and what threads have at hand */
+
 struct digest {
 	char *dir;
 	struct intern *names; /* a file's id is its index in sources */
 	VEC(struct source) sources;
+	struct wire_quota *quota; /* NULL: each file has a cap of its own */
+	unsigned polls;
 };
 
 int digest_open(struct digest **out, const char *dir, struct err *err)
@@ -47,6 +53,7 @@ void digest_close(struct digest *d)
 	vec_foreach (&d->sources, s)
 		source_fini(s);
 	vec_free(&d->sources);
+	quota_close(d->quota);
 	intern_free(d->names);
 	free(d->dir);
 	free(d);
@@ -91,32 +98,79 @@ static int digest_source(struct source *s, uint64_t until_ns, struct err *err)
 	return err_set(err, rc, "%s", trouble.text);
 }
 
+/* Look at the disk often only while it fills. */
+static void settle(struct digest *d)
+{
+	if (!d->quota)
+		d->quota = quota_open(d->dir);
+	if (d->quota && (d->polls++ % SETTLE_POLLS == 0 ||
+			 d->quota->held_bytes > d->quota->max_bytes / 4))
+		quota_settle(d->quota, d->dir);
+}
+
+struct pressure {
+	const struct source *fullest;
+	uint64_t held, cap; /* of all files; 0 where each has its own cap */
+	size_t files;
+};
+
+static struct pressure look(struct digest *d, uint64_t now)
+{
+	struct pressure p = { 0 };
+	struct source *s;
+
+	if (d->quota) {
+		p.held = d->quota->held_bytes / SLAB_SIZE;
+		p.cap = d->quota->max_bytes / SLAB_SIZE;
+	}
+	vec_foreach (&d->sources, s) {
+		source_look(s, now);
+		if (!s->ours || !s->held)
+			continue;
+		p.files++;
+		if (p.cap)
+			s->cap = p.cap;
+		if ((s->held >= s->cap / 4 || (p.cap && p.held >= p.cap / 4)) &&
+		    (!p.fullest || s->held > p.fullest->held))
+			p.fullest = s;
+	}
+	return p;
+}
+
 /*
- * The fullest file, and any that is half full: digesting takes time in which
- * the caller reads no ledger.
+ * The fullest file, and any that is half full, or holds more than its share
+ * when all together are: digesting takes time in which the caller reads no
+ * ledger.
  */
+static bool due(const struct pressure *p, const struct source *s)
+{
+	if (!s->ours || !s->held)
+		return false;
+	return s == p->fullest || s->held >= s->cap / 2 ||
+	       (p->cap && p->held >= p->cap / 2 && s->held >= FEW_SLABS &&
+		s->held * p->files >= p->held);
+}
+
 int digest_poll(struct digest *d, struct err *err)
 {
-	struct source *s, *fullest = NULL;
+	int rc = find_files(d, err), one;
+	struct pressure pressure;
+	struct source *s;
 	struct timespec ts;
 	uint64_t now;
-	int rc = find_files(d, err), one;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	now = (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+	settle(d);
+	pressure = look(d, now);
 	vec_foreach (&d->sources, s) {
-		source_look(s, now);
-		if (s->ours && s->held && s->held >= s->cap / 4 &&
-		    (!fullest || s->held > fullest->held))
-			fullest = s;
-	}
-	vec_foreach (&d->sources, s) {
-		if (!s->ours || !s->held ||
-		    (s != fullest && s->held < s->cap / 2))
+		if (!due(&pressure, s))
 			continue;
 		one = digest_source(s, now - SETTLE_NS, err);
 		rc = rc < 0 ? rc : one;
 	}
+	if (pressure.fullest)
+		settle(d);
 	return rc;
 }
 

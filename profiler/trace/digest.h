@@ -24,9 +24,9 @@ void digest_close(struct digest *d); /* NULL is fine */
 
 /*
  * Call about once a second.  Tells each process's shim that somebody keeps
- * the space (slab_control.keeper_ns), and digests what holds more than a
- * quarter of its cap.  -errno with a sentence to show once: that file is as
- * it was, and polling goes on.
+ * the space (slab_control.keeper_ns), and digests when a quarter of what there
+ * may be is held, the fullest files first.  -errno with a sentence to show
+ * once: that file is as it was, and polling goes on.
  */
 int digest_poll(struct digest *d, struct err *err);
 

@@ -148,9 +148,10 @@ static int visit_slab(void *context, uint64_t number,
 	if (head->kind != SLAB_NODES && head->kind != SLAB_META)
 		return 0;
 	size = slabfile_read(im->fd, number, im->scratch);
-	im->view.torn |= size < SLAB_SIZE;
-	if (!size)
+	if (!size) {
+		im->view.torn = true;
 		return 0;
+	}
 	if (head->kind == SLAB_NODES)
 		return read_nodes(im, im->scratch, size);
 	return slabfile_records(im->scratch, size, &im->view.torn,

@@ -10,9 +10,11 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
+#include "profiler/base/units.h"
 #include "profiler/base/vec.h"
 #include "profiler/trace/host.h"
 #include "profiler/trace/image.h"
+#include "profiler/trace/quota.h"
 #include "profiler/trace/slabfile.h"
 
 struct trace {
@@ -186,6 +188,22 @@ static int check_not_empty(const struct trace *t, struct err *err)
 		       t->path);
 }
 
+/* A server without some of its processes is not the whole server. */
+static int read_unrecorded(struct trace *t)
+{
+	uint64_t count = quota_unrecorded(t->path);
+	char text[200], number[UNITS_TEXT_MAX];
+
+	if (!count)
+		return 0;
+	snprintf(text, sizeof(text),
+		 "%s process%s of the server could not record: the "
+		 "recording was at its size cap, or its directory could not "
+		 "be written",
+		 units_format_count(number, count), count == 1 ? "" : "es");
+	return add_problem(t, text);
+}
+
 static int fill_view(struct trace *t)
 {
 	struct image **im;
@@ -234,6 +252,8 @@ int trace_open(struct trace **out, const char *dir, struct err *err)
 	if (rc < 0)
 		goto close_trace;
 	rc = read_meta(t);
+	if (rc == 0)
+		rc = read_unrecorded(t);
 	if (rc == 0)
 		rc = fill_view(t);
 	if (rc < 0) {

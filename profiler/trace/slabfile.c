@@ -141,6 +141,7 @@ int slabfile_records(const uint8_t *slab, size_t size, bool *torn,
 	size_t room = size - sizeof(*head);
 	int rc = 0;
 
+	*torn |= head->used > room;
 	if (head->used < room)
 		room = head->used;
 	while (rc == 0 && room >= sizeof(struct wire_head)) {

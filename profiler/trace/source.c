@@ -16,6 +16,7 @@
 
 #define WAIT_MAX      3	 /* the shim trusts a keeper for five seconds */
 #define WAIT_MAX_DEAD 32 /* no such process, as far as we can see */
+#define WORTH_IT      4	 /* slabs that an ended process must have left */
 
 int source_init(struct source *s, const char *dir, const char *name)
 {
@@ -52,6 +53,15 @@ static void pace(struct source *s, const struct slab_file *h)
 		let_go(s); /* its memory; it is loaded again when it moves */
 }
 
+/* Each process holds a lock on the first byte of the file it records to. */
+static bool has_writer(int fd)
+{
+	struct flock first_byte = { .l_type = F_WRLCK, .l_len = 1 };
+
+	return fcntl(fd, F_OFD_GETLK, &first_byte) < 0 ||
+	       first_byte.l_type != F_UNLCK;
+}
+
 static void look(struct source *s, int fd, uint64_t now_ns)
 {
 	struct slab_file h;
@@ -62,9 +72,10 @@ static void look(struct source *s, int fd, uint64_t now_ns)
 	s->held = h.slabs_taken > h.slabs_given_back
 			  ? h.slabs_taken - h.slabs_given_back
 			  : 0;
-	if (h.ended_monotonic_ns ||
-	    pwrite(fd, &now_ns, sizeof(now_ns),
-		   offsetof(struct slab_file, control.keeper_ns)) < 0) {
+	s->ended = h.ended_monotonic_ns && !has_writer(fd);
+	if (pwrite(fd, &now_ns, sizeof(now_ns),
+		   offsetof(struct slab_file, control.keeper_ns)) < 0 ||
+	    (s->ended && s->held < WORTH_IT)) {
 		let_go(s);
 		s->ours = false;
 		return;
@@ -128,7 +139,8 @@ struct numbers {
 /*
  * The slabs whose records are all in the fold and to which none will be
  * added, and those that an earlier digester punched out before it died.
- * `used` and `sealed` lie in one word, so they are of one moment.
+ * `used` and `sealed` lie in one word, so they are of one moment.  A process
+ * that has ended needs no seals.
  */
 static int find_done(struct source *s, struct numbers *done,
 		     struct numbers *gone)
@@ -142,7 +154,8 @@ static int find_done(struct source *s, struct numbers *done,
 		if (pread(s->fd, &head, sizeof(head),
 			  (off_t)slab_offset(c->slab)) != sizeof(head))
 			continue;
-		if (head.magic && (!head.sealed || c->offset < head.used))
+		if (head.magic &&
+		    (!(head.sealed || s->ended) || c->offset < head.used))
 			continue;
 		slot = head.magic ? vec_push(&done->at) : vec_push(&gone->at);
 		if (!slot)
@@ -218,10 +231,10 @@ static int fold_until(struct source *s, const struct slab_file *h,
 		      uint64_t until_ns, struct err *err)
 {
 	int rc = checkpoint_survey(&s->checkpoint, s->fd, NULL, NULL);
+	uint64_t until = s->ended ? UINT64_MAX : ticks_from_ns(h, until_ns);
 
 	if (rc == 0)
-		rc = checkpoint_fold(&s->checkpoint, s->fd,
-				     ticks_from_ns(h, until_ns));
+		rc = checkpoint_fold(&s->checkpoint, s->fd, until);
 	if (rc < 0)
 		return err_set(err, rc, "cannot digest %s: %s", s->path,
 			       strerror(-rc));
@@ -274,9 +287,9 @@ int source_digest(struct source *s, uint64_t until_ns, struct err *err)
 	if (s->fd < 0)
 		return err_errno(err, "cannot open %s", s->path);
 	rc = digest(s, until_ns, err);
-	if (rc == 0 || rc == -ENOSPC)
+	if ((rc == 0 && !s->ended) || rc == -ENOSPC)
 		return rc; /* a full disk may have room again */
-	/* The file stays as it is, and its recording ends at the cap. */
+	/* It is done, or stays as it is and its recording ends at the cap. */
 	let_go(s);
 	s->ours = false;
 	return rc;

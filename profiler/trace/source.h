@@ -12,9 +12,10 @@
 
 struct source {
 	char *path;
-	int fd;	   /* open and locked while `checkpoint` is in memory; or -1 */
-	bool ours; /* false: not looked at any more: ended, or beyond us */
-	bool said; /* its trouble has been told */
+	int fd;	    /* open and locked while `checkpoint` is in memory; or -1 */
+	bool ours;  /* false: not looked at any more: ended, or beyond us */
+	bool ended; /* its process has, in good order */
+	bool said;  /* its trouble has been told */
 	unsigned idle, wait; /* looks without news; looks to leave out */
 	uint64_t activity;
 	uint64_t held, cap; /* slabs, at the latest look */
@@ -25,7 +26,10 @@ int source_init(struct source *s, const char *dir, const char *name);
 void source_fini(struct source *s);
 /* Read its header, and tell its shim that we are there at @now_ns. */
 void source_look(struct source *s, uint64_t now_ns);
-/* Fold up to @until_ns and give back what has been folded.  0 or -errno. */
+/*
+ * Fold up to @until_ns and give back what has been folded; of a process that
+ * has ended all of it, and for the last time.  0 or -errno.
+ */
 int source_digest(struct source *s, uint64_t until_ns, struct err *err);
 
 #endif

@@ -78,7 +78,8 @@ struct slab_control {
 	uint64_t mean_bytes; /* sampling mean now in force, bytes */
 	uint32_t rate_auto;  /* 1: the shim moves mean_bytes by itself */
 	uint32_t samples_per_second; /* what rate_auto holds, 1000 */
-	uint64_t slabs_max;	     /* cap on slabs_taken - slabs_given_back */
+	uint64_t slabs_max; /* cap on slabs_taken - slabs_given_back, where the
+			     * recording has no quota (quota.h) */
 	uint64_t wanted;    /* bumped by the tool to ask for a refresh */
 	uint64_t keeper_ns; /* CLOCK_MONOTONIC, set about each second by a
 			     * strandline process that digests; the cap then
@@ -197,9 +198,9 @@ struct slab_head {
 	uint32_t sealed; /* 1: its owner will not append any more */
 	uint64_t seq;	 /* NODES: which run of ids; else the slab number */
 	int32_t tid;	 /* first owner; later ones by a THREAD record */
-	uint32_t pad;
+	uint32_t room;	 /* bytes of the slab that the file has space for */
 	uint64_t first_ticks; /* base of the first record's time delta */
-	uint64_t reserved[3];
+	uint64_t own[3];      /* the shim's notes: where an owner left off */
 };
 _Static_assert(sizeof(struct slab_head) == 64, "one cache line");
 

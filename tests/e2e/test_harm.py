@@ -101,20 +101,49 @@ def test_a_limit_of_address_space(product, tmp_path, mebibytes):
     assert under == without
 
 
-def test_a_storm_of_forks(product, tmp_path):
-    program = ("import os\n"
-               "for _ in range(40):\n"
-               "    pids = []\n"
-               "    for n in range(10):\n"
-               "        pid = os.fork()\n"
-               "        if not pid:\n"
-               "            os._exit(len([str(i) for i in range(500)]) % 7)\n"
-               "        pids.append(pid)\n"
-               "    for pid in pids:\n"
-               "        assert os.waitpid(pid, 0)[1] >> 8 == 500 % 7\n"
-               "print('done')\n")
-    env = product.preload_alone(tmp_path / "t.strand", "exact")
-    assert printed(PYTHON, "-c", program, env=env) == (0, "done\n", "")
+STORM = """
+import os
+for _ in range(40):
+    pids = []
+    for n in range(10):
+        pid = os.fork()
+        if not pid:
+            os._exit(len([str(i) for i in range(500)]) % 7)
+        pids.append(pid)
+    for pid in pids:
+        assert os.waitpid(pid, 0)[1] >> 8 == 500 % 7
+print('done')
+"""
+
+
+def on_disk(folder):
+    return sum(p.stat().st_blocks * 512 for p in folder.iterdir())
+
+
+def test_a_storm_of_forks_takes_little_of_the_disk_each(product, tmp_path):
+    folder = tmp_path / "t.strand"
+    env = product.preload_alone(folder, "exact")
+    assert printed(PYTHON, "-c", STORM, env=env) == (0, "done\n", "")
+    assert len(list(folder.glob("*.slabs"))) == 401
+    assert on_disk(folder) < 401 * (28 << 10)  # 8 for the header, 3 slabs
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_cap_is_one_for_all_processes(product, recording, kept):
+    cap = 2 << 20
+    env, command = None, [PYTHON, "-c", STORM]
+    if kept:
+        command = [*product.under(recording.path, "--mode", "exact",
+                                  "--max-size", str(cap)), *command]
+    else:
+        env = product.preload_alone(recording.path, "exact",
+                                    STRANDLINE_MAX_BYTES=str(cap))
+    assert printed(*command, env=env)[:2] == (0, "done\n")
+    # beside the cap: the ledger and what was resolved at the end
+    assert on_disk(recording.path) < cap + (256 << 10)
+    report = recording.json()
+    assert "could not record" in report["problems"][0]
+    assert report["cost"]["recording_bytes"] == on_disk(recording.path)
 
 
 @pytest.mark.parametrize("ending, status", [

@@ -1,7 +1,8 @@
 /*
  * Threads take slabs, fill them, leave them half full for others and seal
  * them: at the end the file holds every byte that was committed, each slab was
- * one thread's at a time, and no slab is mapped any more.
+ * one thread's at a time, no slab is mapped any more, and the quota was
+ * charged for what the slabs have room for.
  */
 #include <string.h>
 #include <unistd.h>
@@ -54,7 +55,7 @@ static uint64_t count_records(const uint8_t *bytes, size_t size)
 	return count;
 }
 
-static uint64_t count_file(void)
+static uint64_t count_file(uint64_t *room)
 {
 	static uint8_t slab[SLAB_SIZE];
 	uint64_t count = 0;
@@ -62,9 +63,12 @@ static uint64_t count_file(void)
 	for (uint64_t n = 0; n < shim.file->slabs_taken; n++) {
 		const struct slab_head *head = (void *)slab;
 
-		CHECK(pread(shim.fd, slab, sizeof(slab),
-			    (off_t)slab_offset(n)) == sizeof(slab));
-		CHECK(head->magic == SLAB_MAGIC && head->used <= SLAB_ROOM);
+		ssize_t got = pread(shim.fd, slab, sizeof(slab),
+				    (off_t)slab_offset(n));
+
+		CHECK(head->magic == SLAB_MAGIC && head->room <= got);
+		CHECK(head->used <= head->room - sizeof(*head));
+		*room += head->room;
 		count += count_records(slab + sizeof(*head), head->used);
 	}
 	return count;
@@ -72,10 +76,15 @@ static uint64_t count_file(void)
 
 int main(void)
 {
+	static struct wire_quota quota = { .max_bytes = 1u << 30 };
+	uint64_t room = 0;
+
 	shim_fake_file();
+	shim.quota = &quota;
 	race(live);
 	CHECK(committed == (uint64_t)RACERS * LIVES * RECORDS);
-	CHECK(count_file() == committed);
+	CHECK(count_file(&room) == committed);
+	CHECK(quota.held_bytes == room);
 	CHECK(shim.file->stats.slab_bytes == 0);
 	for (int i = 0; i < DROP_NREASONS; i++)
 		CHECK(shim.file->stats.drops[i] == 0);

@@ -2,11 +2,13 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "profiler/base/err.h"
+#include "profiler/trace/quota.h"
 #include "profiler/trace/reader.h"
 #include "tests/unit/fold_rig.h"
 #undef SECOND
@@ -539,19 +541,78 @@ Test(digest, a_file_that_comes_later_is_polled_too)
 	digest_close(d);
 }
 
-Test(digest, a_process_that_has_ended_is_let_be)
+/* All but the nodes and the modules. */
+static uint64_t event_slabs(void)
+{
+	return read_header().slabs_taken - 2;
+}
+
+static void write_ended(uint64_t cap)
+{
+	write_for_poll(cap);
+	recording.header.ended_monotonic_ns = 5;
+	recording_flush(&recording);
+}
+
+Test(digest, all_that_an_ended_process_left_is_given_back)
+{
+	struct err err = ERR_INIT;
+	struct trace *truth;
+	struct digest *d;
+
+	write_ended(8);
+	truth = open_trace();
+	cr_assert_eq(digest_open(&d, scratch, &err), 0);
+	cr_expect_eq(digest_poll(d, &err), 0);
+	cr_expect_eq(given_back(), event_slabs());
+	digest_close(d);
+	check_same(truth);
+	trace_close(truth);
+}
+
+Test(digest, an_ended_process_that_may_still_write_keeps_what_is_not_sealed)
+{
+	struct flock first_byte = { .l_type = F_RDLCK, .l_len = 1 };
+	struct err err = ERR_INIT;
+	struct digest *d;
+
+	write_ended(8);
+	cr_assert_eq(fcntl(recording.fd, F_OFD_SETLK, &first_byte), 0);
+	cr_assert_eq(digest_open(&d, scratch, &err), 0);
+	cr_expect_eq(digest_poll(d, &err), 0);
+	cr_expect_lt(given_back(), event_slabs());
+	digest_close(d);
+}
+
+Test(digest, the_quota_of_all_files_makes_one_of_them_due)
 {
 	struct err err = ERR_INIT;
 	struct digest *d;
 
-	write_for_poll(8);
-	recording.header.ended_monotonic_ns = 5;
-	recording_flush(&recording);
+	write_for_poll(4096); /* its own cap is far */
+	cr_assert_eq(quota_create(scratch, 16 * SLAB_SIZE, &err), 0);
 	cr_assert_eq(digest_open(&d, scratch, &err), 0);
 	cr_expect_eq(digest_poll(d, &err), 0);
-	cr_expect_eq(read_header().control.keeper_ns, 0);
-	cr_expect_eq(given_back(), 0);
+	cr_expect_gt(given_back(), 0);
 	digest_close(d);
+}
+
+Test(digest, polling_sets_the_quota_right)
+{
+	struct err err = ERR_INIT;
+	struct wire_quota *q;
+	struct digest *d;
+	uint64_t digests;
+
+	write_for_poll(4096);
+	cr_assert_eq(quota_create(scratch, 1 << 30, &err), 0);
+	q = quota_open(scratch);
+	cr_assert(quota_take(q, 1 << 20, true));
+	cr_assert_eq(digest_open(&d, scratch, &err), 0);
+	cr_expect_eq(digest_poll(d, &err), 0);
+	cr_expect_eq(q->held_bytes, quota_disk_bytes(scratch, &digests));
+	digest_close(d);
+	quota_close(q);
 }
 
 Test(digest, a_directory_that_went_away_is_said)
