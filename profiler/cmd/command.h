@@ -82,5 +82,6 @@ int opt_parse(const struct command *command, void *into, int argc, char **argv,
 
 #define EXIT_TOOL_FAILED 1
 #define EXIT_USAGE	 2
+#define EXIT_LEAK	 10 /* of check, and of run --fail-fast */
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/base/vec.h"
 
@@ -74,14 +75,36 @@ void launch_free_environment(char **environment)
 	free(environment);
 }
 
+/*
+ * The recorder, the allocator that was chosen, and what the user preloads;
+ * less other allocators when one was chosen.
+ */
+static void put_preload(struct environment *e, const struct launch *l,
+			const char *theirs)
+{
+	struct buf words = BUF_INIT;
+	char *copy = strdup(theirs ? theirs : ""), *at = copy, *word;
+
+	buf_puts(&words, l->library);
+	if (l->allocator.path[0])
+		buf_printf(&words, ":%s", l->allocator.path);
+	while (at && (word = strsep(&at, ": "))) /* ld.so parts at both */
+		if (*word && !(l->allocator.chosen && allocator_is_one(word)))
+			buf_printf(&words, ":%s", word);
+	if (copy && !words.failed)
+		put(e, "LD_PRELOAD=%s", words.bytes);
+	else
+		e->failed = true;
+	free(copy);
+	buf_free(&words);
+}
+
 char **launch_environment(const struct launch *l, char *const *environment)
 {
-	const char *preload = value_of(environment, "LD_PRELOAD");
 	struct environment e = { VEC_INIT, false };
 
 	put(&e, PID_NAME "%10s", ""); /* filled in by the child */
-	put(&e, "LD_PRELOAD=%s%s%s", l->library, preload && *preload ? ":" : "",
-	    preload ? preload : "");
+	put_preload(&e, l, value_of(environment, "LD_PRELOAD"));
 	put(&e, "STRANDLINE_DIR=%s", l->dir);
 	put(&e, "STRANDLINE_MODE=%s", l->exact ? "exact" : "sample");
 	if (l->mean_bytes)

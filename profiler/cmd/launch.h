@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "profiler/cmd/allocator.h"
+
 struct err;
 
 struct launch {
@@ -24,6 +26,7 @@ struct launch {
 	uint64_t max_bytes;   /* of each process's recording */
 	bool follow;	      /* children record too */
 	bool http;	      /* follow requests */
+	struct allocator allocator;
 	const sigset_t *mask; /* what the command's signal mask shall be */
 };
 

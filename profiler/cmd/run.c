@@ -12,6 +12,7 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/base/units.h"
+#include "profiler/cmd/allocator.h"
 #include "profiler/cmd/commands.h"
 #include "profiler/cmd/program.h"
 #include "profiler/cmd/progress.h"
@@ -23,6 +24,7 @@
 #include "profiler/trace/writer.h"
 
 #define NS_PER_MS	1000000ULL
+#define NS_PER_SECOND	1000000000ULL
 #define INTERVAL_MIN_MS 10
 #define INTERVAL_MAX_MS 3600000
 #define MAX_SIZE_MIN	(1ULL << 20)
@@ -30,8 +32,11 @@
 struct run_args {
 	const char *output, *mode, *rate;
 	uint64_t interval_ms, duration_ns, max_size;
-	bool follow, http, quiet;
-	uint64_t mean_bytes; /* of `rate`; 0: auto */
+	uint64_t verdict_ns;
+	bool follow, http, quiet, fail_fast;
+	const char *allocator_name;
+	struct allocator allocator; /* of that name */
+	uint64_t mean_bytes;	    /* of `rate`; 0: auto */
 };
 
 static const char *mode_choice(size_t n)
@@ -67,6 +72,17 @@ static const struct opt options[] = {
 	{ 0, "follow", OPT_FLAG, AT(follow), NULL,
 	  "record the processes that the command starts too (default)", NULL,
 	  true },
+	{ 0, "allocator", OPT_TEXT, AT(allocator_name), "NAME",
+	  "run the command on another allocator: glibc, jemalloc, tcmalloc, "
+	  "mimalloc, or the path of one",
+	  NULL, false },
+	{ 0, "verdict-every", OPT_DURATION, AT(verdict_ns), "SECONDS",
+	  "judge what was recorded so far, and say so when the verdict changes "
+	  "(default 60; 0 for never)",
+	  NULL, false },
+	{ 0, "fail-fast", OPT_FLAG, AT(fail_fast), NULL,
+	  "end the server at a definite leak, with exit status 10", NULL,
+	  false },
 	{ 0, "http", OPT_FLAG, AT(http), NULL,
 	  "follow the HTTP requests that the server answers (default)", NULL,
 	  true },
@@ -109,6 +125,17 @@ static int check_args(struct run_args *args, struct err *err)
 		return err_set(err, -EINVAL,
 			       "--max-size: less than 1 MiB holds no "
 			       "recording");
+	if (args->fail_fast && !args->verdict_ns)
+		return err_set(err, -EINVAL,
+			       "--fail-fast needs verdicts on the way; leave "
+			       "out --verdict-every 0");
+	if (args->allocator_name) {
+		int rc = allocator_find(&args->allocator, args->allocator_name,
+					err);
+
+		if (rc < 0)
+			return rc;
+	}
 	return parse_rate(args, err);
 }
 
@@ -203,6 +230,9 @@ static int run_command(const struct run_args *args, char **command,
 		.dir = path,
 		.interval_ns = args->interval_ms * NS_PER_MS,
 		.duration_ns = args->duration_ns,
+		.verdict_ns = args->verdict_ns,
+		.fail_fast = args->fail_fast,
+		.quiet = args->quiet,
 		.launch = {
 			.path = program,
 			.argv = command,
@@ -212,6 +242,7 @@ static int run_command(const struct run_args *args, char **command,
 			.mean_bytes = args->mean_bytes,
 			.max_bytes = args->max_size,
 			.follow = args->follow,
+			.allocator = args->allocator,
 			.http = args->http,
 		},
 	};
@@ -233,7 +264,9 @@ static int run_command(const struct run_args *args, char **command,
 	}
 	note_troubles(command[0], &result);
 	conclude(path, args->quiet);
-	return exit_status(result.wait_status);
+	if (result.failed_fast)
+		terminal_note("ended early: a leak is definite");
+	return result.failed_fast ? EXIT_LEAK : exit_status(result.wait_status);
 }
 
 static int run(int argc, char **argv, struct err *err)
@@ -243,6 +276,7 @@ static int run(int argc, char **argv, struct err *err)
 		.interval_ms = 1000,
 		.max_size = 256ULL << 20,
 		.follow = true,
+		.verdict_ns = 60 * NS_PER_SECOND,
 		.http = true,
 	};
 	int arg, rc;

@@ -17,6 +17,7 @@
 #include "profiler/cmd/keeper.h"
 #include "profiler/cmd/targets.h"
 #include "profiler/cmd/terminal.h"
+#include "profiler/cmd/watch.h"
 #include "profiler/trace/quota.h"
 
 #define NS_PER_SECOND 1000000000ULL
@@ -31,8 +32,10 @@ enum phase { RUNNING, STOPPING, KILLED };
 
 struct session {
 	struct targets *targets;
-	int signals;   /* signalfd */
-	sigset_t mask; /* as it was */
+	struct watch *watch; /* NULL: none */
+	bool fail_fast;	     /* stop at what the watch sees */
+	int signals;	     /* signalfd */
+	sigset_t mask;	     /* as it was */
 	pid_t main;
 	bool main_ended;
 	int main_status;
@@ -40,6 +43,7 @@ struct session {
 	bool detached; /* ...well and of its own: what is left is the server */
 	bool heir_ended; /* a recording process that outlived the main one */
 	int heir_status;
+	bool failed_fast;
 	bool asked_to_stop; /* by a signal that was passed on */
 	enum phase phase;
 	uint64_t stop_ns; /* when the next phase begins; NEVER */
@@ -209,8 +213,10 @@ static int wait_ms(uint64_t now, uint64_t until)
 /* False when the session is over. */
 static bool step(struct session *s)
 {
-	struct pollfd fds[1 + TARGETS_FDS] = {
+	struct pollfd fds[2 + TARGETS_FDS] = {
 		{ .fd = s->signals, .events = POLLIN },
+		{ .fd = s->fail_fast ? watch_fd(s->watch) : -1,
+		  .events = POLLIN },
 	};
 	uint64_t now = now_ns(), until = s->stop_ns;
 
@@ -221,13 +227,19 @@ static bool step(struct session *s)
 			return false;
 		until = leave < until ? leave : until;
 	}
-	targets_fds(s->targets, fds + 1);
-	if (poll(fds, 1 + TARGETS_FDS, wait_ms(now, until)) < 0 &&
+	targets_fds(s->targets, fds + 2);
+	if (poll(fds, 2 + TARGETS_FDS, wait_ms(now, until)) < 0 &&
 	    errno != EINTR)
 		return false;
 	targets_work(s->targets);
 	take_signals(s);
 	now = now_ns();
+	if (s->fail_fast && watch_saw_leak(s->watch)) {
+		s->fail_fast = false; /* once */
+		s->failed_fast = true;
+		if (s->phase == RUNNING)
+			s->stop_ns = now;
+	}
 	if (now >= s->stop_ns)
 		next_phase(s, now);
 	return true;
@@ -255,10 +267,28 @@ static void conclude(const struct session *s, struct session_result *result)
 		.wait_status = s->detached && s->heir_ended ? s->heir_status
 							    : s->main_status,
 		.files = targets_files(s->targets),
+		.failed_fast = s->failed_fast,
 	};
 	if (unrecorded)
 		snprintf(result->unrecorded, sizeof(result->unrecorded), "%s",
 			 unrecorded);
+}
+
+/* Without one the run is as good, but for what is said on the way. */
+static void start_watch(struct session *s, const struct session_options *opt)
+{
+	const struct watch_options options = {
+		.dir = opt->dir,
+		.interval_ns = opt->verdict_ns,
+		.quiet = opt->quiet,
+	};
+	struct err why = ERR_INIT;
+
+	if (!opt->verdict_ns)
+		return;
+	if (watch_start(&s->watch, &options, &why) < 0)
+		terminal_note("%s", why.text);
+	s->fail_fast = opt->fail_fast && s->watch;
 }
 
 int session_run(struct session_options *opt, struct session_result *result,
@@ -295,7 +325,9 @@ int session_run(struct session_options *opt, struct session_result *result,
 	/* After the fork, so that the command is born of one thread. */
 	if (keeper_start(&keeper, opt->dir, &why) < 0)
 		terminal_note("%s", why.text); /* it records up to its cap */
+	start_watch(&s, opt);
 	loop(&s);
+	watch_stop(s.watch);
 	keeper_stop(keeper);
 	conclude(&s, result);
 close_signals:

@@ -21,13 +21,17 @@ struct session_options {
 	const char *dir; /* of the recording, as the user would name it */
 	uint64_t interval_ns;
 	uint64_t duration_ns; /* 0: until the server ends */
+	uint64_t verdict_ns;  /* between two verdicts on the way; 0: none */
+	bool fail_fast;	      /* end the server at a definite leak */
+	bool quiet;	      /* say nothing of verdicts */
 	struct launch launch; /* `mask` is filled in by the session */
 };
 
 struct session_result {
-	pid_t pid;	 /* the command's */
-	int wait_status; /* the server's */
-	size_t files;	 /* processes and images that recorded */
+	pid_t pid;	  /* the command's */
+	int wait_status;  /* the server's */
+	size_t files;	  /* processes and images that recorded */
+	bool failed_fast; /* ended because of a definite leak */
 	/* What the command became, where that did not record; else "". */
 	char unrecorded[PATH_MAX];
 };

@@ -269,6 +269,12 @@ int model_load(struct model **out, const char *recording, struct err *err)
 	return load(out, recording, false, err);
 }
 
+int model_load_naming(struct model **out, const char *recording,
+		      struct err *err)
+{
+	return load(out, recording, true, err);
+}
+
 int model_save_symbols(const char *recording, struct err *err)
 {
 	struct model *m;

@@ -10,6 +10,10 @@
 
 struct err;
 
+/* model_load(), which keeps the names that it resolves in the recording's
+ * `symbols`, so that the next one finds them there. */
+int model_load_naming(struct model **out, const char *recording,
+		      struct err *err);
 /* Resolve every address of @recording and keep the names in its `symbols`. */
 int model_save_symbols(const char *recording, struct err *err);
 

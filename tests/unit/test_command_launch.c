@@ -80,6 +80,27 @@ Test(launch, keeps_what_is_preloaded_already)
 	launch_free_environment(e);
 }
 
+Test(launch, an_allocator_that_is_chosen_takes_the_place_of_others)
+{
+	char *const before[] = {
+		"LD_PRELOAD=/lib/libtcmalloc.so.4 /lib/libfoo.so", NULL
+	};
+	struct launch l = plain;
+	char **e;
+
+	l.allocator = (struct allocator) { true, "/lib/libjemalloc.so.2" };
+	e = environment_of(&l, before);
+	cr_assert_str_eq(value_of(e, "LD_PRELOAD"),
+			 "/lib/libstrandline.so:/lib/libjemalloc.so.2:"
+			 "/lib/libfoo.so");
+	launch_free_environment(e);
+	l.allocator.path[0] = '\0'; /* glibc */
+	e = environment_of(&l, before);
+	cr_assert_str_eq(value_of(e, "LD_PRELOAD"),
+			 "/lib/libstrandline.so:/lib/libfoo.so");
+	launch_free_environment(e);
+}
+
 Test(launch, takes_the_place_of_older_settings)
 {
 	char *const before[] = { "STRANDLINE=off", "STRANDLINE_DIR=/old",
