@@ -76,6 +76,15 @@ static const char *const known[] = {
 };
 /* clang-format on */
 
+/* Where their source is: what a compiler inlines from system headers has names
+ * as plain as "allocate" or "getline". */
+static const char *const system_sources[] = {
+	"*/include/c++/*",
+	"/usr/include/bits/*",
+	"/usr/include/*/bits/*",
+	"/rustc/*/library/*",
+};
+
 /* Where a thread or a program begins: nobody asked for memory there. */
 static const char *const roots[] = {
 	"_start",
@@ -173,6 +182,13 @@ static bool in_libc(const struct model_frame *f)
 	return f->kind == FRAME_NATIVE && f->module_kind == MODULE_LIBC;
 }
 
+static bool in_system_source(const struct model_frame *f)
+{
+	return f->file &&
+	       matches(f->file, system_sources,
+		       sizeof(system_sources) / sizeof(system_sources[0]));
+}
+
 /* Told by its module and an address, see unknown_name() in stacks.c. */
 static bool is_unnamed(const struct model_frame *f)
 {
@@ -210,7 +226,7 @@ int wrappers_mark(struct model *m)
 		name_of(f, name);
 		if (matches(name, roots, sizeof(roots) / sizeof(roots[0])))
 			m->frame_roles[i] = MODEL_ROLE_ROOT;
-		else if (in_libc(f) ||
+		else if (in_libc(f) || in_system_source(f) ||
 			 matches(name, known, sizeof(known) / sizeof(known[0])))
 			m->frame_roles[i] = MODEL_ROLE_WRAPPER;
 		else if (is_unnamed(f))

@@ -53,11 +53,30 @@ static const struct model_frame frames[] = {
 	  false },
 	{ "main_loop(std::string)", NULL, "/srv/app", 0, FRAME_NATIVE,
 	  MODULE_APPLICATION, false },
+	{ "allocate", "/usr/include/c++/12/bits/new_allocator.h", "/srv/app",
+	  137, FRAME_NATIVE, MODULE_APPLICATION, true },
+	{ "getline", "/usr/include/x86_64-linux-gnu/bits/stdio.h", "/srv/app",
+	  120, FRAME_NATIVE, MODULE_APPLICATION, true },
+	{ "allocate", "/srv/src/pool.c", "/srv/app", 3, FRAME_NATIVE,
+	  MODULE_APPLICATION, false },
 	{ "[truncated]", NULL, "", 0, FRAME_MARKER, MODULE_UNKNOWN, false },
 };
 /* clang-format on */
 
-enum { START, LIBC_START, MAIN, XMALLOC, STRDUP, TAKE, UNNAMED, LOOP, CUT };
+enum {
+	START,
+	LIBC_START,
+	MAIN,
+	XMALLOC,
+	STRDUP,
+	TAKE,
+	UNNAMED,
+	LOOP,
+	STD_ALLOCATE,
+	INLINE_GETLINE,
+	OWN_ALLOCATE,
+	CUT
+};
 
 static struct fixture f;
 
@@ -88,6 +107,16 @@ Test(wrappers, libc_and_wrappers_are_seen_through)
 					 -1 }),
 		     TAKE);
 	cr_expect_eq(blamed((int8_t[]) { START, LOOP, STRDUP, -1 }), LOOP);
+}
+
+Test(wrappers, what_is_inlined_from_system_headers_is_seen_through)
+{
+	cr_expect_eq(blamed((int8_t[]) { MAIN, TAKE, STD_ALLOCATE, -1 }), TAKE);
+	cr_expect_eq(blamed((int8_t[]) { MAIN, TAKE, INLINE_GETLINE, STRDUP,
+					 -1 }),
+		     TAKE);
+	cr_expect_eq(blamed((int8_t[]) { MAIN, TAKE, OWN_ALLOCATE, -1 }),
+		     OWN_ALLOCATE);
 }
 
 Test(wrappers, a_function_without_name_is_the_wrappers_that_called_it)
