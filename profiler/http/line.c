@@ -315,26 +315,34 @@ static enum line_field field_coding(const struct http_line *line)
 		       : FIELD_CODED;
 }
 
+/* @name: lower case; its length is the place of the colon, asked first. */
+static bool is_field(const struct http_line *line, const char *name, size_t len)
+{
+	return line->kept > len && line->begin[len] == ':' &&
+	       begins_in_any_case(line->begin, len, name);
+}
+
+static bool is_event_stream(const struct http_line *line, size_t at)
+{
+	at = past_blanks(line->begin, at, line->kept);
+	return begins_in_any_case(line->begin + at, line->kept - at,
+				  "text/event-stream");
+}
+
 enum line_field line_field(const struct http_line *line, uint64_t *value)
 {
-	const uint8_t *c = line->begin;
-	size_t n = line->kept;
-
-	switch (c[0] | 0x20) {
+	switch (line->begin[0] | 0x20) {
 	case 'c':
-		if (begins_in_any_case(c, n, "content-length:"))
+		if (is_field(line, "content-length", 14))
 			return field_length(line, 15, value);
-		if (!begins_in_any_case(c, n, "content-type:"))
-			return FIELD_OTHER;
-		n = past_blanks(c, 13, line->kept);
-		return begins_in_any_case(c + n, line->kept - n,
-					  "text/event-stream")
-			       ? FIELD_EVENT_STREAM
-			       : FIELD_OTHER;
+		if (is_field(line, "content-type", 12) &&
+		    is_event_stream(line, 13))
+			return FIELD_EVENT_STREAM;
+		return FIELD_OTHER;
 	case 't':
-		return begins_in_any_case(c, n, "transfer-encoding:")
-			       ? field_coding(line)
-			       : FIELD_OTHER;
+		if (is_field(line, "transfer-encoding", 17))
+			return field_coding(line);
+		return FIELD_OTHER;
 	default:
 		return FIELD_OTHER;
 	}

@@ -58,6 +58,13 @@ enum line_field {
 	FIELD_CODED,	    /* another one is the last */
 	FIELD_EVENT_STREAM, /* Content-Type: text/event-stream */
 };
+/* By a field's first byte: line_field() would say FIELD_OTHER. */
+static inline bool line_is_dull(uint8_t first)
+{
+	uint8_t lower = first | 0x20;
+
+	return lower != 'c' && lower != 't' && first != '\r' && first != '\n';
+}
 enum line_field line_field(const struct http_line *line, uint64_t *value);
 
 /* False: not a chunk's size. */

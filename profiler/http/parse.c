@@ -319,12 +319,32 @@ static void say_headed(struct http_parser *p, struct http_event *ev)
 		ev->status = p->status;
 }
 
+/* The bytes of whole fields that say nothing about the framing. */
+static size_t dull_fields(struct http_parser *p, const uint8_t *bytes,
+			  size_t len)
+{
+	size_t used = 0;
+
+	while (used < len && line_is_dull(bytes[used])) {
+		const uint8_t *lf = line_feed(bytes + used, len - used);
+		size_t end = lf ? (size_t)(lf + 1 - bytes) : 0;
+
+		if (!lf || end > HEAD_MAX - p->head_total)
+			break;
+		used = end;
+	}
+	p->head_total += (uint32_t)used;
+	return used;
+}
+
 static size_t fields(struct http_parser *p, const uint8_t *bytes, size_t len,
 		     struct http_event *ev)
 {
 	struct http_line line;
-	size_t used;
+	size_t used = p->line_total ? 0 : dull_fields(p, bytes, len);
 
+	if (used)
+		return used;
 	if (!take_line(p, bytes, len, &used, &line)) {
 		if (!too_long(p))
 			return used;
