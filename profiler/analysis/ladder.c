@@ -5,10 +5,12 @@
 
 #include <math.h>
 
-#define JUMP	    0.02 /* of the range: less is no jump */
-#define STEPS	    6	 /* that must be in proportion */
+#define JUMP	    0.01 /* of the range: less is no jump */
+#define STEPS	    5	 /* that must be in proportion */
 #define ALIKE	    0.25 /* how far, as a share of a step's logarithm */
-#define STILL_GOING 0.6	 /* a table that is full may have stopped before */
+#define RATIO_MIN   1.08 /* what less looks like is a curve */
+#define RATIO_MAX   2.5
+#define STILL_GOING 0.65 /* a table that is full may have stopped before */
 
 /* Where the last STEPS jumps are, earliest first, and how many there were. */
 static unsigned find_jumps(const struct points *p, const double *y,
@@ -41,7 +43,7 @@ struct ladder ladder_of(const struct points *p, const double *y, double x0)
 
 	l.jumps = find_jumps(p, y, where, &share);
 	/* Most points of a staircase stand on a stair. */
-	if (share < 0.9 || l.jumps > p->count / 3)
+	if (share < 0.8 || l.jumps > p->count / 3)
 		return (struct ladder) { 0 };
 	l.last = p->x[where[STEPS - 1]];
 	if (l.jumps < STEPS || y[where[0]] + base <= 0)
@@ -49,8 +51,8 @@ struct ladder ladder_of(const struct points *p, const double *y, double x0)
 	high = log((y[where[STEPS - 1]] + base) / (y[where[0]] + base));
 	wide = log((p->x[where[STEPS - 1]] + x0) / (p->x[where[0]] + x0));
 	l.ratio = exp(high / (STEPS - 1));
-	l.goes_on = fabs(high - wide) < ALIKE * high && l.ratio < 2.5 &&
-		    l.last + x0 > STILL_GOING * (1 + x0);
+	l.goes_on = fabs(high - wide) < ALIKE * high && l.ratio > RATIO_MIN &&
+		    l.ratio < RATIO_MAX && l.last + x0 > STILL_GOING * (1 + x0);
 	for (size_t j = 1; j < STEPS; j++) {
 		double step =
 			log((y[where[j]] + base) / (y[where[j - 1]] + base));

@@ -4,6 +4,7 @@
 #include "profiler/analysis/look.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "profiler/analysis/estimate.h"
 #include "profiler/analysis/fit.h"
@@ -20,9 +21,11 @@
 #define WALK_LIKELY   9
 #define WALK_POSSIBLE 20
 
-#define STEADY	 0.8 /* late over early slope: less is slower */
-#define DEPTH	 2   /* a start and a warm-up are cut off, not more */
-#define REST_MIN 0.5 /* of a stretch must remain behind a cut */
+#define STEADY	 0.8  /* late over early slope: less is slower */
+#define SLOWER	 0.93 /* behind what slowed down already */
+#define STANDS	 0.3  /* of the slope before: it hardly goes on */
+#define DEPTH	 2    /* a start and a warm-up are cut off, not more */
+#define REST_MIN 0.5  /* of a stretch must remain behind a cut */
 
 static double student_tail(double t, double df)
 {
@@ -54,7 +57,7 @@ static void part_slope(const struct look *l, size_t first, size_t count,
 			   : INFINITY;
 }
 
-static void measure_halves(struct look *l)
+static void measure_halves(struct look *l, const double *variance)
 {
 	size_t n = l->s.count, k = 3;
 
@@ -62,12 +65,32 @@ static void measure_halves(struct look *l)
 		k++;
 	part_slope(l, 0, k + 1, &l->early, &l->early_error);
 	part_slope(l, k, n - k, &l->late, &l->late_error);
+	l->doubt = variance ? 2 * l->late_error : 0;
 }
 
-/* The slope of l->s, and how sure. */
-static void measure(struct look *l, const double *variance)
+/* The errors that noise leaves to the slope: what memory is likely, and up to
+ * a random walk as far as that may be. */
+static void memory_error(struct look *l, const double *r,
+			 const struct memory *m)
 {
-	double r[SERIES_MAX], squares = 0, n = (double)l->s.count, phi;
+	double walk = fit_slope_error(&l->s, r, 1, ROUNDING);
+	double high = fit_slope_error(&l->s, r, m->high, ROUNDING);
+	double share =
+		(WALK_POSSIBLE - m->walk) / (WALK_POSSIBLE - WALK_LIKELY);
+
+	share = fmin(fmax(share, 0), 1);
+	l->gate_error = fmax(high, share * walk + (1 - share) * high);
+	l->error = walk;
+	if (m->walk > WALK_LIKELY)
+		l->error = fit_slope_error(&l->s, r, (m->phi + m->high) / 2,
+					   ROUNDING);
+}
+
+/* The slope of l->s, and how sure; @walk is what the whole of it says of the
+ * noise, where l->s is what a cut left of it. */
+static void measure(struct look *l, const double *variance, double walk)
+{
+	double r[SERIES_MAX], squares = 0, n = (double)l->s.count;
 	double sampling = 0;
 	struct memory memory;
 
@@ -77,20 +100,20 @@ static void measure(struct look *l, const double *variance)
 		squares += r[i] * r[i];
 	l->noise = sqrt(squares / n);
 	memory = fit_memory(r, l->s.count, 1);
+	memory.walk = fmin(memory.walk, walk);
+	l->walk = memory.walk;
 	l->autocorrelation = memory.phi;
 	/* What was sampled and stays is a random walk, seen or not. */
 	if (variance)
 		sampling = sqrt(1.2 *
 				fabs(variance[l->s.count - 1] - variance[0])) /
 			   span_of(&l->s);
-	phi = memory.walk < WALK_LIKELY ? 1 : (memory.phi + memory.high) / 2;
-	l->error = fmax(fit_slope_error(&l->s, r, phi, ROUNDING), sampling);
-	phi = memory.walk < WALK_POSSIBLE ? 1 : memory.high;
-	l->gate_error =
-		fmax(fit_slope_error(&l->s, r, phi, ROUNDING), l->error);
+	memory_error(l, r, &memory);
+	l->error = fmax(l->error, sampling);
+	l->gate_error = fmax(l->gate_error, l->error);
 	l->p = student_tail(l->slope / l->gate_error, n - 3);
 	l->p_kendall = series_mann_kendall(&l->s, l->slope);
-	measure_halves(l);
+	measure_halves(l, variance);
 }
 
 /* What the shapes say together. */
@@ -132,6 +155,14 @@ static void find_cut(struct shapes *w, const struct fits *fits,
 		w->cut = s->x[0] + decay_over(best) * span_of(s);
 }
 
+static double slope_from(const struct look *l, size_t first)
+{
+	struct series part;
+
+	series_part(&part, &l->s, first, l->s.count - first);
+	return series_slope(&part);
+}
+
 static void weigh(struct shapes *w, const struct fits *fits,
 		  const struct look *l)
 {
@@ -153,7 +184,8 @@ static void weigh(struct shapes *w, const struct fits *fits,
 	w->slower = line->score > best->score + SURELY && best->extra > 0;
 	w->plateau = line->score > best->score + SURELY && best->index > 0 &&
 		     best->shape != FIT_STEP &&
-		     best->slope + 2.3 * best->error < 0.5 * l->slope * span;
+		     best->slope + 2.3 * best->error < 0.5 * l->slope * span &&
+		     slope_from(l, best->index) < 0.5 * l->slope;
 	w->steady = l->p < SIGNIFICANT && w->end > STEADY * l->slope &&
 		    l->late > STEADY * l->early && l->early > STEADY * l->late;
 	find_cut(w, fits, &l->s);
@@ -182,11 +214,37 @@ static void fit_and_weigh(struct shapes *w, const struct look *l)
 	weigh(w, &fits, l);
 }
 
+/* The slope over the last quarter, between medians of three. */
+static double last_quarter(const struct look *l)
+{
+	size_t n = l->s.count, k = 1;
+	double before[3], last[3], from = l->s.x[n - 1] - span_of(&l->s) / 4;
+
+	while (k + 3 < n && l->s.x[k] < from)
+		k++;
+	memcpy(before, l->s.y + k - 1, sizeof(before));
+	memcpy(last, l->s.y + n - 3, sizeof(last));
+	return (series_median(last, 3) - series_median(before, 3)) /
+	       (l->s.x[n - 2] - l->s.x[k]);
+}
+
+/*
+ * Where the noise may be a random walk, most shapes may be a line.  One that
+ * rose in one half only is none that is to be trusted.
+ */
+static bool is_lopsided(const struct look *l)
+{
+	return l->walk < WALK_POSSIBLE &&
+	       (l->late < STANDS * l->early || l->early < STANDS * l->late);
+}
+
 /* How a stretch that is not a line ends, as far as it says itself. */
 static enum look_end end_of(const struct look *l, const struct shapes *w)
 {
 	bool slower = l->late < STEADY * l->early;
 
+	if (last_quarter(l) < STANDS * l->slope)
+		return END_BOUNDED;
 	if (w->plateau || (slower && (w->slower || w->low <= 0)))
 		return END_BOUNDED;
 	if (w->low <= 0 || slower || l->early < 0.3 * l->late ||
@@ -201,21 +259,27 @@ static enum look_end end_behind(const struct look *l, const struct shapes *w)
 	if (l->p > SIGNIFICANT)
 		return END_BOUNDED;
 	if (l->late + l->late_error < STEADY * l->early)
-		return w->smooth ? END_BOUNDED : END_UNCLEAR;
+		return (w->smooth || w->slower) &&
+				       l->late + l->doubt < STEADY * l->early
+			       ? END_BOUNDED
+			       : END_UNCLEAR;
 	if (w->low <= 0 || (w->smooth && w->end < 0.6 * l->slope))
-		return END_UNCLEAR;
+		return w->slower && l->late + l->doubt < SLOWER * l->early
+			       ? END_BOUNDED
+			       : END_UNCLEAR;
 	return END_OPEN;
 }
 
-static void look_deeper(struct look *l, const double *variance, int depth)
+static void look_deeper(struct look *l, const double *variance, double walk,
+			int depth)
 {
 	struct shapes w;
 	size_t first = 0, n = l->s.count;
 
-	measure(l, variance);
+	measure(l, variance, walk);
 	fit_and_weigh(&w, l);
 	l->end = END_OPEN;
-	if (w.line || w.steady)
+	if (w.steady || (w.line && !is_lopsided(l)))
 		return;
 	l->end = end_of(l, &w);
 	while (first < n && l->s.x[first] < w.cut)
@@ -224,7 +288,7 @@ static void look_deeper(struct look *l, const double *variance, int depth)
 	    l->s.x[n - 1] - l->s.x[first] < REST_MIN)
 		return;
 	series_part(&l->s, &l->s, first, n - first);
-	look_deeper(l, variance ? variance + first : NULL, depth + 1);
+	look_deeper(l, variance ? variance + first : NULL, l->walk, depth + 1);
 	if (l->end == END_OPEN)
 		l->end = end_behind(l, &w);
 }
@@ -232,5 +296,5 @@ static void look_deeper(struct look *l, const double *variance, int depth)
 void look_at(struct look *l, const struct series *s, const double *variance)
 {
 	l->s = *s;
-	look_deeper(l, variance, 0);
+	look_deeper(l, variance, INFINITY, 0);
 }

@@ -29,7 +29,9 @@ struct look {
 	double p;	   /* of no rise, by the slope */
 	double p_kendall;  /* and by Mann and Kendall */
 	double early, early_error, late, late_error; /* slopes of the halves */
+	double doubt; /* of a late slope that was sampled */
 	double noise, autocorrelation;
+	double walk; /* see struct memory; of the warm-up too */
 	enum look_end end;
 };
 

@@ -22,7 +22,7 @@
 
 #define ALPHA	    0.001 /* of a false alarm, where the caller names none */
 #define KENDALL	    0.02
-#define AFTER_CUT   5	/* a stretch that was chosen must be that much surer */
+#define AFTER_CUT   50	/* a stretch that was chosen must be that much surer */
 #define SUSPICIOUS  10	/* times alpha */
 #define STATED	    2.2 /* standard errors of a stated interval: 97 % */
 #define SAMPLES_MIN 4	/* of a level that never falls, to be suspicious */
@@ -201,14 +201,15 @@ static void judge(struct trend *out, const struct trend_series *in,
 			continue;
 		look_through(&v, blocks[i], &length);
 		class = classify(&v);
-		if (i > 0 && class != TREND_GROWS)
+		if (i > 0 && (class != TREND_GROWS ||
+			      v.look.noise * p->y_scale > out->noise / 2))
 			continue;
 		out->class = class;
 		out->period = length;
 		fill_in(out, &v);
 		if (class == TREND_UNDECIDED)
 			ask_for_more(out, &v);
-		if (class != TREND_LEVEL)
+		if (v.look.end != END_OPEN || class == TREND_GROWS)
 			return;
 	}
 }
