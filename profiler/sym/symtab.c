@@ -247,14 +247,34 @@ static const char *pretty(struct symtab *st, const char *name)
 }
 
 /*
+ * The scopes around @addr where it is in an inlined call, innermost first; to
+ * be freed.  dwarf_getscopes() goes on from an inlined call to where that
+ * function was defined, so the calls around it are asked for by themselves.
+ */
+static int scopes_of_inlined(Dwarf_Die *cu, Dwarf_Addr addr, Dwarf_Die **out)
+{
+	Dwarf_Die *scopes = NULL;
+	int count = dwarf_getscopes(cu, addr, &scopes), inlined = 0;
+
+	*out = NULL;
+	while (inlined < count &&
+	       dwarf_tag(&scopes[inlined]) != DW_TAG_inlined_subroutine)
+		inlined++;
+	count = inlined < count ? dwarf_getscopes_die(&scopes[inlined], out)
+				: 0;
+	free(scopes);
+	return count;
+}
+
+/*
  * The inlined calls around @addr, innermost first: each inlined function with
  * the place inside it, whose caller's place is the call site.
  */
 static void add_inlined(struct symtab *st, struct answer *a, Dwarf_Die *cu,
 			Dwarf_Addr addr, const char **file, uint32_t *line)
 {
-	Dwarf_Die *scopes = NULL;
-	int count = dwarf_getscopes(cu, addr, &scopes);
+	Dwarf_Die *scopes;
+	int count = scopes_of_inlined(cu, addr, &scopes);
 
 	for (int i = 0; i < count && a->count + 1 < SYMBOL_MAX_INLINED; i++) {
 		struct symbol *s;

@@ -30,6 +30,28 @@ __attribute__((noinline)) static int known_function(int x)
 	return x * 3 + 1;
 }
 
+__attribute__((noinline)) static const char *return_address(void)
+{
+	return __builtin_return_address(0);
+}
+
+__attribute__((always_inline)) static inline const char *inner(void)
+{
+	const char *pc = return_address();
+
+	return pc - 1;
+}
+
+__attribute__((always_inline)) static inline const char *middle(void)
+{
+	return inner();
+}
+
+__attribute__((noinline)) static const char *outer(void)
+{
+	return middle();
+}
+
 /* The vaddr of an address of this program. */
 static uint64_t vaddr_of(const void *address)
 {
@@ -58,6 +80,22 @@ Test(symtab, a_function_is_found_with_its_file_and_line)
 	cr_expect_str_eq(out[0].function, "known_function");
 	cr_expect_not_null(strstr(out[0].file, "test_symtab.c"));
 	cr_expect_gt(out[0].line, 0u);
+	symtab_free(st);
+}
+
+Test(symtab, each_of_nested_inlined_calls_is_told)
+{
+	struct symtab *st = symtab_new("");
+	struct symbol out[SYMBOL_MAX_INLINED];
+	size_t count =
+		symtab_resolve(st, own_module(st), vaddr_of(outer()), out);
+
+	cr_assert_eq(count, 3);
+	cr_expect_str_eq(out[0].function, "inner");
+	cr_expect_str_eq(out[1].function, "middle");
+	cr_expect_str_eq(out[2].function, "outer");
+	cr_expect(out[0].inlined && out[1].inlined && !out[2].inlined);
+	cr_expect(out[0].line < out[1].line && out[1].line < out[2].line);
 	symtab_free(st);
 }
 
