@@ -137,6 +137,12 @@ static void put_digest(const uint8_t *bytes, size_t size)
 	free(words);
 }
 
+/* One for each node and route. */
+static bool before(const struct fold_stack *a, const struct fold_stack *b)
+{
+	return a->node != b->node ? a->node < b->node : a->route < b->route;
+}
+
 static void check_result(const struct trace_image *im)
 {
 	static struct fold_level levels[FOLD_WINDOWS];
@@ -147,7 +153,7 @@ static void check_result(const struct trace_image *im)
 		const struct fold_stack *s = &r->stacks[i];
 
 		require(s->node <= im->node_count);
-		require(!i || r->stacks[i - 1].node < s->node);
+		require(!i || before(&r->stacks[i - 1], s));
 		fold_levels(r, s, levels);
 		for (size_t l = 0; l < s->level_count; l++)
 			require(s->levels[l].window < r->window_count);
