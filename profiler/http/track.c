@@ -250,8 +250,9 @@ static void make(struct track *t, uint64_t slot, uint64_t key, bool joined)
 	struct shared *s = &t->connections[slot];
 
 	connection_init(&s->c, joined);
-	s->missed[TRACK_IN] = 0;
-	s->missed[TRACK_OUT] = 0;
+	/* Atomic, for one who comes too late may still add to them. */
+	__atomic_store_n(&s->missed[TRACK_IN], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->missed[TRACK_OUT], 0, __ATOMIC_RELAXED);
 	change_passed(t, search_for(t, key), slot / WAYS, 1);
 	__atomic_store_n(&t->buckets[slot / WAYS].keys[slot % WAYS], key,
 			 __ATOMIC_RELEASE);
