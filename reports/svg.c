@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "profiler/base/buf.h"
+#include "reports/escape.h"
 #include "reports/flame.h"
 #include "reports/formats.h"
 #include "reports/layout.h"
 #include "reports/names.h"
-#include "reports/utf8.h"
 
 #define WIDTH	    1200.0
 #define TOP	    92 /* where the frames begin */
@@ -64,27 +64,6 @@ static const struct {
 
 #define CLASS_COUNT (sizeof(classes) / sizeof(classes[0]))
 
-/* XML has no way to write a control character, escaped or not. */
-static void put_escaped(struct buf *out, const char *text)
-{
-	uint32_t c;
-
-	while (*text) {
-		text += utf8_next(text, &c);
-		if (c == '&')
-			buf_puts(out, "&amp;");
-		else if (c == '<')
-			buf_puts(out, "&lt;");
-		else if (c == '>')
-			buf_puts(out, "&gt;");
-		else if (c == '"')
-			buf_puts(out, "&quot;");
-		else
-			utf8_put(out,
-				 utf8_is_control(c) ? UTF8_REPLACEMENT : c);
-	}
-}
-
 static const char *class_of(const struct graph *g, const struct flame_node *n)
 {
 	const struct model_frame *f;
@@ -130,7 +109,7 @@ static void put_tip(struct graph *g, const struct flame_node *n)
 	struct buf place = BUF_INIT;
 	char amount[NAME_AMOUNT_MAX];
 
-	put_escaped(g->out, n->label);
+	escape_xml(g->out, n->label);
 	buf_printf(g->out, "&#10;%s, %.2f%%",
 		   name_amount(amount, g->kind, n->total),
 		   total > 0 ? n->total / total * 100 : 100);
@@ -141,7 +120,7 @@ static void put_tip(struct graph *g, const struct flame_node *n)
 		name_put_place(&place, &g->m->frames[n->frame], n->line, true);
 	if (place.len > 0) {
 		buf_puts(g->out, "&#10;");
-		put_escaped(g->out, place.bytes);
+		escape_xml(g->out, place.bytes);
 	}
 	if (place.failed)
 		g->out->failed = true;
@@ -160,7 +139,7 @@ static void put_label(struct graph *g, const char *label, double width)
 	if (fitted.failed)
 		g->out->failed = true;
 	else
-		put_escaped(g->out, fitted.bytes ? fitted.bytes : "");
+		escape_xml(g->out, fitted.bytes ? fitted.bytes : "");
 	buf_free(&fitted);
 }
 
@@ -241,7 +220,7 @@ static void put_head(struct graph *g)
 	buf_printf(g->out, "%s of %s in ",
 		   name_amount(text, g->kind, g->nodes[0].total),
 		   name_weight(g->kind));
-	put_escaped(g->out, m->name ? m->name : "");
+	escape_xml(g->out, m->name ? m->name : "");
 	buf_puts(g->out, "</text>\n<text class=\"soft\" x=\"10\" "
 			 "y=\"40\">");
 	put_label(g, m->command ? m->command : "", WIDTH - 320);
