@@ -145,6 +145,8 @@ static int by_place(const void *a, const void *b)
 
 	if (s != metric_kinds[y->what].scope)
 		return s < metric_kinds[y->what].scope ? -1 : 1;
+	if (s == METRIC_OF_SITE && x->what != y->what)
+		return (int)x->what - (int)y->what;
 	if (s == METRIC_OF_SITE && dx != dy)
 		return dx > dy ? -1 : 1;
 	order = strcmp(x->subject->name, y->subject->name);

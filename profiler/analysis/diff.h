@@ -46,8 +46,8 @@ struct diff_side {
 struct diff {
 	bool per_request; /* flows are divided by requests, else by seconds */
 	struct diff_side base, new;
-	/* The server, endpoints, sites; within them the order of metric_what,
-	 * sites by the size of their change. */
+	/* The server, endpoints one by one, then sites, first all by what they
+	 * hold, then all by what they allocate, the largest change first. */
 	struct diff_row *rows;
 	size_t row_count;
 	/* Sentences; NULL where there is nothing to say. */

@@ -65,10 +65,10 @@ const struct metric_kind metric_kinds[METRIC_KINDS] = {
 	[METRIC_REQUEST_RETAINED] = { "request_retained",
 		"bytes retained per request",
 		ENDPOINT, AMOUNT_BYTES, false, false, true, 16 },
-	[METRIC_SITE_ALLOCATED] = { "site_allocated", "bytes allocated",
-		SITE, AMOUNT_BYTES, true, false, false, 16 },
 	[METRIC_SITE_LIVE] = { "site_live", "live heap at the end",
 		SITE, AMOUNT_BYTES, false, false, false, 4096 },
+	[METRIC_SITE_ALLOCATED] = { "site_allocated", "bytes allocated",
+		SITE, AMOUNT_BYTES, true, false, false, 16 },
 };
 #undef SERVER
 #undef ENDPOINT
