@@ -9,6 +9,8 @@
 extern const struct command cmd_run;
 extern const struct command cmd_mark;
 extern const struct command cmd_report;
+extern const struct command cmd_check;
+extern const struct command cmd_diff;
 extern const struct command cmd_completion; /* hidden, in completion.c */
 extern const struct command cmd_man;	    /* hidden, in man.c */
 

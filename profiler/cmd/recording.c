@@ -208,6 +208,34 @@ bool recording_read_page(int dir, pid_t pid, uint32_t image,
 	return ok;
 }
 
+uint64_t recording_began(const char *path)
+{
+	DIR *list = opendir(path);
+	const struct dirent *entry;
+	uint64_t began = 0;
+
+	if (!list)
+		return 0;
+	while ((entry = readdir(list))) {
+		struct slab_file file;
+		uint32_t image;
+		pid_t pid;
+		int fd;
+
+		if (!recording_parse_name(entry->d_name, &pid, &image))
+			continue;
+		fd = open_image(dirfd(list), pid, image);
+		if (fd < 0)
+			continue;
+		if (read_header(fd, &file) &&
+		    (!began || file.start_realtime_ns < began))
+			began = file.start_realtime_ns;
+		close(fd);
+	}
+	closedir(list);
+	return began;
+}
+
 bool recording_ended(const char *path)
 {
 	DIR *list = opendir(path);

@@ -50,6 +50,9 @@ bool recording_read_page(int dir, pid_t pid, uint32_t image,
 bool recording_read_exe(int dir, pid_t pid, uint32_t image,
 			char exe[sizeof(((struct slab_file *)0)->exe)]);
 
+/* When its first process began, ns since 1970; 0 where that is not known. */
+uint64_t recording_began(const char *path);
+
 /* All its processes have ended in good order: there is nothing to add to. */
 bool recording_ended(const char *path);
 
