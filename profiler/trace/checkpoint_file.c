@@ -329,6 +329,7 @@ static int take_threads(struct file *f, struct fold *fold, const struct head *h)
 		at->name[sizeof(at->name) - 1] = 0;
 		if (!sums_ok(&at->allocated, 1) ||
 		    at->route > REQUESTS_ROUTE_MAX ||
+		    !isfinite(at->released_low) ||
 		    (at->released.addr && at->released.stack != STACK_NONE &&
 		     !block_ok(fold, &at->released, h->threads)))
 			return -EBADMSG;

@@ -265,6 +265,25 @@ static void end_older(struct fold *f, struct live_block *block, uint64_t ticks)
 	block_end(f, block, &w);
 }
 
+/*
+ * realloc() is on record as a release and a birth, although the block was never
+ * gone: it is as old as it was, and the stack held it all the while.
+ */
+static bool is_moved(const struct thread *t, uint32_t stack,
+		     const struct fold_event *e)
+{
+	return e->api == API_REALLOC && t->released.addr &&
+	       t->released.stack == stack;
+}
+
+static void keep_low(const struct fold *f, const struct thread *t,
+		     struct stack *s)
+{
+	if (t->released_serial == f->core.serial)
+		s->low = t->released_low < s->live.bytes ? t->released_low
+							 : s->live.bytes;
+}
+
 static void apply_alloc(struct fold *f, const struct fold_lane *lane,
 			const struct fold_event *e)
 {
@@ -274,6 +293,7 @@ static void apply_alloc(struct fold *f, const struct fold_lane *lane,
 	struct thread *t = &f->threads.at.at[lane->thread];
 	uint32_t stack = fold_stack_of(f, e->node, t->route);
 	struct live_block *older = live_find(&f->live, e->addr);
+	bool moved = is_moved(t, stack, e);
 	struct stack *s;
 
 	if (unlikely(stack == STACK_NONE))
@@ -289,9 +309,13 @@ static void apply_alloc(struct fold *f, const struct fold_lane *lane,
 	t->last_addr = lane->mean ? 0 : e->addr;
 	f->core.mean = lane->mean;
 	block_begin(f,
-		    &(struct live_block) { e->addr, e->size, stack,
-					   lane->thread, f->core.serial, p },
+		    &(struct live_block) {
+			    e->addr, e->size, stack, lane->thread,
+			    moved ? t->released.birth : f->core.serial, p },
 		    &w);
+	if (moved)
+		keep_low(f, t, s);
+	t->released.addr = 0;
 	note_peak(&f->core, e->ticks);
 }
 
@@ -326,6 +350,8 @@ static void apply_free(struct fold *f, const struct fold_lane *lane,
 	t->released_temporary =
 		t->last_addr == e->addr && block->thread == lane->thread;
 	w = weigh((double)block->size, block->probability);
+	t->released_serial = f->core.serial;
+	t->released_low = fold_touch(f, block->stack)->low;
 	s = block_end(f, block, &w);
 	if (t->released_temporary)
 		sum_add(&s->temporary, &w);

@@ -25,10 +25,11 @@ struct thread {		    /* stored as it is: no pointer, no padding */
 	int32_t tid;
 	uint32_t released_temporary; /* that FREE counted as temporary */
 	char name[16];
-	uint32_t route; /* what it works for; 0: for no request */
-	uint32_t pad;
+	uint32_t route;		  /* what it works for; 0: for no request */
+	uint32_t released_serial; /* the window of that FREE */
+	double released_low;	  /* its stack's `low` before it */
 };
-_Static_assert(sizeof(struct thread) == 8 + 32 + 32 + 16 + 8 + 16 + 8,
+_Static_assert(sizeof(struct thread) == 8 + 32 + 32 + 16 + 8 + 16 + 8 + 8,
 	       "stored");
 
 struct threads {

@@ -51,6 +51,61 @@ Test(windows, a_stack_costs_nothing_in_windows_it_does_not_change_in)
 	fold_free(r.fold);
 }
 
+static void move(struct rig *r, uint32_t node, uint64_t size, uint64_t addr,
+		 uint64_t at)
+{
+	rig_free(r, 0, addr, at);
+	rig_event(r, 0,
+		  (struct fold_event) { .type = RECORD_ALLOC,
+					.api = API_REALLOC,
+					.node = node,
+					.size = size,
+					.addr = addr,
+					.ticks = at + 1 });
+}
+
+Test(windows, a_block_that_realloc_grows_is_never_gone_and_as_old_as_it_was)
+{
+	struct rig r = rig_new();
+	const struct fold_result *f;
+	struct fold_stack s;
+
+	rig_alloc(&r, 0, 1, 100, 0x1000, 0);
+	move(&r, 1, 150, 0x1000, SECOND + 10);
+	move(&r, 1, 200, 0x1000, SECOND + 20);
+	move(&r, 1, 50, 0x1000, 2 * SECOND + 10);
+	move(&r, 1, 90, 0x1000, 2 * SECOND + 20);
+	f = rig_finish(&r);
+	s = rig_stack(f, 1);
+	fold_levels(f, &s, levels);
+	cr_expect_eq(levels[1].low, 100);
+	cr_expect_eq(levels[1].old, 200);
+	cr_expect_eq(levels[1].end, 200);
+	cr_expect_eq(levels[2].low, 50);
+	cr_expect_eq(levels[2].end, 90);
+	fold_free(r.fold);
+}
+
+Test(windows, a_block_that_realloc_moves_to_another_stack_is_new_there)
+{
+	struct rig r = rig_new();
+	const struct fold_result *f;
+	struct fold_stack s;
+
+	rig_alloc(&r, 0, 1, 100, 0x1000, 0);
+	move(&r, 2, 150, 0x1000, SECOND + 10);
+	f = rig_finish(&r);
+	s = rig_stack(f, 1);
+	fold_levels(f, &s, levels);
+	cr_expect_eq(levels[1].low, 0);
+	s = rig_stack(f, 2);
+	fold_levels(f, &s, levels);
+	cr_expect_eq(levels[1].low, 0);
+	cr_expect_eq(levels[1].old, 0);
+	cr_expect_eq(levels[1].end, 150);
+	fold_free(r.fold);
+}
+
 Test(windows, windows_hold_totals_and_flows)
 {
 	struct rig r = rig_new();
