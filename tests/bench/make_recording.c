@@ -1,10 +1,11 @@
 /*
- * make_recording DIR EVENTS THREADS STACKS LIVE
+ * make_recording DIR EVENTS THREADS STACKS LIVE [SECONDS]
  *
  * Writes a synthetic exact recording: THREADS threads that each free a block
  * at random and allocate another (16 to 2048 bytes), LIVE blocks alive in
  * all, from STACKS stacks of 25 frames.  One block in eight is freed by
- * another thread than made it.  Prints what a reader must find.
+ * another thread than made it.  The events spread over SECONDS; by default
+ * there is one every 40 ns.  Prints what a reader must find.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -57,8 +58,8 @@ static void release(struct lane *l, const struct block *b, uint64_t ticks,
 
 /* Which of the lanes goes on, and which block it replaces. */
 static void write_events(struct lane *lanes, unsigned threads, uint64_t events,
-			 uint32_t stacks, struct block *blocks, uint32_t live,
-			 struct truth *t)
+			 uint64_t step, uint32_t stacks, struct block *blocks,
+			 uint32_t live, struct truth *t)
 {
 	uint64_t random = 0x9e3779b97f4a7c15ULL, ticks = 100 * SECOND;
 	uint32_t share = live / threads;
@@ -66,7 +67,7 @@ static void write_events(struct lane *lanes, unsigned threads, uint64_t events,
 	for (uint32_t i = 0; i < live; i++) {
 		blocks[i].addr = 0x7f0000000000 + (uint64_t)i * 2080;
 		allocate(&lanes[i / share < threads ? i / share : 0],
-			 &blocks[i], &random, stacks, ticks += 40, t);
+			 &blocks[i], &random, stacks, ticks += step, t);
 	}
 	for (uint64_t n = live; n + 2 <= events; n += 2) {
 		uint64_t r = random_next(&random);
@@ -74,16 +75,16 @@ static void write_events(struct lane *lanes, unsigned threads, uint64_t events,
 		unsigned owner = r % 8 ? lane : (lane + 1) % threads;
 		uint32_t i = owner * share + (uint32_t)(r >> 20) % share;
 
-		release(&lanes[lane], &blocks[i], ticks += 40, t);
-		allocate(&lanes[lane], &blocks[i], &random, stacks, ticks += 40,
-			 t);
+		release(&lanes[lane], &blocks[i], ticks += step, t);
+		allocate(&lanes[lane], &blocks[i], &random, stacks,
+			 ticks += step, t);
 	}
 }
 
 static int usage(void)
 {
-	fprintf(stderr,
-		"usage: make_recording DIR EVENTS THREADS STACKS LIVE\n");
+	fprintf(stderr, "usage: make_recording DIR EVENTS THREADS STACKS LIVE "
+			"[SECONDS]\n");
 	return 2;
 }
 
@@ -94,18 +95,20 @@ int main(int argc, char **argv)
 	struct block *blocks;
 	struct lane *lanes;
 	char path[4096];
-	uint64_t events;
+	uint64_t events, step = 40;
 	uint32_t stacks, live;
 	unsigned threads;
 
-	if (argc != 6)
+	if (argc != 6 && argc != 7)
 		return usage();
 	events = strtoull(argv[2], NULL, 10);
 	threads = (unsigned)strtoul(argv[3], NULL, 10);
 	stacks = (uint32_t)strtoul(argv[4], NULL, 10);
 	live = (uint32_t)strtoul(argv[5], NULL, 10);
-	if (!threads || !stacks || live < threads)
+	if (!threads || !stacks || live < threads || !events)
 		return usage();
+	if (argc == 7)
+		step = strtoull(argv[6], NULL, 10) * SECOND / events;
 	if (mkdir(argv[1], 0755) < 0 && errno != EEXIST) {
 		perror(argv[1]);
 		return 1;
@@ -120,12 +123,13 @@ int main(int argc, char **argv)
 	recording_nodes(&r, stacks * DEPTH, DEPTH);
 	for (unsigned i = 0; i < threads; i++)
 		lane_begin(&lanes[i], &r, 4242 + i, 100 * SECOND);
-	write_events(lanes, threads, events, stacks, blocks, live, &truth);
+	write_events(lanes, threads, events, step, stacks, blocks, live,
+		     &truth);
 	for (unsigned i = 0; i < threads; i++)
 		lane_seal(&lanes[i]);
 	r.header.stats.allocations = truth.allocations;
 	r.header.stats.releases = truth.releases;
-	recording_end(&r, 100 * SECOND + 40 * events);
+	recording_end(&r, 100 * SECOND + step * events);
 	printf("allocations %llu releases %llu allocated %llu live %llu "
 	       "peak %llu\n",
 	       (unsigned long long)truth.allocations,
