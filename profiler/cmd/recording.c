@@ -166,22 +166,36 @@ static bool read_page(int fd, struct recording_page *page)
 	return true;
 }
 
-bool recording_read_exe(int dir, pid_t pid, uint32_t image,
-			char exe[sizeof(((struct slab_file *)0)->exe)])
+static bool read_header_of(int dir, pid_t pid, uint32_t image,
+			   struct slab_file *file)
 {
 	int fd = open_image(dir, pid, image);
-	struct slab_file file;
 	bool ok;
 
 	if (fd < 0)
 		return false;
-	ok = read_header(fd, &file);
+	ok = read_header(fd, file);
 	close(fd);
-	if (!ok)
+	return ok;
+}
+
+bool recording_read_exe(int dir, pid_t pid, uint32_t image,
+			char exe[sizeof(((struct slab_file *)0)->exe)])
+{
+	struct slab_file file;
+
+	if (!read_header_of(dir, pid, image, &file))
 		return false;
 	memcpy(exe, file.exe, sizeof(file.exe));
 	exe[sizeof(file.exe) - 1] = '\0';
 	return true;
+}
+
+pid_t recording_read_parent(int dir, pid_t pid, uint32_t image)
+{
+	struct slab_file file;
+
+	return read_header_of(dir, pid, image, &file) ? file.ppid : 0;
 }
 
 bool recording_read_page(int dir, pid_t pid, uint32_t image,

@@ -50,6 +50,9 @@ bool recording_read_page(int dir, pid_t pid, uint32_t image,
 bool recording_read_exe(int dir, pid_t pid, uint32_t image,
 			char exe[sizeof(((struct slab_file *)0)->exe)]);
 
+/* Its parent when it began; 0 when there is nothing in the file yet. */
+pid_t recording_read_parent(int dir, pid_t pid, uint32_t image);
+
 /* When its first process began, ns since 1970; 0 where that is not known. */
 uint64_t recording_began(const char *path);
 

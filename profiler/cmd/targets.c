@@ -168,9 +168,36 @@ static bool is_descendant(pid_t pid)
 	return false;
 }
 
+static bool has_ended(pid_t pid)
+{
+	int dir = procfs_open("/proc", pid);
+	struct procfs_stat stat;
+	int rc;
+
+	if (dir < 0)
+		return true;
+	rc = procfs_stat(dir, &stat);
+	close(dir);
+	return rc == -ESRCH || (rc == 0 && stat.state == 'Z');
+}
+
+/*
+ * A child that ended before anybody looked, perhaps by _exit(): its memory is
+ * gone, which nothing on record says.  Where the parent's number is one that
+ * we know, the child's is of our own pid namespace too.
+ */
+static void note_missed(struct targets *t, pid_t pid, uint32_t image)
+{
+	pid_t parent = recording_read_parent(t->dir, pid, image);
+
+	if (parent > 0 && sampler_has(t->sampler, parent) && has_ended(pid))
+		write_end(t, pid, STATUS_UNKNOWN);
+}
+
 static void see_file(struct targets *t, const char *name)
 {
 	const uint64_t *known;
+	bool fresh = false;
 	uint32_t image;
 	pid_t pid;
 
@@ -179,11 +206,14 @@ static void see_file(struct targets *t, const char *name)
 	known = hash_find(t->recorded, (uint64_t)pid);
 	if (!known || image > *known) {
 		t->files++;
+		fresh = true;
 		if (hash_set(t->recorded, (uint64_t)pid, image) < 0)
 			return; /* it records all the same */
 	}
 	if (!sampler_has(t->sampler, pid) && is_descendant(pid))
 		(void)sampler_add(t->sampler, pid);
+	if (fresh && !sampler_has(t->sampler, pid))
+		note_missed(t, pid, image);
 }
 
 static void list_files(struct targets *t)

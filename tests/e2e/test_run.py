@@ -281,6 +281,19 @@ def test_children_record_too():
     assert len(slabs()) == 3
 
 
+def test_children_that_end_at_once_are_seen_to_end():
+    code = ("import os\n"
+            "for _ in range(20):\n"
+            "    child = os.fork()\n"
+            "    if not child: os._exit(0)\n"
+            "    os.waitpid(child, 0)\n"
+            "import time; time.sleep(1.5)\n")
+    run(PYTHON, "-c", code, options=["--mode", "exact"])
+    processes = report()["processes"]
+    assert len(processes) > 10  # those that allocated before they ended
+    assert all(p["ended"] is not None for p in processes)
+
+
 DAEMON = ("import os, sys, time\n"
           "if os.fork(): os._exit(0)\n"
           "os.setsid()\n"
