@@ -61,8 +61,10 @@ void outcome_row_share(struct buf *out, const struct diff_row *row)
 
 	if (row->state == DIFF_NEW || row->state == DIFF_GONE)
 		buf_puts(out, diff_state_name(row->state));
-	else if (isfinite(share))
+	else if (fabs(share) < 1000)
 		buf_printf(out, "%+.1f %%", share);
+	else if (isfinite(share))
+		buf_printf(out, "x %.4g", row->new.value / row->base.value);
 	else if (isinf(share))
 		buf_puts(out, "was none");
 }

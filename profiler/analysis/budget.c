@@ -244,11 +244,13 @@ static struct measured quantile(const struct model_endpoint *e, double ms,
 			 : exactly(ms);
 }
 
-static struct measured per_request(double bytes)
+static struct measured per_request(double bytes, double margin)
 {
-	return isnan(bytes) ? unmeasured("no allocation could be told to "
-					 "belong to its requests")
-			    : exactly(bytes);
+	if (isnan(bytes))
+		return unmeasured("no allocation could be told to belong to "
+				  "its requests");
+	return (struct measured) { .value = { bytes, bytes - margin,
+					      bytes + margin } };
 }
 
 static struct measured throughput(const struct model *m,
@@ -267,9 +269,10 @@ static struct measured measure_endpoint(const struct model *m,
 {
 	switch (what) {
 	case BUDGET_ALLOC:
-		return per_request(e->alloc_bytes_per_request);
+		return per_request(e->alloc_bytes_per_request, 0);
 	case BUDGET_RETAINED:
-		return per_request(e->retained_bytes_per_request);
+		return per_request(e->retained_bytes_per_request,
+				   e->retained_margin);
 	case BUDGET_P50:
 		return quantile(e, e->p50_ms, 2);
 	case BUDGET_P95:

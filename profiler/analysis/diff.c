@@ -117,11 +117,11 @@ static enum diff_state state_of(const struct metric_kind *kind,
 
 static void compare(struct diff_row *row, const struct cell *cell)
 {
+	double noise = metric_kinds[cell->what].noise, half, df;
 	struct side_summary base, new;
-	double half, df;
 
-	side_summarise(&base, &cell->base, &cell->new);
-	side_summarise(&new, &cell->new, &cell->base);
+	side_summarise(&base, &cell->base, &cell->new, noise);
+	side_summarise(&new, &cell->new, &cell->base, noise);
 	df = DF_PER_RUN * ((double)(base.runs + new.runs) - 2);
 	half = df > 0 ? estimate_t_quantile(CERTAINTY, df)
 		      : estimate_normal_quantile(CERTAINTY);
@@ -193,7 +193,7 @@ static double median_of(const struct measure *const *runs, size_t count,
 			     *(const double *)((const char *)runs[i] + offset),
 			     0) < 0)
 			break;
-	side_summarise(&s, &side, &side);
+	side_summarise(&s, &side, &side, 0);
 	side_free(&side);
 	return s.centre;
 }

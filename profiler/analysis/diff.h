@@ -2,11 +2,11 @@
  * diff: what changed between two runs of a program, or two sets of runs.
  *
  * Each figure is normalised (measure.h) and compared with its uncertainty.
- * One run against one: the uncertainty is what each run says of itself.
- * Several runs: what they differ by among themselves, by median and median
- * absolute deviation, so that one odd run of three or more moves nothing.
- * A change counts when its 95 % interval leaves 0 out and it is large enough
- * to matter to anybody.
+ * One run against one: the uncertainty is what each run says of itself, and
+ * what runs of a program use to differ by.  Several runs: what they differ by
+ * among themselves, by median and median absolute deviation, so that one odd
+ * run of three or more moves nothing. A change counts when its 95 % interval
+ * leaves 0 out and it is large enough to matter to anybody.
  */
 #ifndef STRANDLINE_ANALYSIS_DIFF_H
 #define STRANDLINE_ANALYSIS_DIFF_H

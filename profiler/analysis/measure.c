@@ -17,6 +17,7 @@
 #include "profiler/model/model.h"
 
 #define MIB	  1048576.0
+#define MARGIN	  1.96 /* standard errors in a margin */
 #define KEY_BASIS 0xcbf29ce484222325ULL
 
 /* clang-format off */
@@ -24,51 +25,55 @@
 #define ENDPOINT METRIC_OF_ENDPOINT
 #define SITE METRIC_OF_SITE
 const struct metric_kind metric_kinds[METRIC_KINDS] = {
-	/* name, text, scope, unit, flows, more is better, gates, matters */
+	/*
+	 * Two runs on one quiet machine differ by less than the noise given;
+	 * on machines that CI lends they do by that much.
+	 */
+	/* name, text, scope, unit, flows, more is better, gates, matters, noise */
 	[METRIC_RSS_PEAK] = { "rss_peak", "peak RSS",
-		SERVER, AMOUNT_BYTES, false, false, true, MIB },
+		SERVER, AMOUNT_BYTES, false, false, true, MIB, 0.03 },
 	[METRIC_RSS_END] = { "rss_end", "RSS at the end",
-		SERVER, AMOUNT_BYTES, false, false, false, MIB },
+		SERVER, AMOUNT_BYTES, false, false, false, MIB, 0.03 },
 	[METRIC_LIVE_PEAK] = { "live_peak", "peak live heap",
-		SERVER, AMOUNT_BYTES, false, false, true, MIB },
+		SERVER, AMOUNT_BYTES, false, false, true, MIB, 0.03 },
 	[METRIC_LIVE_END] = { "live_end", "live heap at the end",
-		SERVER, AMOUNT_BYTES, false, false, false, MIB },
+		SERVER, AMOUNT_BYTES, false, false, false, MIB, 0.03 },
 	[METRIC_BEYOND_LIVE] = { "beyond_live", "RSS beyond the live heap",
-		SERVER, AMOUNT_BYTES, false, false, false, MIB },
+		SERVER, AMOUNT_BYTES, false, false, false, MIB, 0.05 },
 	[METRIC_ALLOCATED] = { "allocated", "bytes allocated",
-		SERVER, AMOUNT_BYTES, true, false, true, 64 },
+		SERVER, AMOUNT_BYTES, true, false, true, 64, 0.02 },
 	[METRIC_ALLOCATIONS] = { "allocations", "allocations",
-		SERVER, AMOUNT_COUNT, true, false, false, 1 },
+		SERVER, AMOUNT_COUNT, true, false, false, 1, 0.02 },
 	[METRIC_CPU] = { "cpu", "CPU time",
-		SERVER, AMOUNT_MS, true, false, false, 0.01 },
+		SERVER, AMOUNT_MS, true, false, false, 0.01, 0.1 },
 	[METRIC_THREADS] = { "threads", "most threads",
-		SERVER, AMOUNT_COUNT, false, false, true, 2 },
+		SERVER, AMOUNT_COUNT, false, false, true, 2, 0.05 },
 	[METRIC_FDS] = { "fds", "most descriptors",
-		SERVER, AMOUNT_COUNT, false, false, true, 4 },
+		SERVER, AMOUNT_COUNT, false, false, true, 4, 0.05 },
 	[METRIC_P50] = { "p50", "p50",
-		ENDPOINT, AMOUNT_MS, false, false, true, 1 },
+		ENDPOINT, AMOUNT_MS, false, false, true, 1, 0.15 },
 	[METRIC_P95] = { "p95", "p95",
-		ENDPOINT, AMOUNT_MS, false, false, true, 1 },
+		ENDPOINT, AMOUNT_MS, false, false, true, 1, 0.15 },
 	[METRIC_P99] = { "p99", "p99",
-		ENDPOINT, AMOUNT_MS, false, false, false, 1 },
+		ENDPOINT, AMOUNT_MS, false, false, false, 1, 0.2 },
 	[METRIC_TTFB_P50] = { "ttfb_p50", "p50 to first byte",
-		ENDPOINT, AMOUNT_MS, false, false, true, 1 },
+		ENDPOINT, AMOUNT_MS, false, false, true, 1, 0.15 },
 	[METRIC_TTFB_P95] = { "ttfb_p95", "p95 to first byte",
-		ENDPOINT, AMOUNT_MS, false, false, true, 1 },
+		ENDPOINT, AMOUNT_MS, false, false, true, 1, 0.15 },
 	[METRIC_ERRORS] = { "error_rate", "error rate",
-		ENDPOINT, AMOUNT_SHARE, false, false, true, 0.005 },
+		ENDPOINT, AMOUNT_SHARE, false, false, true, 0.005, 0 },
 	[METRIC_THROUGHPUT] = { "throughput", "throughput",
-		ENDPOINT, AMOUNT_RATE, false, true, false, 1 },
+		ENDPOINT, AMOUNT_RATE, false, true, false, 1, 0.15 },
 	[METRIC_REQUEST_ALLOCATED] = { "request_allocated",
 		"bytes allocated per request",
-		ENDPOINT, AMOUNT_BYTES, false, false, true, 64 },
+		ENDPOINT, AMOUNT_BYTES, false, false, true, 64, 0.02 },
 	[METRIC_REQUEST_RETAINED] = { "request_retained",
 		"bytes retained per request",
-		ENDPOINT, AMOUNT_BYTES, false, false, true, 16 },
+		ENDPOINT, AMOUNT_BYTES, false, false, true, 16, 0.05 },
 	[METRIC_SITE_LIVE] = { "site_live", "live heap at the end",
-		SITE, AMOUNT_BYTES, false, false, false, 4096 },
+		SITE, AMOUNT_BYTES, false, false, false, 4096, 0.05 },
 	[METRIC_SITE_ALLOCATED] = { "site_allocated", "bytes allocated",
-		SITE, AMOUNT_BYTES, true, false, false, 16 },
+		SITE, AMOUNT_BYTES, true, false, false, 16, 0.05 },
 };
 #undef SERVER
 #undef ENDPOINT
@@ -100,11 +105,6 @@ static int subject_new(struct measure *out, uint64_t key, const char *name)
 	return s->name ? (int)out->subjects.count - 1 : -ENOMEM;
 }
 
-static double last_live(const struct model *m)
-{
-	return m->live_trend.final;
-}
-
 /* A level that stands still but for noise: it could have been one more. */
 static double trend_variance(const struct model_trend *t)
 {
@@ -113,8 +113,8 @@ static double trend_variance(const struct model_trend *t)
 	return isfinite(sd) ? sd * sd : 0;
 }
 
-/* CPU of the main process between its first and last reading, ms. */
-static double cpu_ms(const struct model *m)
+/* CPU of the main process within @span, ms. */
+static double cpu_ms(const struct model *m, const struct traffic_span *span)
 {
 	uint64_t first = UINT64_MAX, last = 0;
 	int32_t pid;
@@ -124,17 +124,51 @@ static double cpu_ms(const struct model *m)
 	pid = m->processes[m->main_process].pid;
 	for (uint32_t i = 0; i < m->ledger_count; i++) {
 		const struct model_ledger_point *p = &m->ledger[i];
+		uint64_t spent = p->cpu_user_ns + p->cpu_system_ns;
 
 		if (p->pid != pid || p->cpu_user_ns == UINT64_MAX ||
 		    p->cpu_system_ns == UINT64_MAX)
 			continue;
-		last = p->cpu_user_ns + p->cpu_system_ns;
-		if (first == UINT64_MAX)
-			first = last;
+		if (first == UINT64_MAX || p->t <= span->first)
+			first = spent;
+		last = spent;
+		if (p->t >= span->last)
+			break;
 	}
 	return first == UINT64_MAX || last <= first
 		       ? NAN
 		       : (double)(last - first) / 1e6;
+}
+
+/* What of the whole was allocated within @span; all where that is unknown. */
+static double share_within(const struct model *m,
+			   const struct traffic_span *span)
+{
+	double all = 0, within = 0;
+
+	for (uint32_t i = 0; i < m->window_count; i++) {
+		all += m->windows[i].allocated_bytes;
+		if (traffic_covers(span, m->windows[i].t))
+			within += m->windows[i].allocated_bytes;
+	}
+	return all > 0 ? within / all : 1;
+}
+
+static double site_share_within(const struct model *m,
+				const struct model_site *site,
+				const struct traffic_span *span)
+{
+	double all = 0, within = 0;
+
+	for (uint32_t i = 0; i < site->level_count; i++) {
+		const struct model_level *l = &site->levels[i];
+
+		all += l->allocated;
+		if (l->window < m->window_count &&
+		    traffic_covers(span, m->windows[l->window].t))
+			within += l->allocated;
+	}
+	return all > 0 ? within / all : 1;
 }
 
 static double known(double value)
@@ -142,10 +176,12 @@ static double known(double value)
 	return value > 0 ? value : NAN;
 }
 
-static int put_server(struct measure *out, const struct model *m)
+static int put_server(struct measure *out, const struct model *m,
+		      const struct traffic_span *span)
 {
 	const struct model_trend *rss = &m->rss_trend;
-	double live = last_live(m), noise = trend_variance(rss);
+	double live = m->live_trend.final, noise = trend_variance(rss);
+	double share = share_within(m, span);
 	const struct {
 		enum metric_what what;
 		double value, variance;
@@ -158,11 +194,11 @@ static int put_server(struct measure *out, const struct model *m)
 		  trend_variance(&m->live_trend) },
 		{ METRIC_BEYOND_LIVE, live > 0 ? known(rss->final - live) : NAN,
 		  noise },
-		{ METRIC_ALLOCATED, known(m->totals.allocated.bytes),
-		  m->totals.allocated.bytes_variance },
-		{ METRIC_ALLOCATIONS, known(m->totals.allocated.count),
-		  m->totals.allocated.count_variance },
-		{ METRIC_CPU, cpu_ms(m), 0 },
+		{ METRIC_ALLOCATED, known(m->totals.allocated.bytes * share),
+		  m->totals.allocated.bytes_variance * share },
+		{ METRIC_ALLOCATIONS, known(m->totals.allocated.count * share),
+		  m->totals.allocated.count_variance * share },
+		{ METRIC_CPU, cpu_ms(m, span), 0 },
 		{ METRIC_THREADS, known(m->thread_trend.peak), 0 },
 		{ METRIC_FDS, known(m->fd_trend.peak), 0 },
 	};
@@ -245,7 +281,9 @@ static int put_endpoint(struct measure *out, const struct model *m,
 			 e->alloc_bytes_per_request, 0);
 	if (rc == 0)
 		rc = put(out, METRIC_REQUEST_RETAINED, (uint32_t)s,
-			 e->retained_bytes_per_request, 0);
+			 e->retained_bytes_per_request,
+			 e->retained_margin * e->retained_margin / MARGIN /
+				 MARGIN);
 	return rc;
 }
 
@@ -258,14 +296,15 @@ struct site_sum {
 
 typedef VEC(struct site_sum) site_sums;
 
-static void add_estimate(struct estimate *to, const struct estimate *from)
+static void add_share(struct estimate *to, const struct estimate *from,
+		      double share)
 {
-	to->bytes += from->bytes;
-	to->bytes_variance += from->bytes_variance;
+	to->bytes += from->bytes * share;
+	to->bytes_variance += from->bytes_variance * share;
 }
 
 static int sum_sites(site_sums *sums, const struct model *m,
-		     const uint64_t *prints)
+		     const struct traffic_span *span, const uint64_t *prints)
 {
 	struct hash *index = hash_new();
 	int rc = index ? 0 : -ENOMEM;
@@ -287,8 +326,9 @@ static int sum_sites(site_sums *sums, const struct model *m,
 			sum->key = key;
 			sum->node = node;
 		}
-		add_estimate(&sum->live, &site->live);
-		add_estimate(&sum->allocated, &site->allocated);
+		add_share(&sum->live, &site->live, 1);
+		add_share(&sum->allocated, &site->allocated,
+			  site_share_within(m, site, span));
 	}
 	hash_free(index);
 	return rc;
@@ -319,11 +359,12 @@ static int put_site(struct measure *out, const struct model *m,
 	return rc;
 }
 
-static int put_sites(struct measure *out, const struct model *m)
+static int put_sites(struct measure *out, const struct model *m,
+		     const struct traffic_span *span)
 {
 	uint64_t *prints = fingerprints_of(m);
 	site_sums sums = VEC_INIT;
-	int rc = prints ? sum_sites(&sums, m, prints) : -ENOMEM;
+	int rc = prints ? sum_sites(&sums, m, span, prints) : -ENOMEM;
 
 	for (size_t i = 0; rc == 0 && i < sums.count; i++)
 		rc = put_site(out, m, &sums.at[i]);
@@ -353,14 +394,17 @@ static int put_head(struct measure *out, const struct model *m)
 int measure_of(struct measure **out, const struct model *m, struct err *err)
 {
 	struct measure *made = calloc(1, sizeof(*made));
+	struct traffic_span span = { -INFINITY, INFINITY };
 	int rc = made ? put_head(made, m) : -ENOMEM;
 
+	if (m->requests > 0)
+		traffic_span(m, NULL, &span);
 	if (rc == 0)
-		rc = put_server(made, m);
+		rc = put_server(made, m, &span);
 	for (uint32_t i = 0; rc == 0 && i < m->endpoint_count; i++)
 		rc = put_endpoint(made, m, &m->endpoints[i]);
 	if (rc == 0)
-		rc = put_sites(made, m);
+		rc = put_sites(made, m, &span);
 	*out = made;
 	if (rc < 0) {
 		measure_free(made);

@@ -2,10 +2,11 @@
  * measure: the figures of one recording that another can be held against.
  *
  * A model is large, and a baseline may be ten of them; this is what is kept of
- * each.  What flows (bytes allocated, CPU) is divided by the requests that it
- * served, or by seconds where there were none; what stands (RSS, threads) is
- * as it was.  Each figure has the standard error that the recording itself
- * gives it: of sampling, of quantiles, of rates.
+ * each.  What flows (bytes allocated, CPU) is that of the time in which it
+ * served requests, and will be divided by them; where there were none it is
+ * of the whole, by seconds.  What stands (RSS, threads) is as it was.  Each
+ * figure has the standard error that the recording itself gives it: of
+ * sampling, of quantiles, of rates.
  */
 #ifndef STRANDLINE_ANALYSIS_MEASURE_H
 #define STRANDLINE_ANALYSIS_MEASURE_H
@@ -64,6 +65,8 @@ struct metric_kind {
 	bool more_is_better;
 	bool gates;	/* a change for the worse fails `check` */
 	double matters; /* a change below this does not */
+	double noise; /* share that two runs of one program differ by, standard
+		       * deviation; counts where nothing better is known */
 };
 
 extern const struct metric_kind metric_kinds[METRIC_KINDS];

@@ -99,18 +99,20 @@ static double of_median(size_t n)
 }
 
 void side_summarise(struct side_summary *out, const struct side *s,
-		    const struct side *other)
+		    const struct side *other, double noise)
 {
 	double own = median(s->variances, s->count, NAN);
+	double centre = median(s->values, s->count, NAN);
 	double runs = spread(s);
 
 	if (isnan(runs))
 		runs = spread(other);
 	*out = (struct side_summary) {
 		.runs = s->count,
-		.centre = median(s->values, s->count, NAN),
-		.variance = (isnan(runs) ? own : fmax(own, runs)) *
-			    of_median(s->count),
+		.centre = centre,
+		.variance = of_median(s->count) *
+			    (isnan(runs) ? own + noise * noise * centre * centre
+					 : fmax(own, runs)),
 	};
 }
 

@@ -26,10 +26,11 @@ struct side_summary {
 /*
  * Runs of one side differ by what they are, not by what they say of
  * themselves: from two runs on their spread counts where it is the larger.  A
- * side of one run has the spread of the @other, where that has one.
+ * side of one run has the spread of the @other, where that has one; else
+ * runs are taken to differ by the share @noise of the figure.
  */
 void side_summarise(struct side_summary *out, const struct side *s,
-		    const struct side *other);
+		    const struct side *other, double noise);
 
 /* The centre, give or take @half of its standard errors. */
 struct figure side_figure(const struct side_summary *s, double half);

@@ -21,4 +21,10 @@ struct traffic_span {
 bool traffic_span(const struct model *m, const struct model_endpoint *e,
 		  struct traffic_span *span);
 
+/* The window that begins at @t lies within. */
+static inline bool traffic_covers(const struct traffic_span *span, double t)
+{
+	return t >= span->first && t < span->last;
+}
+
 #endif
