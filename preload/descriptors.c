@@ -65,6 +65,27 @@ static int duplicate_high(int fd)
 	return high;
 }
 
+/*
+ * Open a file even where the server has used up its descriptors: for a moment
+ * there may be one more.
+ */
+int descriptor_open(const char *path, int flags, int mode)
+{
+	int fd = sys_open(path, flags, mode);
+	struct sys_limit limit, more;
+
+	if (fd != -EMFILE || sys_limit(RLIMIT_NOFILE, NULL, &limit) < 0 ||
+	    limit.soft >= limit.hard)
+		return fd;
+	more = limit;
+	more.soft++;
+	if (sys_limit(RLIMIT_NOFILE, &more, NULL) < 0)
+		return fd;
+	fd = sys_open(path, flags, mode);
+	sys_limit(RLIMIT_NOFILE, &limit, NULL);
+	return fd;
+}
+
 /* @fd, moved out of the server's way. */
 static int move_high(int fd)
 {
@@ -113,7 +134,7 @@ bool descriptor_ready(void)
 
 	if (likely(descriptor_is_file(lost)))
 		return true;
-	fd = sys_open(shim.path, O_RDWR | O_CLOEXEC, 0);
+	fd = descriptor_open(shim.path, O_RDWR | O_CLOEXEC, 0);
 	if (fd < 0)
 		return false;
 	if (!descriptor_is_file(fd)) {

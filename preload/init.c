@@ -137,8 +137,9 @@ static int open_file(uint32_t *image)
 					   *image);
 		}
 		append(shim.path, sizeof(shim.path), at, ".slabs");
-		fd = sys_open(shim.path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-			      0644);
+		fd = descriptor_open(shim.path,
+				     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+				     0644);
 		if (fd != -17 /* EEXIST */)
 			return fd;
 	}
@@ -297,6 +298,7 @@ static void read_settings(void)
 	shim.http = !is(setting(&s, "STRANDLINE_HTTP"), "0");
 	shim.follow = !is(setting(&s, "STRANDLINE_FOLLOW"), "0");
 	shim.on = !is(setting(&s, "STRANDLINE"), "off") &&
+		  !real_libc_is_foreign() &&
 		  (shim.follow || number(setting(&s, "STRANDLINE_PID"), 0) ==
 					  (uint64_t)sys_getpid());
 	shim.mode = is(setting(&s, "STRANDLINE_MODE"), "exact")

@@ -231,6 +231,7 @@ static inline bool filter_hit(const void *p)
 }
 
 /* descriptors.c: shim.fd */
+int descriptor_open(const char *path, int flags, int mode);
 int descriptor_begin(int fd); /* keep it, moved out of the way; 0, -1 */
 void descriptor_forget(void); /* close it, if it is ours still */
 bool descriptor_ready(void);  /* perhaps opened again */

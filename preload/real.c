@@ -14,7 +14,12 @@
 #include "preload/real.h"
 #include "preload/sys.h"
 
-extern struct r_debug _r_debug;
+/*
+ * glibc's loader has it.  Weak, since programs of another libc (musl) may
+ * inherit LD_PRELOAD, and must run as without us.
+ */
+extern struct r_debug _r_debug __attribute__((weak));
+static const struct link_map *foreign; /* the objects where it is missing */
 
 struct object {
 	const ElfW(Sym) * symbols;
@@ -141,6 +146,55 @@ static void *object_find(const struct link_map *map, const char *name)
 			  : find_by_sysv_hash(&o, name);
 }
 
+static const struct link_map *objects(void)
+{
+	return &_r_debug ? _r_debug.r_map : foreign;
+}
+
+bool real_libc_is_foreign(void)
+{
+	return !&_r_debug;
+}
+
+/* The program's headers, from what the kernel told its loader. */
+static const ElfW(Phdr) * program_headers(uint64_t *count)
+{
+	ElfW(auxv_t) pair;
+	uint64_t at = 0;
+	int fd = sys_open("/proc/self/auxv", O_RDONLY | O_CLOEXEC, 0);
+
+	while (fd >= 0 && sys_read(fd, &pair, sizeof(pair)) == sizeof(pair) &&
+	       pair.a_type != AT_NULL) {
+		if (pair.a_type == AT_PHDR)
+			at = pair.a_un.a_val;
+		else if (pair.a_type == AT_PHNUM)
+			*count = pair.a_un.a_val;
+	}
+	if (fd >= 0)
+		sys_close(fd);
+	return (const void *)at;
+}
+
+/* What a debugger would follow: every loader sets DT_DEBUG. */
+static const struct link_map *find_foreign(void)
+{
+	uint64_t count = 0, bias = 0;
+	const ElfW(Phdr) *headers = program_headers(&count);
+	const ElfW(Dyn) *dynamic = NULL;
+
+	for (uint64_t i = 0; headers && i < count; i++) {
+		if (headers[i].p_type == PT_PHDR)
+			bias = (uint64_t)headers - headers[i].p_vaddr;
+		else if (headers[i].p_type == PT_DYNAMIC)
+			dynamic = (const void *)(bias + headers[i].p_vaddr);
+	}
+	for (; dynamic && dynamic->d_tag != DT_NULL; dynamic++)
+		if (dynamic->d_tag == DT_DEBUG && dynamic->d_un.d_ptr)
+			return ((const struct r_debug *)dynamic->d_un.d_ptr)
+				->r_map;
+	return NULL;
+}
+
 static bool is_ours(const struct link_map *map)
 {
 	return map->l_ld == _DYNAMIC;
@@ -150,7 +204,7 @@ void *real_symbol(const char *name)
 {
 	bool past_us = false;
 
-	for (const struct link_map *m = _r_debug.r_map; m; m = m->l_next) {
+	for (const struct link_map *m = objects(); m; m = m->l_next) {
 		void *found;
 
 		if (!past_us) {
@@ -169,7 +223,7 @@ static const struct link_map *object_around(const void *code)
 {
 	const struct link_map *best = NULL;
 
-	for (const struct link_map *m = _r_debug.r_map; m; m = m->l_next)
+	for (const struct link_map *m = objects(); m; m = m->l_next)
 		if (m->l_addr && (uint64_t)code >= m->l_addr &&
 		    (!best || m->l_addr > best->l_addr))
 			best = m;
@@ -361,6 +415,8 @@ static void judge_operators(void)
 
 void real_start(void)
 {
+	if (real_libc_is_foreign())
+		foreign = find_foreign();
 #define LOOK_UP(type, name, params) at_start.name = real_symbol(#name);
 	REAL_FUNCTIONS(LOOK_UP)
 #undef LOOK_UP

@@ -72,7 +72,8 @@ extern struct real real;
 	(1ULL << (__builtin_offsetof(struct real, name) / sizeof(void *)))
 
 void real_start(void);
-void real_late(void);	     /* look again for what was not there */
-void real_forget_late(void); /* after dlclose */
+bool real_libc_is_foreign(void); /* then nothing is recorded */
+void real_late(void);		 /* look again for what was not there */
+void real_forget_late(void);	 /* after dlclose */
 
 #endif

@@ -32,7 +32,7 @@ test_packages=(
 	libsqlite3-dev clang libclang-rt-14-dev clang-format shellcheck
 	libc6-dbg git binutils man-db procps curl chromium libxml2-utils
 	python3-pytest python3-httpx python3-jsonschema python3-yaml
-	redis-server nginx-light debootstrap
+	redis-server nginx-light debootstrap musl-tools gcc-multilib
 	libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0
 )
 

@@ -188,8 +188,9 @@ static void note_troubles(const char *name, const struct session_result *r)
 			      name, (int)r->pid);
 	if (r->unrecorded[0])
 		terminal_note("process %d became %s, which did not record: it "
-			      "is linked statically, or was started without "
-			      "its environment",
+			      "is linked statically or with another C library "
+			      "than glibc, gains rights by its file, or was "
+			      "started without its environment",
 			      (int)r->pid, r->unrecorded);
 	if (sig && sig != SIGTERM && sig != SIGINT && sig != SIGHUP)
 		terminal_note("the server was ended by signal %d (%s)%s", sig,

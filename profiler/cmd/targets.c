@@ -38,6 +38,7 @@ struct targets {
 	bool write_failed;
 	pid_t first;
 	char first_exe[PATH_MAX]; /* the program it was seen to run last */
+	struct hash *own;	  /* pid -> own pid, where they differ */
 };
 
 static uint64_t now_ns(void)
@@ -58,9 +59,25 @@ static void check_write(struct targets *t, int rc)
 		      t->dir_name, strerror(-rc));
 }
 
+/*
+ * What the process knows itself by: in a pid namespace of its own it is
+ * another number, and that is the name of its file and what reports say.
+ */
+static pid_t own_pid(const struct targets *t, pid_t pid)
+{
+	const uint64_t *own = hash_find(t->own, (uint64_t)pid);
+
+	return own ? (pid_t)*own : pid;
+}
+
+static const uint64_t *image_of(const struct targets *t, pid_t pid)
+{
+	return hash_find(t->recorded, (uint64_t)own_pid(t, pid));
+}
+
 bool targets_records(const struct targets *t, pid_t pid)
 {
-	return hash_find(t->recorded, (uint64_t)pid) != NULL;
+	return image_of(t, pid) != NULL;
 }
 
 size_t targets_files(const struct targets *t)
@@ -83,14 +100,16 @@ const char *targets_unrecorded(const struct targets *t)
 static void on_reading(void *ctx, const struct usage *u)
 {
 	struct targets *t = ctx;
-	const uint64_t *image = hash_find(t->recorded, (uint64_t)u->pid);
+	const uint64_t *image = image_of(t, u->pid);
+	pid_t own = own_pid(t, u->pid);
 	struct recording_page page;
 	struct wire_ledger line;
 	bool known;
 
 	known = image &&
-		recording_read_page(t->dir, u->pid, (uint32_t)*image, &page);
+		recording_read_page(t->dir, own, (uint32_t)*image, &page);
 	ledger_line(&line, u, known ? &page : NULL);
+	line.pid = own;
 	check_write(t, writer_ledger(t->writer, &line));
 }
 
@@ -98,11 +117,13 @@ static void on_began(void *ctx, const struct sampler_process *p)
 {
 	struct targets *t = ctx;
 	struct wire_process process = {
-		.pid = p->pid,
-		.ppid = p->ppid,
+		.pid = p->own_pid,
+		.ppid = own_pid(t, p->ppid),
 		.at_ns = now_ns(),
 	};
 
+	if (p->own_pid != own_pid(t, p->pid))
+		(void)hash_set(t->own, (uint64_t)p->pid, (uint64_t)p->own_pid);
 	if (p->pid == t->first)
 		snprintf(t->first_exe, sizeof(t->first_exe), "%s", p->exe);
 	check_write(t, writer_process(t->writer, &process, p->exe, p->words));
@@ -112,7 +133,7 @@ static void write_end(struct targets *t, pid_t pid, int status)
 {
 	static const char *const no_words[] = { NULL };
 	struct wire_process process = {
-		.pid = pid,
+		.pid = own_pid(t, pid),
 		.at_ns = now_ns(),
 		.ended = 1,
 		.wait_status = status,
@@ -283,7 +304,8 @@ int targets_open(struct targets **out, const struct targets_options *opt,
 		goto close;
 	}
 	t->recorded = hash_new();
-	if (!t->recorded) {
+	t->own = hash_new();
+	if (!t->recorded || !t->own) {
 		rc = err_set(err, -ENOMEM, "out of memory");
 		goto close;
 	}
@@ -313,6 +335,7 @@ void targets_close(struct targets *t)
 	if (t->dir >= 0)
 		close(t->dir);
 	hash_free(t->recorded);
+	hash_free(t->own);
 	free(t);
 }
 

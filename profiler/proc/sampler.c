@@ -169,28 +169,69 @@ static void split_words(const struct buf *text, const char **words, size_t max)
 	words[count] = NULL;
 }
 
+/*
+ * The program of a process; of one that gained rights by its file only the
+ * name is for all to see.  False: it has ended.
+ */
+static bool read_exe(struct sampler *s, int dir, char exe[PATH_MAX])
+{
+	ssize_t rc = procfs_link(dir, "exe", exe, PATH_MAX);
+
+	exe[rc < 0 ? 0 : rc] = '\0';
+	if (rc != -EACCES || procfs_read(dir, "comm", &s->text) < 0)
+		return rc >= 0 || rc == -EACCES;
+	snprintf(exe, PATH_MAX, "[%.*s]", (int)strcspn(s->text.bytes, "\n"),
+		 s->text.bytes);
+	return true;
+}
+
+/* The last of "NSpid: 4711 1" (Linux 4.1): the innermost. */
+static pid_t read_own_pid(struct sampler *s, int dir, pid_t pid)
+{
+	const char *line, *end;
+	pid_t own = pid;
+
+	if (procfs_read(dir, "status", &s->text) < 0)
+		return pid;
+	line = strstr(s->text.bytes, "\nNSpid:");
+	if (!line)
+		return pid;
+	line += strlen("\nNSpid:");
+	for (end = line + strcspn(line, "\n"); line < end;) {
+		char *after;
+		long n = strtol(line, &after, 10);
+
+		if (after == line || after > end)
+			break;
+		own = (pid_t)n;
+		line = after;
+	}
+	return own;
+}
+
 /* A new member, or one whose program is not what it was: tell. */
 static void announce(struct sampler *s, struct member *m)
 {
 	int dir = usage_dir(m->source);
+	pid_t pid = usage_pid(m->source), own_pid;
 	const char *words[64];
 	struct procfs_stat stat;
 	char exe[PATH_MAX];
 
-	if (procfs_link(dir, "exe", exe, sizeof(exe)) < 0)
-		exe[0] = '\0';
-	if (m->exe && strcmp(exe, m->exe) == 0)
+	if ((!read_exe(s, dir, exe) && m->exe) ||
+	    (m->exe && strcmp(exe, m->exe) == 0))
 		return;
 	if (procfs_stat(dir, &stat) < 0)
 		return; /* ended: the next reading will see it */
 	free(m->exe);
 	m->exe = strdup(exe);
+	own_pid = read_own_pid(s, dir, pid);
 	if (!s->events.began || procfs_read(dir, "cmdline", &s->text) < 0)
 		return;
 	split_words(&s->text, words, sizeof(words) / sizeof(words[0]));
 	s->events.began(s->events.ctx,
-			&(struct sampler_process) { usage_pid(m->source),
-						    stat.ppid, exe, words });
+			&(struct sampler_process) { pid, stat.ppid, own_pid,
+						    exe, words });
 }
 
 static bool parts_due(const struct member *m, const struct usage *u)

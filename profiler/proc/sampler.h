@@ -22,7 +22,8 @@ struct sampler;
 
 struct sampler_process {
 	pid_t pid, ppid;
-	const char *exe;	  /* "" where it may not be read */
+	pid_t own_pid;		  /* in its own pid namespace */
+	const char *exe;	  /* "[name]" where it may not be read */
 	const char *const *words; /* the command line, NULL-terminated */
 };
 
