@@ -9,12 +9,14 @@
 #include <errno.h>
 
 #include "preload/internal.h"
+#include "preload/patch.h"
 #include "preload/real.h"
 #include "preload/sys.h"
 
 static int (*mallctl)(const char *, void *, size_t *, void *, size_t);
 static int (*tcmalloc_property)(const char *, size_t *);
 static enum slab_allocator kind;
+static bool may_ask;
 
 static bool contains(const char *text, const char *word)
 {
@@ -29,13 +31,26 @@ static bool contains(const char *text, const char *word)
 	return false;
 }
 
+/* The program's own allocator comes before the libraries'. */
+static void *function(const char *name)
+{
+	void *own = patch_allocator_function(name);
+
+	return own ? own : real_symbol(name);
+}
+
 void allocator_start(void)
 {
 	const char *object = real_object_of((void *)real.malloc);
 
-	mallctl = real_symbol("mallctl");
-	tcmalloc_property = real_symbol("MallocExtension_GetNumericProperty");
-	if (mallctl)
+	mallctl = function("mallctl");
+	if (!mallctl)
+		tcmalloc_property =
+			function("MallocExtension_GetNumericProperty");
+	may_ask = patch_allocator() == SLAB_ALLOCATOR_UNKNOWN;
+	if (!may_ask)
+		kind = patch_allocator();
+	else if (mallctl)
 		kind = SLAB_ALLOCATOR_JEMALLOC;
 	else if (tcmalloc_property)
 		kind = SLAB_ALLOCATOR_TCMALLOC;
@@ -102,10 +117,13 @@ void allocator_refresh(void)
 	saved_errno = errno;
 	__atomic_fetch_add(&s->turn, 1, __ATOMIC_ACQ_REL);
 	s->allocator = kind;
-	if (kind == SLAB_ALLOCATOR_JEMALLOC)
+	if (kind == SLAB_ALLOCATOR_JEMALLOC && mallctl && may_ask)
 		ask_jemalloc(s);
-	else if (kind == SLAB_ALLOCATOR_TCMALLOC)
+	else if (kind == SLAB_ALLOCATOR_TCMALLOC && tcmalloc_property &&
+		 may_ask)
 		ask_tcmalloc(s);
+	/* At start the program's own is not ready: its constructors are due. */
+	may_ask = true;
 	s->at_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	__atomic_fetch_add(&s->turn, 1, __ATOMIC_ACQ_REL);
 	shim_memory_account();

@@ -20,13 +20,6 @@
 #include "preload/internal.h"
 #include "preload/real.h"
 
-/* One subtraction and one branch: all that an unsampled malloc pays. */
-static inline bool sample_due(size_t size)
-{
-	self.credit -= (int64_t)size + SAMPLE_CONSTANT;
-	return unlikely(self.credit < 0);
-}
-
 EXPORT void *malloc(size_t size)
 {
 	void *p = real.malloc(size);
@@ -78,6 +71,8 @@ EXPORT void *reallocarray(void *old, size_t count, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
+	if (unlikely(real.own_realloc))
+		return real.own_realloc(old, bytes);
 	return realloc(old, bytes);
 }
 
@@ -126,18 +121,27 @@ EXPORT void *pvalloc(size_t size)
 	return p;
 }
 
+/* The one that the program frees with: its own comes before ours. */
+static void free_of_program(void *p)
+{
+	if (unlikely(real.own_free))
+		real.own_free(p);
+	else
+		free(p);
+}
+
 /* C23; a libc that lacks them is served by free(). */
 EXPORT void free_sized(void *p, size_t size)
 {
 	(void)size;
-	free(p);
+	free_of_program(p);
 }
 
 EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size)
 {
 	(void)alignment;
 	(void)size;
-	free(p);
+	free_of_program(p);
 }
 
 EXPORT void *mmap(void *at, size_t size, int prot, int flags, int fd,

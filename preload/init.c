@@ -12,10 +12,12 @@
  *	STRANDLINE_HTTP		0: requests are not followed
  *	STRANDLINE_FOLLOW	0: only the process STRANDLINE_PID names
  *	STRANDLINE_SEED		for repeatable samples
+ *	STRANDLINE_PATCH	0: leave allocators linked into the program
  */
 #include <cpuid.h>
 
 #include "preload/internal.h"
+#include "preload/patch.h"
 #include "preload/real.h"
 #include "preload/requests.h"
 #include "preload/sys.h"
@@ -301,6 +303,7 @@ static void read_settings(void)
 		  !real_libc_is_foreign() &&
 		  (shim.follow || number(setting(&s, "STRANDLINE_PID"), 0) ==
 					  (uint64_t)sys_getpid());
+	shim.patch = !is(setting(&s, "STRANDLINE_PATCH"), "0");
 	shim.mode = is(setting(&s, "STRANDLINE_MODE"), "exact")
 			    ? SLAB_MODE_EXACT
 			    : SLAB_MODE_SAMPLE;
@@ -337,6 +340,7 @@ static void start_recording(void)
 	if (!shim.file)
 		return;
 	nodes_start();
+	patch_start(shim.patch);
 	modules_start();
 	allocator_start();
 	shim.file->allocator.allocator = SLAB_ALLOCATOR_UNKNOWN;

@@ -81,13 +81,27 @@ struct request_context {
  * when the library arrives by dlopen.
  */
 struct thread_local_state {
-	int64_t credit; /* bytes until the next sample; < 0: due */
+	int64_t credit;	     /* bytes until the next sample; < 0: due */
+	int64_t credit_kept; /* own.c: what it was before a mute */
 	struct thread_state *state;
 	bool leaving; /* the thread's destructors run: hold nothing */
 	struct request_context context;
 };
 extern __thread struct thread_local_state self
 	__attribute__((tls_model("initial-exec")));
+
+/*
+ * In the hook of an allocator of the program's own (own.c) the credit is
+ * above this, so that nothing the allocator does inside is due.
+ */
+#define MUTED (INT64_MAX / 4)
+
+/* One subtraction and one branch: all that an unsampled malloc pays. */
+static inline bool sample_due(size_t size)
+{
+	self.credit -= (int64_t)size + SAMPLE_CONSTANT;
+	return unlikely(self.credit < 0);
+}
 
 /*
  * Is this address perhaps sampled?  An array of counts and the shift that
@@ -113,6 +127,7 @@ struct shim {
 	bool idle;		     /* begin switched off */
 	bool follow;		     /* record forked children, too */
 	bool http;		     /* follow requests, too */
+	bool patch;		     /* change code where it must be */
 	const uint32_t *fork_canary; /* wiped by the kernel in a child */
 	struct slab_file *file;	     /* NULL: no recording */
 	struct wire_quota *quota;    /* of all processes; NULL: each its own */
@@ -204,6 +219,7 @@ void modules_refresh(void);	   /* now */
 bool modules_missing(uint64_t pc); /* true: the table changed */
 void modules_invalidate(void);	   /* after dlclose */
 void modules_fork_child(void);
+void modules_tell_patch(const char *function, enum wire_patch_state state);
 const struct unwind_module *modules_find(uint64_t pc);
 
 /* nodes.c: calling-context tree */

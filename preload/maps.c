@@ -73,7 +73,9 @@ static void parse_line(const char *at, struct maps_line *line)
 	line->end = parse(&at, 16);
 	at++;
 	line->readable = at[0] == 'r';
+	line->writable = at[1] == 'w';
 	line->executable = at[2] == 'x';
+	line->shared = at[3] == 's';
 	at += 5;
 	line->offset = parse(&at, 16);
 	at++;

@@ -11,7 +11,7 @@
 struct maps_line {
 	uint64_t start, end, offset;
 	uint64_t dev, inode;
-	bool readable, executable;
+	bool readable, writable, executable, shared;
 	bool grows_down;  /* the main thread's stack */
 	const char *path; /* in the caller's text; "" when anonymous */
 };

@@ -15,6 +15,7 @@
 
 #include "preload/internal.h"
 #include "preload/maps.h"
+#include "preload/patch.h"
 #include "preload/sys.h"
 
 #define MAX_MODULES 2048
@@ -158,6 +159,33 @@ static void write_module(const struct unwind_module *m,
 	copy(w->build_id, notes->build_id, sizeof(w->build_id));
 	copy(w->path, path, length);
 	w->path[length] = 0;
+	__atomic_store_n(&table.meta->used, table.meta->used + (uint32_t)size,
+			 __ATOMIC_RELEASE);
+}
+
+/* What became of a function of the program's own; see patch.c. */
+void modules_tell_patch(const char *function, enum wire_patch_state state)
+{
+	const char *path = shim.file->exe;
+	size_t name_size = 1, path_size = 1, size;
+	struct wire_patch *w;
+
+	while (function[name_size - 1])
+		name_size++;
+	while (path[path_size - 1])
+		path_size++;
+	size = (sizeof(*w) + name_size + path_size + 7) & ~(size_t)7;
+	w = meta_room(size);
+	if (!w) {
+		shim_drop(DROP_NO_SLAB);
+		return;
+	}
+	*w = (struct wire_patch) {
+		.head = { .type = WIRE_PATCH, .size = (uint32_t)size },
+		.state = state,
+	};
+	copy(w->text, function, name_size);
+	copy(w->text + name_size, path, path_size);
 	__atomic_store_n(&table.meta->used, table.meta->used + (uint32_t)size,
 			 __ATOMIC_RELEASE);
 }
@@ -348,9 +376,11 @@ void modules_fork_child(void)
 	table.generation++;
 	shim.modules = NULL;
 	refresh();
+	patch_tell();
 }
 
 void modules_start(void)
 {
 	refresh();
+	patch_tell();
 }

@@ -11,10 +11,7 @@
 
 static inline bool new_due(uint64_t bit, const void *p, size_t size)
 {
-	if (!(real.past_malloc & bit) || !p)
-		return false;
-	self.credit -= (int64_t)size + SAMPLE_CONSTANT;
-	return unlikely(self.credit < 0);
+	return real.past_malloc & bit && p && sample_due(size);
 }
 
 static inline void note_delete(uint64_t bit, void *p)

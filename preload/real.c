@@ -218,6 +218,19 @@ void *real_symbol(const char *name)
 	return NULL;
 }
 
+/* The definition that callers use instead of ours; NULL: they use ours. */
+static void *symbol_before_us(const char *name)
+{
+	for (const struct link_map *m = _r_debug.r_map; m && !is_ours(m);
+	     m = m->l_next) {
+		void *found = object_find(m, name);
+
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
 /* The object whose image @code lies in: the last that begins below it. */
 static const struct link_map *object_around(const void *code)
 {
@@ -421,5 +434,7 @@ void real_start(void)
 	REAL_FUNCTIONS(LOOK_UP)
 #undef LOOK_UP
 	judge_operators();
+	at_start.own_realloc = symbol_before_us("realloc");
+	at_start.own_free = symbol_before_us("free");
 	real = at_start;
 }

@@ -65,6 +65,12 @@ struct real {
 	 * go through the malloc and free that are hooked.
 	 */
 	uint64_t past_malloc;
+	/*
+	 * The program's own, or NULL: they come before ours, and libc's
+	 * reallocarray, which ours stands in for, would call them.
+	 */
+	void *(*own_realloc)(void *, size_t);
+	void (*own_free)(void *);
 };
 extern struct real real;
 

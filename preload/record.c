@@ -210,7 +210,7 @@ bool record_release(void *p)
 {
 	struct thread_state *ts;
 
-	if (!p ||
+	if (!p || self.credit >= MUTED ||
 	    (shim.mode == SLAB_MODE_SAMPLE && !sampled_remove((uint64_t)p)))
 		return false;
 	ts = enter_release();

@@ -214,12 +214,13 @@ static void put_cost(struct emit *e, const struct model_cost *c)
 	emit_close(e, '}');
 }
 
-static void put_problems(struct emit *e, const struct model *m)
+static void put_sentences(struct emit *e, const char *key,
+			  const char *const *texts, uint32_t count)
 {
-	json_section(e, "problems", '[');
-	for (uint32_t i = 0; i < m->problem_count; i++) {
+	json_section(e, key, '[');
+	for (uint32_t i = 0; i < count; i++) {
 		emit_line(e);
-		emit_text(e, m->problems[i]);
+		emit_text(e, texts[i]);
 	}
 	emit_close(e, ']');
 }
@@ -248,7 +249,9 @@ int report_json(const struct model *m, const struct report_options *opt,
 		rc = json_sites(&e, m, opt);
 	put_losses(&e, m);
 	put_cost(&e, &m->cost);
-	put_problems(&e, m);
+	put_sentences(&e, "problems", m->problems, m->problem_count);
+	if (m->note_count)
+		put_sentences(&e, "notes", m->notes, m->note_count);
 	emit_close(&e, '}');
 	buf_putc(out, '\n');
 	return rc < 0 ? rc : buf_status(out);

@@ -237,6 +237,9 @@ void text_problems(const struct layout *l, const struct model *m)
 {
 	char more[64];
 
+	for (uint32_t i = 0; i < m->note_count; i++)
+		text_labelled(l, i == 0 ? "notes" : "", LAYOUT_PLAIN,
+			      m->notes[i]);
 	for (uint32_t i = 0; i < m->problem_count && i < MAX_PROBLEMS; i++)
 		text_labelled(l, i == 0 ? "problems" : "", LAYOUT_PLAIN,
 			      m->problems[i]);

@@ -208,6 +208,8 @@ static int build_all(struct model *m, const struct trace_view *v,
 	if (rc == 0)
 		rc = build_sites(m, v, st);
 	if (rc == 0)
+		rc = build_patches(m, v);
+	if (rc == 0)
 		rc = build_ledger(m, v);
 	if (rc == 0)
 		rc = build_endpoints(m, v);

@@ -57,6 +57,7 @@ void model_free(struct model *m)
 	free(m->marks);
 	free(m->losses);
 	free(m->problems);
+	free(m->notes);
 	free(m);
 }
 

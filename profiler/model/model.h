@@ -247,6 +247,8 @@ struct model {
 	const char **problems; /* sentences: modules not readable, ... */
 	uint32_t problem_count;
 	struct model_cost cost;
+	const char **notes; /* sentences: what was changed in a program */
+	uint32_t note_count;
 };
 
 struct err;

@@ -25,6 +25,7 @@ struct image {
 	uint32_t node_count, node_capacity;
 	VEC(struct trace_module) modules;
 	VEC(struct trace_route) routes;
+	VEC(struct trace_patch) patches;
 	VEC(char *) strings;
 	struct err problem;
 };
@@ -130,12 +131,33 @@ static int read_route(struct image *im, const struct wire_route *w)
 	return r->text ? 0 : -ENOMEM;
 }
 
+static int read_patch(struct image *im, const struct wire_patch *w)
+{
+	size_t size = w->head.size - sizeof(*w);
+	size_t name = strnlen(w->text, size);
+	struct trace_patch *p;
+
+	if (name == size) /* no NUL: not of this format */
+		return 0;
+	p = vec_push(&im->patches);
+	if (!p)
+		return -ENOMEM;
+	*p = (struct trace_patch) {
+		.function = keep(im, w->text, name),
+		.module = keep(im, w->text + name + 1, size - name - 1),
+		.state = w->state < PATCH_NSTATES ? w->state : PATCH_NSTATES,
+	};
+	return p->function && p->module ? 0 : -ENOMEM;
+}
+
 static int read_meta_record(void *context, const struct wire_head *w)
 {
 	if (w->type == WIRE_MODULE && w->size > sizeof(struct wire_module))
 		return read_module(context, (const struct wire_module *)w);
 	if (w->type == WIRE_ROUTE && w->size > sizeof(struct wire_route))
 		return read_route(context, (const struct wire_route *)w);
+	if (w->type == WIRE_PATCH && w->size > sizeof(struct wire_patch))
+		return read_patch(context, (const struct wire_patch *)w);
 	return 0;
 }
 
@@ -199,6 +221,8 @@ static int fill_view(struct image *im)
 		      by_route);
 	v->routes = im->routes.at;
 	v->route_count = im->routes.count;
+	v->patches = im->patches.at;
+	v->patch_count = im->patches.count;
 	v->torn |= v->result.torn_slabs || !v->header.ended_monotonic_ns;
 	return 0;
 }
@@ -212,6 +236,7 @@ static void forget(struct image *im)
 	im->strings.count = 0;
 	im->modules.count = 0;
 	im->routes.count = 0;
+	im->patches.count = 0;
 	im->view.torn = false;
 	checkpoint_fini(&im->checkpoint);
 }
@@ -330,6 +355,7 @@ void image_close(struct image *im)
 	vec_free(&im->strings);
 	vec_free(&im->modules);
 	vec_free(&im->routes);
+	vec_free(&im->patches);
 	free(im->nodes);
 	free(im->scratch);
 	free(im->digest_path);

@@ -24,6 +24,11 @@ struct trace_module {
 	uint64_t bias, start, end, ticks;
 };
 
+struct trace_patch { /* an allocation function of the program's own */
+	const char *function, *module;
+	enum wire_patch_state state;
+};
+
 struct trace_code { /* a Python code object */
 	uint32_t id;
 	const char *qualname, *file;
@@ -50,6 +55,8 @@ struct trace_image { /* one <pid>.slabs: a process between exec and exec */
 	size_t code_count;
 	const struct trace_route *routes; /* sorted by id, from 1 */
 	size_t route_count;
+	const struct trace_patch *patches;
+	size_t patch_count;
 	struct fold_result result;
 	bool torn; /* no orderly end, or unreadable bytes */
 };

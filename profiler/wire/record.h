@@ -186,6 +186,7 @@ enum wire_type {
 	WIRE_MODULE = 1,
 	WIRE_CODE = 2,	/* a Python code object, for NODE_PYTHON */
 	WIRE_ROUTE = 3, /* a method and a normalised path */
+	WIRE_PATCH = 4, /* an allocation function of the program's own */
 	/* host.slabs */
 	WIRE_LEDGER = 16,
 	WIRE_PROCESS = 17,
@@ -215,6 +216,66 @@ struct wire_route {
 	uint32_t pad;
 	char text[]; /* method, space, route, NUL: "POST /api/v1/chat" */
 };
+
+/*
+ * A function by which the program allocates past the shim's exports: one of
+ * an allocator that is linked into it.  Its calls are seen if its entry could
+ * be made to lead to the shim.
+ */
+enum wire_patch_state {
+	PATCH_DONE,
+	PATCH_OFF,	    /* STRANDLINE_PATCH=0 */
+	PATCH_TOO_SHORT,    /* no room for a jump */
+	PATCH_UNKNOWN_CODE, /* an instruction that cannot be decoded, or moved
+			     */
+	PATCH_CALLS,	    /* it begins with a call */
+	PATCH_LOOPS,	    /* it jumps back into its first bytes */
+	PATCH_AMBIGUOUS,    /* several functions of that name */
+	PATCH_THREADS,	    /* threads already ran when the shim was loaded */
+	PATCH_NO_ROOM,	    /* no free addresses near, or too many functions */
+	PATCH_FORBIDDEN,    /* the kernel lets no code be changed */
+	PATCH_INCOMPLETE,   /* allocations without their releases are no use */
+	PATCH_NSTATES,
+};
+
+struct wire_patch {
+	struct wire_head head;
+	uint32_t state; /* enum wire_patch_state */
+	uint32_t pad;
+	char text[]; /* the function's name, NUL, the module's path, NUL */
+};
+
+/* Completes "NAME is not recorded: "; NULL for PATCH_DONE and unknown. */
+static inline const char *wire_patch_reason(enum wire_patch_state state)
+{
+	switch (state) {
+	case PATCH_OFF:
+		return "STRANDLINE_PATCH=0";
+	case PATCH_TOO_SHORT:
+		return "the function is too short";
+	case PATCH_UNKNOWN_CODE:
+		return "its code is not understood";
+	case PATCH_CALLS:
+		return "it begins with a call";
+	case PATCH_LOOPS:
+		return "it jumps back to its beginning";
+	case PATCH_AMBIGUOUS:
+		return "several functions have that name";
+	case PATCH_THREADS:
+		return "threads ran before the recorder was loaded";
+	case PATCH_NO_ROOM:
+		return "no addresses are free near it";
+	case PATCH_FORBIDDEN:
+		return "the system lets no code be changed";
+	case PATCH_INCOMPLETE:
+		return "a function that releases its blocks cannot be "
+		       "followed";
+	case PATCH_DONE:
+	case PATCH_NSTATES:
+		break;
+	}
+	return 0;
+}
 
 /* A process of the target began or ended, as the strandline process saw it. */
 struct wire_process {
