@@ -162,7 +162,6 @@ static void sampled_alloc(struct thread_state *ts, void *p, size_t size,
 __attribute__((used, visibility("hidden"))) void *record_alloc(
 	void *p, size_t size, unsigned api, const struct stack_regs *regs)
 {
-	bool first = !self.state;
 	struct thread_state *ts;
 
 	if (unlikely(!shim.started))
@@ -178,7 +177,7 @@ __attribute__((used, visibility("hidden"))) void *record_alloc(
 			exact_alloc(ts, p, size, api, regs);
 		goto out;
 	}
-	if (first) {
+	if (unlikely(!ts->mean)) { /* none was drawn for this thread yet */
 		self.credit = sample_draw(ts) - (int64_t)size - SAMPLE_CONSTANT;
 		if (self.credit >= 0)
 			goto out;

@@ -91,6 +91,7 @@ COLD struct thread_state *thread_begin(void)
 	ts->random |= 1;
 	ts->busy = false;
 	ts->route = 0;
+	ts->mean = 0;
 	ts->retry_ticks = 0;
 	stack_forget(ts->stack);
 	__atomic_fetch_add(&shim.file->stats.threads, 1, __ATOMIC_RELAXED);
