@@ -96,13 +96,11 @@ class Judge:
         return json.loads(done.stdout)
 
     def judge(self, folder):
-        """The outcome of one kept run; None while there are no verdicts."""
+        """The outcome of one kept run."""
         run = json.loads((folder / "run.json").read_text())
         case = self.cases[run["case"]]
         report = self.report(folder / "run.strand")
-        verdict = report.get("verdict")
-        if not verdict:
-            return None
+        verdict = report["verdict"]
         outcome = Outcome(case, run["mode"], folder, verdict["class"],
                           verdict["sentence"])
         findings = [f for f in report.get("findings") or []

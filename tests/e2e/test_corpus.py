@@ -20,12 +20,9 @@ CASES = corpus_cases.corpus()
 def outcomes(tmp_path_factory):
     """The short cases, two at a time."""
     jobs = corpus.wanted(corpus.options(["--short"]), CASES)
-    done = corpus.campaign(corpus.Run(BUILD, seconds=6, faster=2), jobs,
+    return corpus.campaign(corpus.Run(BUILD, seconds=6, faster=2), jobs,
                            corpus_judge.Judge(BUILD, CASES),
                            tmp_path_factory.mktemp("corpus"), workers=2)
-    if None in done:
-        pytest.skip("this build gives no verdicts yet")
-    return done
 
 
 def test_every_verdict_is_the_truth(outcomes):
