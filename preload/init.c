@@ -382,6 +382,6 @@ __attribute__((destructor)) static void destructor(void)
 	allocator_refresh();
 	requests_account();
 	slab_refresh_clock();
-	reach_leave(&shim.file->entry);
+	reach_leave(&shim.file->entry, shim.path);
 	shim.file->ended_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
 }

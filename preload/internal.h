@@ -286,7 +286,7 @@ void sockets_start(void);
 
 /* reach.c */
 void reach_tell(struct slab_entry *entry);
-void reach_leave(struct slab_entry *entry);
+void reach_leave(struct slab_entry *entry, const char *path);
 
 /* fork.c */
 void fork_start(void);

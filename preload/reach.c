@@ -27,7 +27,7 @@ static char stack[16 << 10] __attribute__((aligned(16)));
 void reach_enter(void) __attribute__((visibility("hidden")));
 void reach_work(void) __attribute__((visibility("hidden")));
 void reach_tell(struct slab_entry *entry) __attribute__((visibility("hidden")));
-void reach_leave(struct slab_entry *entry)
+void reach_leave(struct slab_entry *entry, const char *path)
 	__attribute__((visibility("hidden")));
 
 /*
@@ -68,9 +68,10 @@ void reach_tell(struct slab_entry *entry)
 
 /*
  * The process is about to exit: let a tool that scans it have a last look.
- * It answers within a tick or two, or it is gone.
+ * It watches the recording at @path and is woken by a touch; it answers within
+ * milliseconds, or it is gone.
  */
-void reach_leave(struct slab_entry *entry)
+void reach_leave(struct slab_entry *entry, const char *path)
 {
 	uint64_t now = sys_clock_ns(CLOCK_MONOTONIC), since = now;
 	struct timespec step = { .tv_nsec = LEAVE_STEP };
@@ -78,6 +79,8 @@ void reach_leave(struct slab_entry *entry)
 	if (!__atomic_load_n(&entry->scans, __ATOMIC_ACQUIRE))
 		return;
 	__atomic_store_n(&entry->leaving_ns, now, __ATOMIC_RELEASE);
+	if (sys6(SYS_utimensat, AT_FDCWD, (long)path, 0, 0, 0, 0) < 0)
+		return;
 	while (now - since < LEAVE_NS &&
 	       __atomic_load_n(&entry->leave, __ATOMIC_ACQUIRE) < since) {
 		sys3(SYS_nanosleep, (long)&step, 0, 0);

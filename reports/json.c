@@ -247,6 +247,7 @@ int report_json(const struct model *m, const struct report_options *opt,
 	put_windows(&e, m);
 	if (rc == 0)
 		rc = json_sites(&e, m, opt);
+	json_scans(&e, m);
 	put_losses(&e, m);
 	put_cost(&e, &m->cost);
 	put_sentences(&e, "problems", m->problems, m->problem_count);

@@ -19,6 +19,10 @@ int json_stack(struct emit *e, const struct model *m,
 int json_verdict(struct emit *e, const struct model *m,
 		 const struct report_options *opt);
 void json_endpoints(struct emit *e, const struct model *m);
+/* json_reach.c: nothing where no scan was made. */
+void json_scans(struct emit *e, const struct model *m);
+void json_unreachable(struct emit *e, const struct model *m,
+		      const struct model_site *site);
 /* The "sites" section; 0 or -ENOMEM. */
 int json_sites(struct emit *e, const struct model *m,
 	       const struct report_options *opt);

@@ -161,6 +161,7 @@ static void put_site(struct emit *e, const struct model *m,
 	json_estimate(e, "inherited_freed", &s->inherited_freed);
 	emit_key_real(e, "mapped_bytes", s->mapped, 0);
 	emit_key_unsigned(e, "samples", s->samples);
+	json_unreachable(e, m, s);
 }
 
 /* All of them unless the options ask for the top ones only. */

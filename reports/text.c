@@ -103,6 +103,7 @@ int report_text(const struct model *m, const struct report_options *opt,
 	buf_putc(out, '\n');
 	text_traffic(&l, m);
 	text_processes(&l, m);
+	text_reach(&l, m);
 	text_losses(&l, m);
 	text_problems(&l, m);
 	text_cost(&l, m);

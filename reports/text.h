@@ -15,6 +15,7 @@ void text_memory(const struct layout *l, const struct model *m);
 /* 0 or -ENOMEM; the others leave that to the buffer. */
 int text_sites(const struct layout *l, const struct model *m,
 	       const struct report_options *opt);
+void text_reach(const struct layout *l, const struct model *m);
 void text_endpoints(const struct layout *l, const struct model *m);
 void text_traffic(const struct layout *l, const struct model *m);
 void text_processes(const struct layout *l, const struct model *m);

@@ -250,13 +250,18 @@ static int fork_error(pid_t pid, int64_t result, struct err *err)
 		       (int)pid, strerror((int)-result));
 }
 
-static void prefer_for_oom(pid_t pid)
+static int open_of(pid_t pid, const char *name, int flags)
 {
 	char path[64];
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	return open(path, flags | O_CLOEXEC);
+}
+
+static void prefer_for_oom(pid_t pid)
+{
+	int fd = open_of(pid, "oom_score_adj", O_WRONLY);
+
 	if (fd < 0)
 		return;
 	if (write(fd, "1000", 4) < 0)
@@ -265,13 +270,19 @@ static void prefer_for_oom(pid_t pid)
 }
 
 /* The fork belongs to us from here on: it never runs. */
-static void adopt(pid_t child)
+static int adopt(struct snapshot *s, struct err *err)
 {
+	uint64_t until = tracees_now_ns() + FORK_NS;
 	int status;
 
-	if (tracees_wait(0, child, tracees_now_ns() + FORK_NS, &status) == 0)
-		ptrace(PTRACE_SETOPTIONS, child, 0, PTRACE_O_EXITKILL);
-	prefer_for_oom(child);
+	if (tracees_wait(0, s->pid, until, &status) == 0)
+		ptrace(PTRACE_SETOPTIONS, s->pid, 0, PTRACE_O_EXITKILL);
+	prefer_for_oom(s->pid);
+	s->mem = open_of(s->pid, "mem", O_RDONLY);
+	if (s->mem < 0)
+		return err_errno(err, "cannot read the memory of process %d",
+				 (int)s->origin);
+	return 0;
 }
 
 static int keep_registers(struct snapshot *s, const struct tracees *t)
@@ -352,13 +363,11 @@ int snapshot_take(struct snapshot *s, pid_t pid, const struct slab_entry *entry,
 		rc = fork_stopped(s, &t, err);
 	tracees_release(&t);
 	s->pause_ns = tracees_now_ns() - since;
-	if (rc < 0)
-		goto free_entry;
-	adopt(s->pid);
-	return 0;
-
+	if (rc == 0)
+		rc = adopt(s, err);
 free_entry:
-	snapshot_release(s);
+	if (rc < 0)
+		snapshot_release(s);
 	return rc;
 }
 
@@ -400,6 +409,8 @@ void snapshot_release(struct snapshot *s)
 			;
 		reap(s);
 	}
+	if (s->mem > 0)
+		close(s->mem);
 	vec_free(&s->words);
 	vec_free(&s->stacks);
 	free(s->entry);

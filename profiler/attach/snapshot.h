@@ -31,6 +31,7 @@ struct snapshot_stack { /* where a thread's stack was in use */
 struct snapshot {
 	pid_t pid;    /* of the fork; 0: none */
 	pid_t origin; /* of what it was taken of */
+	int mem;      /* its /proc/PID/mem */
 	struct slab_entry *entry;
 	uint64_t tsc, at_ns; /* the instant, by both clocks */
 	uint64_t pause_ns;   /* how long any thread stood still */
@@ -48,10 +49,5 @@ int snapshot_take(struct snapshot *s, pid_t pid, const struct slab_entry *entry,
 		  struct err *err);
 /* Kill it, and have the process take note.  A zeroed one is fine. */
 void snapshot_release(struct snapshot *s);
-/*
- * Is there room for the pages that a fork of @pid may double while it lives?
- * 0, or -ENOMEM with a sentence that says what there is.
- */
-int snapshot_room(pid_t pid, struct err *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -114,6 +115,22 @@ static char thread_state(const struct tracees *t, pid_t tid)
 	return stat.state;
 }
 
+static bool is_traced(const struct tracees *t, pid_t tid)
+{
+	struct buf text = BUF_INIT;
+	const char *at = NULL;
+	char name[64];
+	long tracer = 0;
+
+	snprintf(name, sizeof(name), "task/%d/status", (int)tid);
+	if (procfs_read(t->dir, name, &text) == 0)
+		at = strstr(text.bytes, "\nTracerPid:");
+	if (at)
+		tracer = strtol(at + strlen("\nTracerPid:"), NULL, 10);
+	buf_free(&text);
+	return tracer != 0;
+}
+
 static int refuse_seize(const struct tracees *t, pid_t tid, struct err *err)
 {
 	int rc = -errno;
@@ -121,7 +138,7 @@ static int refuse_seize(const struct tracees *t, pid_t tid, struct err *err)
 
 	if (rc == -ESRCH || state == 'Z' || state == 'X')
 		return 0; /* it has just ended */
-	if (state == 't')
+	if (is_traced(t, tid))
 		return err_set(err, -EBUSY,
 			       "process %d is traced by another program "
 			       "already; end that first",

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "profiler/base/err.h"
 #include "profiler/cmd/terminal.h"
@@ -20,13 +21,30 @@ struct keeper {
 	struct digest *digest; /* the thread's alone while that runs */
 	struct ticker *ticker;
 	bool told;
+	uint64_t hold_until_ns; /* atomic */
 };
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+void keeper_hold(struct keeper *k, uint64_t until_ns)
+{
+	if (k)
+		__atomic_store_n(&k->hold_until_ns, until_ns, __ATOMIC_RELAXED);
+}
 
 static void keep(void *ctx)
 {
 	struct keeper *k = ctx;
 	struct err err = ERR_INIT;
 
+	if (now_ns() < __atomic_load_n(&k->hold_until_ns, __ATOMIC_RELAXED))
+		return;
 	if (digest_poll(k->digest, &err) == 0 || k->told)
 		return;
 	k->told = true; /* once: it will fail so each round */

@@ -7,11 +7,19 @@
 #ifndef STRANDLINE_CMD_KEEPER_H
 #define STRANDLINE_CMD_KEEPER_H
 
+#include <stdint.h>
+
 struct err;
 struct keeper;
 
 /* @dir must outlive it.  Signals that the caller blocks stay blocked there. */
 int keeper_start(struct keeper **out, const char *dir, struct err *err);
+/*
+ * Do not go on before @until_ns (CLOCK_MONOTONIC): somebody reads the
+ * recording up to an instant, and wants no digest that is past it.  0: go on.
+ * From any thread; NULL is fine.
+ */
+void keeper_hold(struct keeper *k, uint64_t until_ns);
 /* Waits for the round in hand.  NULL is fine. */
 void keeper_stop(struct keeper *k);
 

@@ -132,14 +132,28 @@ bool recording_parse_name(const char *name, pid_t *pid, uint32_t *image)
 	return true;
 }
 
+static void name_image(char name[64], pid_t pid, uint32_t image)
+{
+	if (image)
+		snprintf(name, 64, "%d.%u.slabs", (int)pid, image);
+	else
+		snprintf(name, 64, "%d.slabs", (int)pid);
+}
+
+void recording_file(const char *dir, pid_t pid, uint32_t image,
+		    char path[PATH_MAX])
+{
+	char name[64];
+
+	name_image(name, pid, image);
+	snprintf(path, PATH_MAX, "%s/%s", dir, name);
+}
+
 static int open_image(int dir, pid_t pid, uint32_t image)
 {
 	char name[64];
 
-	if (image)
-		snprintf(name, sizeof(name), "%d.%u.slabs", (int)pid, image);
-	else
-		snprintf(name, sizeof(name), "%d.slabs", (int)pid);
+	name_image(name, pid, image);
 	return openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 

@@ -31,6 +31,10 @@ bool recording_is(const char *path);
 /* "123.slabs" is image 0 of process 123, "123.2.slabs" its image 2. */
 bool recording_parse_name(const char *name, pid_t *pid, uint32_t *image);
 
+/* The path of that file below @dir. */
+void recording_file(const char *dir, pid_t pid, uint32_t image,
+		    char path[PATH_MAX]);
+
 /* What the shim counts in a process's file: the second page of its header. */
 struct recording_page {
 	struct slab_control control;

@@ -33,7 +33,7 @@ struct run_args {
 	const char *output, *mode, *rate;
 	uint64_t interval_ms, duration_ns, max_size;
 	uint64_t verdict_ns;
-	bool follow, http, quiet, fail_fast;
+	bool follow, http, reach, quiet, fail_fast;
 	const char *allocator_name;
 	struct allocator allocator; /* of that name */
 	uint64_t mean_bytes;	    /* of `rate`; 0: auto */
@@ -86,6 +86,10 @@ static const struct opt options[] = {
 	{ 0, "http", OPT_FLAG, AT(http), NULL,
 	  "follow the HTTP requests that the server answers (default)", NULL,
 	  true },
+	{ 0, "reach", OPT_FLAG, AT(reach), NULL,
+	  "look for blocks that nothing refers to, now and then and at the "
+	  "end (default); the server stands still for some 10 ms a GiB",
+	  NULL, true },
 	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL,
 	  "print no summary at the end", NULL, false },
 	{ 0 },
@@ -234,6 +238,7 @@ static int run_command(const struct run_args *args, char **command,
 		.verdict_ns = args->verdict_ns,
 		.fail_fast = args->fail_fast,
 		.quiet = args->quiet,
+		.reach = args->reach,
 		.launch = {
 			.path = program,
 			.argv = command,
@@ -277,6 +282,7 @@ static int run(int argc, char **argv, struct err *err)
 		.interval_ms = 1000,
 		.max_size = 256ULL << 20,
 		.follow = true,
+		.reach = true,
 		.verdict_ns = 60 * NS_PER_SECOND,
 		.http = true,
 	};

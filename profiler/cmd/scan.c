@@ -3,14 +3,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "profiler/attach/mark.h"
+#include "profiler/attach/room.h"
 #include "profiler/attach/roots.h"
 #include "profiler/attach/snapshot.h"
+#include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/base/hash.h"
-#include "profiler/cmd/recording.h"
+#include "profiler/proc/maps.h"
+#include "profiler/proc/procfs.h"
 #include "profiler/proc/remote.h"
 #include "profiler/trace/blocks.h"
 
@@ -28,10 +33,12 @@ struct found_list {
 struct scan {
 	pid_t pid;
 	char *path;
+	struct slab_entry entry; /* where its recorder can be found */
 	struct blocks *events;
-	struct snapshot snapshot;
+	struct block *blocks; /* alive at the instant, until looked at */
+	size_t block_count;
+	uint32_t window; /* of the instant */
 	struct found_list last;
-	struct scan_result result;
 	uint32_t number;
 };
 
@@ -41,6 +48,37 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+/*
+ * A file is named after its process's number, which may be another one where
+ * we are: see that it is the one, before anything is written into it.
+ */
+static int check_mapped(pid_t pid, const char *path, struct err *err)
+{
+	struct buf text = BUF_INIT;
+	struct maps_cursor cursor;
+	struct maps_entry e;
+	struct stat sb;
+	int dir, rc;
+
+	if (stat(path, &sb) < 0)
+		return err_errno(err, "cannot stat %s", path);
+	dir = procfs_open("/proc", pid);
+	if (dir < 0)
+		return err_set(err, -ESRCH, "there is no process %d", (int)pid);
+	rc = procfs_read(dir, "maps", &text);
+	close(dir);
+	cursor = maps_begin(text.bytes, text.len);
+	if (rc == 0)
+		rc = -ENOTSUP;
+	while (rc < 0 && maps_next(&cursor, &e))
+		if (e.inode == sb.st_ino && maps_path_ends(&e, ".slabs"))
+			rc = 0;
+	buf_free(&text);
+	return rc < 0 ? err_set(err, rc, "process %d does not record into %s",
+				(int)pid, path)
+		      : 0;
 }
 
 int scan_open(struct scan **out, pid_t pid, const char *path, struct err *err)
@@ -56,11 +94,14 @@ int scan_open(struct scan **out, pid_t pid, const char *path, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	s->pid = pid;
-	rc = blocks_open(&s->events, path, err);
+	rc = check_mapped(pid, path, err);
+	if (rc == 0)
+		rc = blocks_open(&s->events, path, err);
 	if (rc < 0) {
 		scan_close(s);
 		return rc;
 	}
+	s->entry = blocks_header(s->events)->entry;
 	*out = s;
 	return 0;
 }
@@ -70,15 +111,15 @@ void scan_close(struct scan *s)
 	if (!s)
 		return;
 	blocks_close(s->events);
+	free(s->blocks);
 	vec_free(&s->last.at);
-	vec_free(&s->result.sites);
 	free(s->path);
 	free(s);
 }
 
-const struct scan_result *scan_result(const struct scan *s)
+void scan_result_fini(struct scan_result *r)
 {
-	return &s->result;
+	vec_free(&r->sites);
 }
 
 pid_t scan_pid(const struct scan *s)
@@ -91,16 +132,12 @@ int scan_prepare(struct scan *s, struct err *err)
 	return blocks_read_on(s->events, err);
 }
 
-int scan_take(struct scan *s, struct err *err)
+int scan_take(const struct scan *s, struct snapshot *snap, struct err *err)
 {
-	const struct slab_file *header = blocks_header(s->events);
+	int rc = room_check(s->pid, err);
 
-	return snapshot_take(&s->snapshot, s->pid, &header->entry, err);
-}
-
-void scan_release(struct scan *s)
-{
-	snapshot_release(&s->snapshot);
+	*snap = (struct snapshot) { 0 };
+	return rc < 0 ? rc : snapshot_take(snap, s->pid, &s->entry, err);
 }
 
 /*
@@ -124,16 +161,30 @@ static size_t keep_plain(struct block *blocks, size_t count)
 	return kept;
 }
 
+int scan_read(struct scan *s, const struct snapshot *snap, struct err *err)
+{
+	bool tsc = blocks_header(s->events)->clock == SLAB_CLOCK_TSC;
+	int rc;
+
+	free(s->blocks);
+	rc = blocks_at(s->events, tsc ? snap->tsc : snap->at_ns, &s->blocks,
+		       &s->block_count, &s->window, err);
+	if (rc == 0)
+		s->block_count = keep_plain(s->blocks, s->block_count);
+	return rc;
+}
+
 struct look {
 	struct scan *scan;
-	struct block *blocks;
+	const struct snapshot *snapshot;
+	const struct block *blocks;
 	size_t count;
-	uint32_t window;
 	struct mark_block *extents;
 	struct mark *mark;
 	struct roots roots;
 	struct found_list found;
 	struct hash *site_of; /* node -> index in the result's sites */
+	struct scan_result *result;
 };
 
 static int make_marker(struct look *l)
@@ -153,13 +204,13 @@ static int make_marker(struct look *l)
  */
 static bool is_young(const struct look *l, size_t i)
 {
-	return l->blocks[i].birth + 1 >= l->window;
+	return l->blocks[i].birth + 1 >= l->scan->window;
 }
 
 static int mark_all(struct look *l)
 {
-	const struct snapshot *snap = &l->scan->snapshot;
-	struct remote then = remote_process(snap->pid);
+	const struct snapshot *snap = l->snapshot;
+	struct remote then = remote_mem(snap->mem);
 	struct remote now = remote_process(snap->origin);
 	int rc = mark_words(l->mark, snap->words.at, snap->words.count);
 
@@ -178,7 +229,7 @@ static int mark_all(struct look *l)
 
 static struct wire_reach_site *site_of(struct look *l, uint32_t node)
 {
-	struct scan_result *r = &l->scan->result;
+	struct scan_result *r = l->result;
 	uint64_t *known = hash_find(l->site_of, node);
 	struct wire_reach_site *site;
 
@@ -272,77 +323,81 @@ static uint64_t lost_events(const struct slab_file *h)
 
 static void summarize(struct look *l, uint64_t since)
 {
-	struct scan *s = l->scan;
-	const struct slab_file *h = blocks_header(s->events);
+	const struct slab_file *h = blocks_header(l->scan->events);
 
-	s->result.summary = (struct wire_reach) {
+	l->result->summary = (struct wire_reach) {
 		.pid = h->pid,
 		.image = h->image,
-		.at_ns = s->snapshot.at_ns,
-		.pause_ns = s->snapshot.pause_ns,
+		.at_ns = l->snapshot->at_ns,
+		.pause_ns = l->snapshot->pause_ns,
 		.scan_ns = now_ns() - since,
 		.bytes = mark_bytes(l->mark),
 		.blocks = l->count,
 		.lost = lost_events(h),
-		.number = ++s->number,
+		.number = ++l->scan->number,
 		.flags = l->roots.hidden ? REACH_HIDDEN : 0,
 	};
 }
 
 static int find_unreachable(struct look *l)
 {
-	struct scan *s = l->scan;
+	struct scan_result *r = l->result;
 	int rc;
 
-	s->result.sites.count = 0;
 	l->site_of = hash_new();
 	rc = l->site_of ? compare_with_last(l) : -ENOMEM;
 	if (rc < 0)
 		return rc;
-	if (s->result.sites.count)
-		qsort(s->result.sites.at, s->result.sites.count,
-		      sizeof(*s->result.sites.at), by_node);
-	vec_free(&s->last.at);
-	s->last = l->found;
+	if (r->sites.count)
+		qsort(r->sites.at, r->sites.count, sizeof(*r->sites.at),
+		      by_node);
+	vec_free(&l->scan->last.at);
+	l->scan->last = l->found;
 	l->found = (struct found_list) { 0 };
 	return 0;
 }
 
-static uint64_t instant(const struct scan *s)
+static int look(struct look *l)
 {
-	return blocks_header(s->events)->clock == SLAB_CLOCK_TSC
-		       ? s->snapshot.tsc
-		       : s->snapshot.at_ns;
+	int rc = make_marker(l);
+
+	if (rc == 0)
+		rc = mark_all(l);
+	return rc < 0 ? rc : find_unreachable(l);
 }
 
-int scan_look(struct scan *s, struct err *err)
+int scan_look(struct scan *s, const struct snapshot *snap,
+	      struct scan_result *out, struct err *err)
 {
-	struct look l = { .scan = s };
+	struct look l = {
+		.scan = s,
+		.result = out,
+		.snapshot = snap,
+		.blocks = s->blocks,
+		.count = s->block_count,
+	};
 	uint64_t since = now_ns();
-	int rc = roots_find(&l.roots, &s->snapshot, err);
+	int rc;
 
-	if (rc == 0)
-		rc = blocks_at(s->events, instant(s), &l.blocks, &l.count,
-			       &l.window, err);
-	if (rc < 0)
-		goto out;
-	l.count = keep_plain(l.blocks, l.count);
-	rc = make_marker(&l);
-	if (rc == 0)
-		rc = mark_all(&l);
-	if (rc == 0)
-		rc = find_unreachable(&l);
+	*out = (struct scan_result) { 0 };
+	rc = roots_find(&l.roots, snap, err);
+
+	if (rc == 0) {
+		rc = look(&l);
+		if (rc < 0)
+			err_set(err, rc, "cannot scan process %d: %s",
+				(int)s->pid, strerror(-rc));
+	}
 	if (rc == 0)
 		summarize(&l, since);
 	else
-		err_set(err, rc, "cannot scan process %d: %s", (int)s->pid,
-			strerror(-rc));
-out:
+		scan_result_fini(out);
 	roots_fini(&l.roots);
 	mark_free(l.mark);
 	hash_free(l.site_of);
 	vec_free(&l.found.at);
 	free(l.extents);
-	free(l.blocks);
+	free(s->blocks);
+	s->blocks = NULL;
 	return rc;
 }

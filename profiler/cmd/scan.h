@@ -1,11 +1,12 @@
 /*
  * scan: looks for blocks of one running process that nothing refers to.
  *
- * A scan is four steps: read the recording up to about now, take a snapshot
- * of the process, look through that, release it.  Only the snapshot stops the
- * process, and only it and its release belong to one thread (they wait for
- * stopped threads, see attach/tracee.h); the others may run on any, one step
- * at a time.  What one scan found is kept for the next to confirm.
+ * A scan goes: read the recording up to about now (so that little is left to
+ * read later); take a snapshot of the process; read on to that instant; look
+ * through the snapshot; release it.  Only taking and releasing touch the
+ * process and belong to one thread (attach/tracee.h); the others may run on
+ * any other, one at a time.  What one scan found is kept for the next to
+ * confirm.
  */
 #ifndef STRANDLINE_CMD_SCAN_H
 #define STRANDLINE_CMD_SCAN_H
@@ -19,24 +20,29 @@
 
 struct err;
 struct scan;
+struct snapshot;
 
 struct scan_result {
 	struct wire_reach summary;	   /* but its sites */
 	VEC(struct wire_reach_site) sites; /* by node */
 };
 
-/* Of @pid, which records into @path, a .slabs file.  0 or -errno. */
+/*
+ * Of @pid, which records into @path, a .slabs file.  0 or -errno with a
+ * sentence: -ENOTSUP when it is not that file which the process has mapped.
+ */
 int scan_open(struct scan **out, pid_t pid, const char *path, struct err *err);
-void scan_close(struct scan *s); /* NULL is fine; after a release */
+void scan_close(struct scan *s); /* NULL is fine */
 
-/* 0 or -errno with a sentence; the scan can be begun again. */
+/* Each 0 or -errno with a sentence; after any the scan can be begun again. */
 int scan_prepare(struct scan *s, struct err *err);
-int scan_take(struct scan *s, struct err *err);
-int scan_look(struct scan *s, struct err *err);
-void scan_release(struct scan *s); /* fine when nothing was taken */
-
-/* Of the last look that succeeded; valid until the next one. */
-const struct scan_result *scan_result(const struct scan *s);
+int scan_take(const struct scan *s, struct snapshot *snap, struct err *err);
+/* -EAGAIN: the recording was digested past the instant. */
+int scan_read(struct scan *s, const struct snapshot *snap, struct err *err);
+/* *@out, of a look that succeeded, is for scan_result_fini(). */
+int scan_look(struct scan *s, const struct snapshot *snap,
+	      struct scan_result *out, struct err *err);
+void scan_result_fini(struct scan_result *r); /* zeroed is fine */
 pid_t scan_pid(const struct scan *s);
 
 #endif

@@ -15,6 +15,8 @@
 
 #include "profiler/base/err.h"
 #include "profiler/cmd/keeper.h"
+#include "profiler/cmd/reach.h"
+#include "profiler/cmd/recording.h"
 #include "profiler/cmd/targets.h"
 #include "profiler/cmd/terminal.h"
 #include "profiler/cmd/watch.h"
@@ -31,7 +33,9 @@
 enum phase { RUNNING, STOPPING, KILLED };
 
 struct session {
+	const char *dir;
 	struct targets *targets;
+	struct reach *reach; /* NULL: no scans */
 	struct watch *watch; /* NULL: none */
 	bool fail_fast;	     /* stop at what the watch sees */
 	int signals;	     /* signalfd */
@@ -106,6 +110,7 @@ static void pass_on(struct session *s, const struct signalfd_siginfo *si)
 
 	if (asks_to_stop(sig)) {
 		s->asked_to_stop = true;
+		reach_last(s->reach);
 		targets_read_all(s->targets);
 	}
 	if (s->main_ended)
@@ -157,6 +162,7 @@ static void stop_server(struct session *s, int sig)
 static void next_phase(struct session *s, uint64_t now)
 {
 	if (s->phase == RUNNING) {
+		reach_last(s->reach);
 		targets_read_all(s->targets);
 		stop_server(s, SIGTERM);
 		s->phase = STOPPING;
@@ -213,13 +219,15 @@ static int wait_ms(uint64_t now, uint64_t until)
 /* False when the session is over. */
 static bool step(struct session *s)
 {
-	struct pollfd fds[2 + TARGETS_FDS] = {
+	struct pollfd fds[2 + TARGETS_FDS + REACH_FDS] = {
 		{ .fd = s->signals, .events = POLLIN },
 		{ .fd = s->fail_fast ? watch_fd(s->watch) : -1,
 		  .events = POLLIN },
 	};
 	uint64_t now = now_ns(), until = s->stop_ns;
+	uint64_t scan = reach_next_ns(s->reach);
 
+	until = scan < until ? scan : until;
 	if (s->main_ended) {
 		uint64_t leave = leave_ns(s);
 
@@ -228,10 +236,12 @@ static bool step(struct session *s)
 		until = leave < until ? leave : until;
 	}
 	targets_fds(s->targets, fds + 2);
-	if (poll(fds, 2 + TARGETS_FDS, wait_ms(now, until)) < 0 &&
+	reach_fds(s->reach, fds + 2 + TARGETS_FDS);
+	if (poll(fds, sizeof(fds) / sizeof(fds[0]), wait_ms(now, until)) < 0 &&
 	    errno != EINTR)
 		return false;
 	targets_work(s->targets);
+	reach_work(s->reach);
 	take_signals(s);
 	now = now_ns();
 	if (s->fail_fast && watch_saw_leak(s->watch)) {
@@ -291,15 +301,26 @@ static void start_watch(struct session *s, const struct session_options *opt)
 	s->fail_fast = opt->fail_fast && s->watch;
 }
 
+static void on_records(void *ctx, pid_t pid, uint32_t image)
+{
+	struct session *s = ctx;
+	char path[PATH_MAX];
+
+	recording_file(s->dir, pid, image, path);
+	reach_add(s->reach, pid, path);
+}
+
 int session_run(struct session_options *opt, struct session_result *result,
 		struct err *err)
 {
+	struct session s = { .dir = opt->dir, .signals = -1, .stop_ns = NEVER };
 	const struct targets_options options = {
 		.dir = opt->dir,
 		.interval_ns = opt->interval_ns,
 		.follow = opt->launch.follow,
+		.records = on_records,
+		.ctx = &s,
 	};
-	struct session s = { .signals = -1, .stop_ns = NEVER };
 	struct err why = ERR_INIT;
 	struct keeper *keeper;
 	extern char **environ;
@@ -326,7 +347,10 @@ int session_run(struct session_options *opt, struct session_result *result,
 	if (keeper_start(&keeper, opt->dir, &why) < 0)
 		terminal_note("%s", why.text); /* it records up to its cap */
 	start_watch(&s, opt);
+	if (opt->reach && reach_start(&s.reach, opt->dir, keeper, &why) < 0)
+		terminal_note("%s", why.text);
 	loop(&s);
+	reach_stop(s.reach);
 	watch_stop(s.watch);
 	keeper_stop(keeper);
 	conclude(&s, result);

@@ -21,6 +21,7 @@ struct session_options {
 	const char *dir; /* of the recording, as the user would name it */
 	uint64_t interval_ns;
 	uint64_t duration_ns; /* 0: until the server ends */
+	bool reach;	      /* look for blocks that nothing refers to */
 	uint64_t verdict_ns;  /* between two verdicts on the way; 0: none */
 	bool fail_fast;	      /* end the server at a definite leak */
 	bool quiet;	      /* say nothing of verdicts */

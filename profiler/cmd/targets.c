@@ -34,6 +34,8 @@ struct targets {
 	struct writer *writer;
 	struct sampler *sampler;
 	struct hash *recorded; /* pid -> its latest image */
+	void (*records)(void *ctx, pid_t pid, uint32_t image);
+	void *ctx;
 	size_t files;
 	bool write_failed;
 	pid_t first;
@@ -227,6 +229,8 @@ static void see_file(struct targets *t, const char *name)
 	known = hash_find(t->recorded, (uint64_t)pid);
 	if (!known || image > *known) {
 		t->files++;
+		if (t->records)
+			t->records(t->ctx, pid, image);
 		fresh = true;
 		if (hash_set(t->recorded, (uint64_t)pid, image) < 0)
 			return; /* it records all the same */
@@ -297,6 +301,8 @@ int targets_open(struct targets **out, const struct targets_options *opt,
 	if (!t)
 		return err_set(err, -ENOMEM, "out of memory");
 	t->dir_name = opt->dir;
+	t->records = opt->records;
+	t->ctx = opt->ctx;
 	t->notify = -1;
 	t->dir = open(opt->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->dir < 0) {

@@ -22,6 +22,9 @@ struct targets_options {
 	const char *dir; /* the recording */
 	uint64_t interval_ns;
 	bool follow; /* children too */
+	/* A process has begun to record, into that image's file; or NULL. */
+	void (*records)(void *ctx, pid_t pid, uint32_t image);
+	void *ctx;
 };
 
 #define TARGETS_FDS 2

@@ -34,6 +34,11 @@ int build_levels(struct model *m, const struct trace_view *v,
 int build_endpoints(struct model *m, const struct trace_view *v);
 /* patches.c: the program's own allocators; after build_stacks() */
 int build_patches(struct model *m, const struct trace_view *v);
+/* reach.c: the scans, and what they say of the sites. */
+int build_reach(struct model *m, const struct trace_view *v,
+		const struct build_part *parts, size_t count);
+/* patches.c: the program's own allocators; after build_stacks() */
+int build_patches(struct model *m, const struct trace_view *v);
 int build_ledger(struct model *m, const struct trace_view *v);
 int build_processes(struct model *m, const struct trace_view *v);
 /* cost.c: after the processes; and what the reader had to say. */

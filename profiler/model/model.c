@@ -47,6 +47,7 @@ void model_free(struct model *m)
 	free(m->nodes);
 	free(m->sites);
 	free(m->ledger);
+	free(m->scans);
 	free(m->windows);
 	free(m->levels);
 	for (uint32_t i = 0; i < m->endpoint_count; i++)

@@ -179,6 +179,21 @@ struct model_mark {
 	const char *label;
 };
 
+/* A scan of one process for blocks that nothing refers to. */
+struct model_scan {
+	double t; /* of the snapshot */
+	int32_t pid;
+	double pause_ms; /* the process stood still for it */
+	double scan_ms;
+	double scanned_bytes; /* memory looked through */
+	double blocks;	      /* known to be alive */
+	/* What it found, and what the one before it had found too. */
+	double bytes, count, twice_bytes, twice_count;
+	/* Found by the one before and released since: such sites hide their
+	 * pointers, and are left out of model_site.unreachable. */
+	double freed_bytes, freed_count;
+};
+
 struct model_loss {
 	const char *reason;
 	uint64_t count;
@@ -247,6 +262,8 @@ struct model {
 	const char **problems; /* sentences: modules not readable, ... */
 	uint32_t problem_count;
 	struct model_cost cost;
+	struct model_scan *scans; /* by time */
+	uint32_t scan_count;
 	const char **notes; /* sentences: what was changed in a program */
 	uint32_t note_count;
 };

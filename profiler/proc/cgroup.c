@@ -110,6 +110,25 @@ uint64_t cgroup_usage(const struct cgroup *c)
 						 : "memory.current");
 }
 
+static uint64_t limit_at(const struct cgroup *c, const char *dir)
+{
+	uint64_t limit = read_number(dir, c->version_1 ? "memory.limit_in_bytes"
+						       : "memory.max");
+
+	return limit < NO_LIMIT ? limit : UINT64_MAX;
+}
+
+/* From @dir to what is above it; false at the top. */
+static bool go_up(const struct cgroup *c, char *dir)
+{
+	char *slash = strrchr(dir, '/');
+
+	if (!slash || (size_t)(slash - dir) < c->base_len)
+		return false;
+	*slash = '\0';
+	return true;
+}
+
 uint64_t cgroup_limit(const struct cgroup *c)
 {
 	uint64_t lowest = UINT64_MAX;
@@ -118,17 +137,63 @@ uint64_t cgroup_limit(const struct cgroup *c)
 	if (!c->path[0])
 		return UINT64_MAX;
 	strcpy(dir, c->path);
-	for (;;) {
-		uint64_t limit =
-			read_number(dir, c->version_1 ? "memory.limit_in_bytes"
-						      : "memory.max");
-		char *slash;
+	do {
+		uint64_t limit = limit_at(c, dir);
 
-		if (limit < NO_LIMIT && limit < lowest)
-			lowest = limit;
-		slash = strrchr(dir, '/');
-		if (!slash || (size_t)(slash - dir) < c->base_len)
-			return lowest;
-		*slash = '\0';
-	}
+		lowest = limit < lowest ? limit : lowest;
+	} while (go_up(c, dir));
+	return lowest;
+}
+
+/* The file cache of @dir that the kernel takes back first; 0: unknown. */
+static uint64_t idle_cache(const struct cgroup *c, const char *dir)
+{
+	const char *name =
+		c->version_1 ? "total_inactive_file " : "inactive_file ";
+	char path[CGROUP_PATH + 64], text[8192];
+	const char *at;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/memory.stat", dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	for (at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
+		if (strncmp(at, name, strlen(name)) == 0)
+			return strtoull(at + strlen(name), NULL, 10);
+	return 0;
+}
+
+static uint64_t room_at(const struct cgroup *c, const char *dir)
+{
+	uint64_t limit = limit_at(c, dir);
+	uint64_t used = read_number(dir, c->version_1 ? "memory.usage_in_bytes"
+						      : "memory.current");
+	uint64_t cache;
+
+	if (limit == UINT64_MAX || used == UINT64_MAX)
+		return UINT64_MAX;
+	cache = idle_cache(c, dir);
+	used -= cache < used ? cache : used;
+	return used < limit ? limit - used : 0;
+}
+
+uint64_t cgroup_room(const struct cgroup *c)
+{
+	uint64_t least = UINT64_MAX;
+	char dir[CGROUP_PATH];
+
+	if (!c->path[0])
+		return UINT64_MAX;
+	strcpy(dir, c->path);
+	do {
+		uint64_t room = room_at(c, dir);
+
+		least = room < least ? room : least;
+	} while (go_up(c, dir));
+	return least;
 }

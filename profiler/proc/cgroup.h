@@ -24,5 +24,11 @@ void cgroup_find(struct cgroup *c, const char *base, const char *text);
 uint64_t cgroup_usage(const struct cgroup *c);
 /* The lowest limit of it and what is above it; UINT64_MAX: none. */
 uint64_t cgroup_limit(const struct cgroup *c);
+/*
+ * Bytes that can still be charged to it before it or what is above it comes
+ * to a limit, the file cache that the kernel drops first counted as free;
+ * UINT64_MAX: there is no limit.
+ */
+uint64_t cgroup_room(const struct cgroup *c);
 
 #endif

@@ -6,12 +6,18 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #define PAGE 4096u
 
 struct remote remote_process(pid_t pid)
 {
 	return (struct remote) { .pid = pid };
+}
+
+struct remote remote_mem(int mem)
+{
+	return (struct remote) { .mem = mem };
 }
 
 struct remote remote_fake(const struct remote_range *ranges, size_t count)
@@ -35,12 +41,31 @@ static int read_fake(const struct remote *r, uint64_t addr, void *to,
 	return -EFAULT;
 }
 
+static int read_mem(const struct remote *r, uint64_t addr, char *to,
+		    size_t size)
+{
+	while (size > 0) {
+		ssize_t n = pread(r->mem, to, size, (off_t)addr);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) /* 0: the process is gone */
+			return n < 0 ? -errno : -ESRCH;
+		addr += (uint64_t)n;
+		to += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
 int remote_read(const struct remote *r, uint64_t addr, void *to, size_t size)
 {
 	struct iovec here = { to, size };
 	struct iovec there = { (void *)(uintptr_t)addr, size };
 	ssize_t n;
 
+	if (r->mem)
+		return read_mem(r, addr, to, size);
 	if (r->pid == 0)
 		return read_fake(r, addr, to, size);
 	n = process_vm_readv(r->pid, &here, 1, &there, 1, 0);
@@ -63,7 +88,7 @@ ssize_t remote_read_text(const struct remote *r, uint64_t addr, char *to,
 		if (want > size - 1 - len)
 			want = size - 1 - len;
 		rc = remote_read(r, addr + len, to + len, want);
-		if (rc == -EFAULT && r->pid == 0 && want > 1) {
+		if (rc == -EFAULT && r->range_count && want > 1) {
 			want = 1; /* a fake's ranges need not fill pages */
 			rc = remote_read(r, addr + len, to + len, want);
 		}

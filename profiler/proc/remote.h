@@ -17,12 +17,19 @@ struct remote_range { /* bytes that a fake has at an address */
 };
 
 struct remote {
-	pid_t pid; /* 0: a fake */
+	pid_t pid; /* 0: a fake, or what `mem` is of */
+	int mem;   /* /proc/PID/mem, open; 0: none */
 	const struct remote_range *ranges;
 	size_t range_count;
 };
 
 struct remote remote_process(pid_t pid);
+/*
+ * By @mem, /proc/PID/mem, which is the reader's to close.  Reads what the
+ * process itself may not; and of a fork's page that is still its parent's too
+ * makes no copy, as the other way does.
+ */
+struct remote remote_mem(int mem);
 /* @ranges must outlive the remote. */
 struct remote remote_fake(const struct remote_range *ranges, size_t count);
 

@@ -304,6 +304,23 @@ struct brood {
 	int dir;
 };
 
+/*
+ * Stopped by a tracer: a snapshot that a scan has forked, which lives for a
+ * second or two and holds what its parent holds.  Others can join later.
+ */
+static bool stands_still(const struct sampler *s, pid_t pid)
+{
+	int dir = procfs_open(s->root, pid);
+	struct procfs_stat stat;
+	bool traced;
+
+	if (dir < 0)
+		return false;
+	traced = procfs_stat(dir, &stat) == 0 && stat.state == 't';
+	close(dir);
+	return traced;
+}
+
 static void add_children_of_thread(void *ctx, uint64_t tid)
 {
 	struct brood *b = ctx;
@@ -317,7 +334,8 @@ static void add_children_of_thread(void *ctx, uint64_t tid)
 		long pid;
 
 		while ((pid = strtol(at, &end, 10)) > 0 && end > at) {
-			(void)sampler_add(b->sampler, (pid_t)pid);
+			if (!stands_still(b->sampler, (pid_t)pid))
+				(void)sampler_add(b->sampler, (pid_t)pid);
 			at = end;
 		}
 	}

@@ -89,6 +89,27 @@ static int add_option(struct host *h, const struct wire_option *w)
 	return o->name && o->value ? 0 : -ENOMEM;
 }
 
+static int add_reach(struct host *h, const struct wire_reach *w)
+{
+	size_t room =
+		(w->head.size - sizeof(*w)) / sizeof(struct wire_reach_site);
+	struct trace_reach *r = vec_push(&h->reaches);
+	size_t size;
+	char *sites;
+
+	if (!r)
+		return -ENOMEM;
+	r->summary = *w;
+	r->site_count = w->site_count < room ? w->site_count : room;
+	size = r->site_count * sizeof(struct wire_reach_site);
+	sites = keep(h, malloc(size + 1));
+	if (!sites)
+		return -ENOMEM;
+	memcpy(sites, w + 1, size);
+	r->sites = (const struct wire_reach_site *)sites;
+	return 0;
+}
+
 static int add_record(void *context, const struct wire_head *w)
 {
 	struct host *h = context;
@@ -107,6 +128,8 @@ static int add_record(void *context, const struct wire_head *w)
 		return add_mark(h, (const void *)w);
 	if (w->type == WIRE_OPTION && w->size > sizeof(struct wire_option))
 		return add_option(h, (const void *)w);
+	if (w->type == WIRE_REACH && w->size >= sizeof(struct wire_reach))
+		return add_reach(h, (const void *)w);
 	return 0;
 }
 
@@ -146,6 +169,17 @@ BY_TIME(process_by_time, struct trace_process)
 BY_TIME(mark_by_time, struct trace_mark)
 BY_TIME(option_by_time, struct trace_option)
 
+/* The parts of one scan stay together; whoever reads them adds them up. */
+static int reach_by_time(const void *a, const void *b)
+{
+	const struct trace_reach *x = a, *y = b;
+
+	if (x->summary.at_ns != y->summary.at_ns)
+		return x->summary.at_ns < y->summary.at_ns ? -1 : 1;
+	return (x->summary.pid > y->summary.pid) -
+	       (x->summary.pid < y->summary.pid);
+}
+
 #define sort_by(v, order)                                                    \
 	do {                                                                 \
 		if ((v)->count)                                              \
@@ -169,6 +203,7 @@ static int read_slabs(struct host *h, int fd)
 	sort_by(&h->processes, process_by_time);
 	sort_by(&h->marks, mark_by_time);
 	sort_by(&h->options, option_by_time);
+	sort_by(&h->reaches, reach_by_time);
 	vec_free(&slabs.kept);
 	free(r);
 	return rc;
@@ -204,4 +239,5 @@ void host_fini(struct host *h)
 	vec_free(&h->processes);
 	vec_free(&h->marks);
 	vec_free(&h->options);
+	vec_free(&h->reaches);
 }

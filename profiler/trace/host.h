@@ -12,6 +12,7 @@ struct host {
 	VEC(struct trace_process) processes;
 	VEC(struct trace_mark) marks;
 	VEC(struct trace_option) options;
+	VEC(struct trace_reach) reaches;
 	VEC(char *) strings;
 	bool torn;
 };

@@ -226,6 +226,8 @@ static int fill_view(struct trace *t)
 	t->view.mark_count = t->host.marks.count;
 	t->view.options = t->host.options.at;
 	t->view.option_count = t->host.options.count;
+	t->view.reaches = t->host.reaches.at;
+	t->view.reach_count = t->host.reaches.count;
 	t->view.host_torn = t->host.torn;
 	t->view.problems = (const char *const *)t->problems.at;
 	t->view.problem_count = t->problems.count;

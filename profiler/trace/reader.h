@@ -80,6 +80,12 @@ struct trace_option { /* an option's value from a time on */
 	const char *name, *value;
 };
 
+struct trace_reach { /* a scan, or a part of one */
+	struct wire_reach summary;
+	const struct wire_reach_site *sites; /* foreign node ids */
+	size_t site_count;
+};
+
 struct trace_meta { /* meta.json; NULL and 0 where it lacks something */
 	const char *command; /* words joined by single spaces */
 	const char *host, *kernel, *version, *mode;
@@ -101,6 +107,8 @@ struct trace_view { /* everything, owned by the trace */
 	size_t mark_count;
 	const struct trace_option *options; /* by time */
 	size_t option_count;
+	const struct trace_reach *reaches; /* by time */
+	size_t reach_count;
 	bool host_torn;
 	const char *const *problems; /* sentences: files not readable */
 	size_t problem_count;

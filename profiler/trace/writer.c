@@ -261,3 +261,40 @@ int writer_process(struct writer *w, const struct wire_process *process,
 	publish(w, size);
 	return 0;
 }
+
+static int put_reach(struct writer *w, const struct wire_reach *summary,
+		     const struct wire_reach_site *sites, size_t count)
+{
+	size_t size = sizeof(*summary) + count * sizeof(*sites);
+	struct wire_reach *to;
+	int rc;
+
+	to = room(w, size, &rc);
+	if (!to)
+		return rc;
+	*to = *summary;
+	to->head = (struct wire_head) { .type = WIRE_REACH,
+					.size = (uint32_t)size };
+	to->site_count = (uint32_t)count;
+	if (count)
+		memcpy(to + 1, sites, count * sizeof(*sites));
+	publish(w, size);
+	return 0;
+}
+
+int writer_reach(struct writer *w, const struct wire_reach *summary,
+		 const struct wire_reach_site *sites, size_t count)
+{
+	size_t most = (SLAB_ROOM / 2 - sizeof(*summary)) / sizeof(*sites);
+	int rc;
+
+	do { /* a scan that found nothing is worth a record */
+		size_t some = count < most ? count : most;
+
+		rc = put_reach(w, summary, sites, some);
+		if (some)
+			sites += some;
+		count -= some;
+	} while (rc == 0 && count);
+	return rc;
+}

@@ -7,6 +7,7 @@
 #ifndef STRANDLINE_TRACE_WRITER_H
 #define STRANDLINE_TRACE_WRITER_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -30,6 +31,13 @@ int writer_option(struct writer *w, uint64_t at_ns, const char *name,
 /* @words: the command line, NULL-terminated; @wait_status of waitpid. */
 int writer_process(struct writer *w, const struct wire_process *process,
 		   const char *exe, const char *const *words);
+
+/*
+ * @summary but for its size and site_count, and @count sites: as many records
+ * as that takes.
+ */
+int writer_reach(struct writer *w, const struct wire_reach *summary,
+		 const struct wire_reach_site *sites, size_t count);
 
 struct writer_meta {
 	const char *const *command; /* NULL-terminated */
