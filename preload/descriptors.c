@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "preload/internal.h"
+#include "preload/openers.h"
 #include "preload/real.h"
 #include "preload/requests.h"
 #include "preload/sys.h"
@@ -185,6 +186,7 @@ EXPORT int close(int fd)
 {
 	if (hidden(fd))
 		return no_such_descriptor();
+	opener_closing(fd);
 	requests_closing(fd);
 	return real.close(fd);
 }
@@ -193,7 +195,7 @@ EXPORT int dup(int fd)
 {
 	if (hidden(fd))
 		return no_such_descriptor();
-	return real.dup(fd);
+	return opener_opened(real.dup(fd));
 }
 
 EXPORT int dup2(int from, int to)
@@ -202,9 +204,11 @@ EXPORT int dup2(int from, int to)
 		return no_such_descriptor();
 	if (hidden(to))
 		make_way(to);
-	if (from != to)
-		requests_closing(to);
-	return real.dup2(from, to);
+	if (from == to)
+		return real.dup2(from, to);
+	opener_closing(to);
+	requests_closing(to);
+	return opener_opened(real.dup2(from, to));
 }
 
 EXPORT int dup3(int from, int to, int flags)
@@ -215,13 +219,16 @@ EXPORT int dup3(int from, int to, int flags)
 		return no_such_descriptor();
 	if (hidden(to))
 		make_way(to);
+	opener_closing(to);
 	requests_closing(to);
-	return real.dup3(from, to, flags);
+	return opener_opened(real.dup3(from, to, flags));
 }
 
 /* A libc older than 2.34 has none of its own. */
 static int close_some(unsigned first, unsigned last, int flags)
 {
+	if (!(flags & CLOSE_RANGE_CLOEXEC))
+		opener_closing_range(first, last);
 	if (real.close_range)
 		return real.close_range(first, last, flags);
 	return answer(sys3(SYS_close_range, first, last, flags));
@@ -259,6 +266,7 @@ EXPORT void closefrom(int lowest)
 	int fd = __atomic_load_n(&shim.fd, __ATOMIC_RELAXED);
 	struct sys_limit limit = { .soft = FIRST_FD };
 
+	opener_closing_range(first, ~0u);
 	if (fd >= (int)first && hidden(fd)) {
 		if ((int)first < fd &&
 		    sys3(SYS_close_range, first, fd - 1, 0) < 0)

@@ -8,6 +8,7 @@
  * fork, so there is nothing to prepare in the parent.
  */
 #include "preload/internal.h"
+#include "preload/openers.h"
 #include "preload/requests.h"
 #include "preload/sys.h"
 
@@ -27,6 +28,7 @@ void fork_child(void)
 	nodes_fork_child();
 	sampled_clear();
 	requests_fork_child();
+	openers_fork_child();
 	if (shim.follow)
 		shim_begin_file(true);
 	if (shim.file)

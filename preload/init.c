@@ -17,6 +17,7 @@
 #include <cpuid.h>
 
 #include "preload/internal.h"
+#include "preload/openers.h"
 #include "preload/patch.h"
 #include "preload/real.h"
 #include "preload/requests.h"
@@ -359,6 +360,7 @@ void shim_start(void)
 	shim.started = true;
 	real_start();
 	sockets_start();
+	openers_start();
 	since = sys_clock_ns(CLOCK_MONOTONIC);
 	read_settings();
 	if (shim.on && shim.dir[0])

@@ -10,6 +10,7 @@
  *   alloc_slow(p, size, api)	record_alloc(p, size, api, regs), returns p
  *   map_slow(p, size, 0)	record_map(p, size, 0, regs)
  *   brk_slow(p, by, 0)		record_brk(p, by, 0, regs)
+ *   opened_slow(fd, 0, 0)	record_opened(fd, 0, 0, regs), returns fd
  *
  * Where the compiler makes an ordinary call instead of a jump (the hook has
  * more to do), the hook's frame is simply one more frame of the stack.
@@ -46,4 +47,5 @@
 	entry	alloc_slow record_alloc
 	entry	map_slow record_map
 	entry	brk_slow record_brk
+	entry	opened_slow record_opened
 	.section .note.GNU-stack,"",@progbits

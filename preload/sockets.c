@@ -15,6 +15,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 
+#include "preload/openers.h"
 #include "preload/real.h"
 #include "preload/requests.h"
 #include "preload/sys.h"
@@ -222,7 +223,7 @@ EXPORT int accept(int listener, struct sockaddr *from, socklen_t *from_size)
 
 	if (fd >= 0)
 		requests_accepted(fd);
-	return fd;
+	return opener_opened(fd);
 }
 
 EXPORT int accept4(int listener, struct sockaddr *from, socklen_t *from_size,
@@ -232,7 +233,7 @@ EXPORT int accept4(int listener, struct sockaddr *from, socklen_t *from_size,
 
 	if (fd >= 0)
 		requests_accepted(fd);
-	return fd;
+	return opener_opened(fd);
 }
 
 EXPORT int shutdown(int fd, int how)

@@ -53,21 +53,24 @@ static double smaller(double a, double b)
 	return a < b ? a : b;
 }
 
-static int add_mappings(struct gathering *g, struct place *p)
+/* Into *@to the figure at @offset of each level; made at the first that is
+ * not 0. */
+static int add_column(struct gathering *g, double **to, size_t offset)
 {
-	bool any = false;
+	const struct model_level *at = g->levels + g->a->first;
 
-	for (uint32_t i = 0; i < g->a->count && !any; i++)
-		any = g->levels[g->a->first + i].mapped > 0;
-	if (!any)
-		return 0;
-	if (!p->mapping)
-		p->mapping =
-			calloc((size_t)g->a->count + 1, sizeof(*p->mapping));
-	if (!p->mapping)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < g->a->count; i++)
-		p->mapping[i] += g->levels[g->a->first + i].mapped;
+	for (uint32_t i = 0; i < g->a->count; i++) {
+		double value;
+
+		memcpy(&value, (const char *)&at[i] + offset, sizeof(value));
+		if (value == 0)
+			continue;
+		if (!*to)
+			*to = calloc((size_t)g->a->count + 1, sizeof(**to));
+		if (!*to)
+			return -ENOMEM;
+		(*to)[i] += value;
+	}
 	return 0;
 }
 
@@ -123,7 +126,11 @@ static int add_site(struct gathering *g, const struct model_site *s)
 		g->places->total[i] += level;
 	}
 	add_figures(g, p, s, blamed);
-	return add_mappings(g, p);
+	if (add_column(g, &p->mapping, offsetof(struct model_level, mapped)) <
+	    0)
+		return -ENOMEM;
+	return add_column(g, &p->descriptors,
+			  offsetof(struct model_level, descriptors));
 }
 
 int places_init(struct places *p, const struct model *m, const struct axis *a)
@@ -156,6 +163,7 @@ void places_fini(struct places *p)
 	vec_foreach (&p->list, place) {
 		free(place->level);
 		free(place->mapping);
+		free(place->descriptors);
 	}
 	vec_free(&p->list);
 	free(p->total);

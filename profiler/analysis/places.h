@@ -26,6 +26,7 @@ struct place {
 	bool in_thread_start; /* pthread_create() allocates there */
 	double *level;	      /* bytes that were there all through window i */
 	double *mapping;      /* bytes mmap'ed; NULL: never any */
+	double *descriptors;  /* open; NULL: never any */
 	double born, kept;    /* bytes: allocated after window 0 of the axis;
 			       * of them, less what was there before and
 			       * went, what is left */

@@ -282,11 +282,29 @@ static const struct place *thread_starter(const struct judging *j)
 	return best;
 }
 
+static const struct place *opener(const struct judging *j)
+{
+	const struct place *p, *best = NULL;
+	double most = 0;
+
+	vec_foreach (&j->places.list, p) {
+		double more = p->descriptors
+				      ? drift(p->descriptors, j->axis.count)
+				      : 0;
+
+		if (more <= most)
+			continue;
+		most = more;
+		best = p;
+	}
+	return best;
+}
+
 static int judge_column(struct judging *j, enum tide_column column,
 			enum finding_class class, double least)
 {
 	const double *y = j->tide.column[column];
-	const struct place *starter = NULL;
+	const struct place *who;
 	struct finding *f;
 	struct trend t;
 	int rc;
@@ -298,9 +316,11 @@ static int judge_column(struct judging *j, enum tide_column column,
 	if (!f)
 		return -ENOMEM;
 	if (class == FINDING_THREADS)
-		starter = thread_starter(j);
-	if (starter)
-		put_where(j, f, starter->node);
+		who = thread_starter(j);
+	else
+		who = opener(j);
+	if (who)
+		put_where(j, f, who->node);
 	return 0;
 }
 

@@ -22,10 +22,10 @@ struct launch {
 	const char *library; /* libstrandline.so */
 	const char *dir;     /* of the recording, absolute */
 	bool exact;
-	uint64_t mean_bytes;  /* of sampling; 0: by itself */
-	uint64_t max_bytes;   /* of each process's recording */
-	bool follow;	      /* children record too */
-	bool http;	      /* follow requests */
+	uint64_t mean_bytes; /* of sampling; 0: by itself */
+	uint64_t max_bytes;  /* of each process's recording */
+	bool follow;	     /* children record too */
+	bool http;	     /* follow requests */
 	struct allocator allocator;
 	const sigset_t *mask; /* what the command's signal mask shall be */
 };

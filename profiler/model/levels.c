@@ -154,6 +154,7 @@ static void add_level(struct model_level *to, const struct model_level *l)
 	to->count += l->count;
 	to->allocated += l->allocated;
 	to->mapped += l->mapped;
+	to->descriptors += l->descriptors;
 }
 
 /* Windows of its own that fall into one of the grid are one there. */
@@ -163,6 +164,7 @@ static void join_level(struct model_level *l, const struct fold_level *next,
 	l->end = next->end;
 	l->count = next->count;
 	l->mapped = next->mapped;
+	l->descriptors = next->descriptors;
 	l->low = first || next->low < l->low ? next->low : l->low;
 	l->old = first || next->old < l->old ? next->old : l->old;
 	l->allocated += next->allocated;
@@ -201,7 +203,8 @@ static bool changed(const struct model_level *l,
 {
 	return l->allocated > 0 || l->end != before->end ||
 	       l->low != before->end || l->old != before->end ||
-	       l->count != before->count || l->mapped != before->mapped;
+	       l->count != before->count || l->mapped != before->mapped ||
+	       l->descriptors != before->descriptors;
 }
 
 /* Keep of the sums what model_levels() would not find by itself. */

@@ -71,12 +71,13 @@ struct estimate {
  */
 struct model_level {
 	uint32_t window;
-	double end;	  /* live bytes when the window ended */
-	double low;	  /* the least that was live within the window */
-	double old;	  /* of `end`: bytes of blocks older than a window */
-	double count;	  /* live blocks when the window ended */
-	double allocated; /* bytes, within the window */
-	double mapped;	  /* bytes mmap'ed when the window ended */
+	double end;	    /* live bytes when the window ended */
+	double low;	    /* the least that was live within the window */
+	double old;	    /* of `end`: bytes of blocks older than a window */
+	double count;	    /* live blocks when the window ended */
+	double allocated;   /* bytes, within the window */
+	double mapped;	    /* bytes mmap'ed when the window ended */
+	double descriptors; /* open when the window ended */
 };
 
 struct model_site {    /* one distinct allocating stack */
@@ -88,6 +89,7 @@ struct model_site {    /* one distinct allocating stack */
 					 /* before its next allocation */
 	struct estimate inherited_freed; /* freed, born before recording */
 	double mapped;			 /* mmap'ed and not unmapped, bytes */
+	double descriptors;		 /* opened and not closed */
 	uint64_t samples;		 /* records behind the estimates */
 	/* Of live blocks, what the last scan could not reach from a root, and
 	 * what none of the last two could; < 0 when no scan was made. */

@@ -148,6 +148,14 @@ static void unknown_name(char *to, size_t size, const char *path,
 		 (unsigned long long)vaddr);
 }
 
+/* A hook that did not jump on leaves a frame of its own. */
+static bool is_shim(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && !strcmp(slash + 1, "libstrandline.so");
+}
+
 /* The frames of one native address, outermost first. */
 static uint32_t native(struct builder *b, const struct trace_image *im,
 		       uint32_t parent, const struct wire_node *wn)
@@ -162,6 +170,8 @@ static uint32_t native(struct builder *b, const struct trace_image *im,
 
 	if (!tm)
 		return marker(b, parent, "[unknown]");
+	if (parent && is_shim(tm->path))
+		return parent;
 	sm = (struct symtab_module) { tm->path, tm->build_id,
 				      tm->build_id_size };
 	module = symtab_module(b->st, &sm);
@@ -248,6 +258,7 @@ static void add_site(struct builder *b, uint32_t node,
 	sum_into(&site->peak, &s->peak);
 	sum_into(&site->temporary, &s->temporary);
 	site->mapped += s->mapped + s->heap_grown;
+	site->descriptors += s->descriptors;
 }
 
 static void add_part(struct builder *b, uint32_t node, size_t image,

@@ -437,6 +437,14 @@ static void apply_request(struct fold *f, const struct fold_event *e)
 		f->failed = true;
 }
 
+static void apply_descriptor(struct fold *f, const struct fold_event *e)
+{
+	uint32_t stack = fold_stack_of(f, e->node, 0);
+
+	if (stack != STACK_NONE)
+		fold_touch(f, stack)->descriptors += (double)(int64_t)e->size;
+}
+
 static void enter_thread(struct fold *f, struct fold_lane *lane, int32_t tid,
 			 uint64_t ticks)
 {
@@ -464,6 +472,9 @@ static void apply_rare(struct fold *f, struct fold_lane *lane,
 		break;
 	case RECORD_BRK:
 		apply_brk(f, e);
+		break;
+	case RECORD_DESCRIPTOR:
+		apply_descriptor(f, e);
 		break;
 	case RECORD_THREAD:
 		enter_thread(f, lane, (int32_t)e->node, e->ticks);
@@ -556,6 +567,7 @@ static int put_stacks(struct fold *f)
 			.temporary = s->temporary,
 			.mapped = s->mapped,
 			.heap_grown = s->heap_grown,
+			.descriptors = s->descriptors,
 			.levels = series->levels.at,
 			.level_count = series->levels.count,
 		};

@@ -46,6 +46,7 @@ struct fold_level {
 	double count;	  /* live blocks when the window ended */
 	double allocated; /* bytes, within the window */
 	double mapped;	  /* bytes mmap'ed when the window ended */
+	double descriptors; /* open when the window ended */
 };
 
 /* Of one stack, what was allocated for the requests of one route. */
@@ -56,8 +57,9 @@ struct fold_stack {
 	/* temporary: freed by the thread that made it, before its next
 	 * allocation.  Cannot be seen in sample mode, and is 0 there. */
 	struct fold_sum live, allocated, peak, temporary;
-	double mapped;	   /* bytes mmap'ed here and not unmapped */
-	double heap_grown; /* net brk growth asked for here */
+	double mapped;	    /* bytes mmap'ed here and not unmapped */
+	double heap_grown;  /* net brk growth asked for here */
+	double descriptors; /* opened here and not closed */
 	const struct fold_level *levels; /* by window */
 	size_t level_count;
 };
@@ -121,7 +123,8 @@ struct fold_result { /* owned by the fold, valid until it changes */
 
 /*
  * One decoded record.  What a type lacks is 0; @ticks are raw.  Two of a
- * kind stand in fields of another name: BRK's growth is a signed @size, and
+ * kind stand in fields of another name: the growth of BRK and DESCRIPTOR is a
+ * signed @size, and
  * MEAN's bytes a @size, THREAD's tid a @node; NAME's 16 bytes are @addr and
  * @size.  The route of REQUEST and CONTEXT is a @node, REQUEST's flags are
  * @api.

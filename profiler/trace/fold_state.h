@@ -32,9 +32,9 @@ struct stack { /* stored as it is: no pointer, no padding */
 	uint32_t next; /* of the same node: index + 1, 0 none */
 	struct fold_sum temporary;
 	uint64_t samples;
-	double mapped, heap_grown;
+	double mapped, heap_grown, descriptors;
 };
-_Static_assert(sizeof(struct stack) == 4 * 32 + 10 * 8, "stored");
+_Static_assert(sizeof(struct stack) == 4 * 32 + 11 * 8, "stored");
 
 struct owed { /* a FREE that an ALLOC of the same address overtook */
 	uint64_t addr, ticks;

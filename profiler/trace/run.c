@@ -111,6 +111,7 @@ static const uint8_t *get_rare(struct run *r, const uint8_t *at,
 			at = get_addr(r, at, e);
 		break;
 	case RECORD_BRK:
+	case RECORD_DESCRIPTOR:
 		at = get_node(at, e);
 		if (at)
 			at = get(at, &value);

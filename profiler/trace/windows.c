@@ -29,6 +29,7 @@ static void put_level(struct fold *f, uint32_t index)
 		.count = s->live.count,
 		.allocated = s->allocated.bytes - s->window_allocated,
 		.mapped = s->mapped,
+		.descriptors = s->descriptors,
 	};
 }
 

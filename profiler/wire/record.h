@@ -17,6 +17,8 @@
  *   MAP	node, size, addr, ticks		mmap, mremap's new part
  *   UNMAP	size, addr, ticks		munmap, any part
  *   BRK	node, zigzag size, ticks	the heap end moved
+ *   DESCRIPTOR	node, zigzag count, ticks	that stack has so many more
+ *						file descriptors open
  *   THREAD	tid, ticks			who writes from here on
  *   EXIT	ticks				that thread ended
  *   MEAN	bytes				sampling mean of the ALLOCs
@@ -64,6 +66,7 @@ enum record_type {
 	RECORD_REQUEST,
 	RECORD_CONTEXT,
 	/* 13 and 14 are kept for spans */
+	RECORD_DESCRIPTOR = 15,
 };
 
 enum record_api { /* high nibble of an ALLOC's tag */

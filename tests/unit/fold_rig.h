@@ -87,6 +87,16 @@ static inline void rig_unmap(struct rig *r, uint64_t size, uint64_t addr,
 					.ticks = at });
 }
 
+static inline void rig_descriptor(struct rig *r, uint32_t node, int64_t by,
+				  uint64_t at)
+{
+	rig_event(r, 0,
+		  (struct fold_event) { .type = RECORD_DESCRIPTOR,
+					.node = node,
+					.size = (uint64_t)by,
+					.ticks = at });
+}
+
 static inline void rig_mean(struct rig *r, int lane, uint64_t mean)
 {
 	rig_event(r, lane,

@@ -293,3 +293,22 @@ Test(windows, a_level_holds_what_a_stack_had_mapped)
 	cr_expect_eq(levels[3].mapped, 0x10000);
 	fold_free(r.fold);
 }
+
+Test(windows, a_level_holds_the_descriptors_that_a_stack_has_open)
+{
+	struct rig r = rig_new();
+	const struct fold_result *f;
+	struct fold_stack s;
+
+	rig_descriptor(&r, 1, 1, 0);
+	rig_descriptor(&r, 1, 1, SECOND);
+	rig_descriptor(&r, 1, -1, 2 * SECOND);
+	f = rig_finish(&r);
+	s = rig_stack(f, 1);
+	fold_levels(f, &s, levels);
+	cr_expect_eq(levels[0].descriptors, 1);
+	cr_expect_eq(levels[1].descriptors, 2);
+	cr_expect_eq(levels[2].descriptors, 1);
+	cr_expect_eq(s.descriptors, 1);
+	fold_free(r.fold);
+}
