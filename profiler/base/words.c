@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#define SHORTEST_START 3
+
 /* Edits between two words; long ones are far from all others. */
 static unsigned distance(const char *a, const char *b)
 {
@@ -35,5 +37,8 @@ static unsigned distance(const char *a, const char *b)
 
 bool words_resemble(const char *typed, const char *name)
 {
-	return distance(typed, name) <= (strlen(name) + 2) / 3;
+	size_t len = strlen(typed);
+
+	return (len >= SHORTEST_START && strncmp(typed, name, len) == 0) ||
+	       distance(typed, name) <= (strlen(name) + 2) / 3;
 }

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-/* @typed is @name with up to a third of its letters wrong. */
+/* @typed begins @name, or is it with up to a third of its letters wrong. */
 bool words_resemble(const char *typed, const char *name);
 
 #endif

@@ -11,6 +11,13 @@ Test(words, a_letter_wrong_missing_or_doubled_is_still_meant)
 	cr_assert(words_resemble("report", "report"));
 }
 
+Test(words, a_beginning_is_meant)
+{
+	cr_assert(words_resemble("rss", "rss_max"));
+	cr_assert(words_resemble("growth", "growth_per_request_max"));
+	cr_assert_not(words_resemble("gr", "growth_per_request_max"));
+}
+
 Test(words, another_word_is_not_meant)
 {
 	cr_assert_not(words_resemble("fds", "threads"));
