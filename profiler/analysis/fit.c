@@ -90,6 +90,8 @@ static double part(const struct fit *f, enum fit_shape shape, double x)
 		return x < f->where ? x - f->where : 0;
 	case FIT_LOG:
 		return log1p(x / f->where);
+	case FIT_ROOT:
+		return sqrt(x);
 	case FIT_DECAY:
 		return -expm1(-x / f->where);
 	default:
@@ -184,6 +186,7 @@ void fit_shapes(struct fits *out, const struct series *s, double phi,
 	for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++)
 		try(out, s, phi, floor,
 		    (struct fit) { .shape = FIT_LOG, .where = logs[i] });
+	try(out, s, phi, floor, (struct fit) { .shape = FIT_ROOT });
 	for (size_t i = 0; i < sizeof(decays) / sizeof(decays[0]); i++)
 		try(out, s, phi, floor,
 		    (struct fit) { .shape = FIT_DECAY, .where = decays[i] });

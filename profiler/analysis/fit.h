@@ -23,6 +23,7 @@ enum fit_shape {
 	FIT_BEND,  /* another slope before, no jump */
 	FIT_BREAK, /* another slope before, and a jump */
 	FIT_LOG,   /* + log(1 + x / where) */
+	FIT_ROOT,  /* + sqrt(x) */
 	FIT_DECAY, /* + 1 - exp(-x / where) */
 };
 

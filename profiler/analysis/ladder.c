@@ -10,7 +10,8 @@
 #define ALIKE	    0.25 /* how far, as a share of a step's logarithm */
 #define RATIO_MIN   1.08 /* what less looks like is a curve */
 #define RATIO_MAX   2.5
-#define STILL_GOING 0.65 /* a table that is full may have stopped before */
+#define STILL_GOING 0.65 /* at least: a table that is full may stop before */
+#define ON_TIME     0.9  /* the next step, that is not to be seen yet */
 
 /* Where the last STEPS jumps are, earliest first, and how many there were. */
 static unsigned find_jumps(const struct points *p, const double *y,
@@ -52,7 +53,8 @@ struct ladder ladder_of(const struct points *p, const double *y, double x0)
 	wide = log((p->x[where[STEPS - 1]] + x0) / (p->x[where[0]] + x0));
 	l.ratio = exp(high / (STEPS - 1));
 	l.goes_on = fabs(high - wide) < ALIKE * high && l.ratio > RATIO_MIN &&
-		    l.ratio < RATIO_MAX && l.last + x0 > STILL_GOING * (1 + x0);
+		    l.ratio < RATIO_MAX && l.last + x0 >
+			     fmax(STILL_GOING, ON_TIME / l.ratio) * (1 + x0);
 	for (size_t j = 1; j < STEPS; j++) {
 		double step =
 			log((y[where[j]] + base) / (y[where[j - 1]] + base));

@@ -21,11 +21,15 @@
 #define WALK_LIKELY   9
 #define WALK_POSSIBLE 20
 
-#define STEADY	 0.8  /* late over early slope: less is slower */
+#define CHOSEN	    6
+#define WALK_UNSURE 1.15 /* its own variance is of few large steps */
+
+#define STEADY	 0.8 /* late over early slope: less is slower */
+#define WARM	 0.88
 #define SLOWER	 0.93 /* behind what slowed down already */
 #define STANDS	 0.3  /* of the slope before: it hardly goes on */
 #define DEPTH	 2    /* a start and a warm-up are cut off, not more */
-#define REST_MIN 0.5  /* of a stretch must remain behind a cut */
+#define REST_MIN 0.4  /* of the whole must remain behind a cut */
 
 static double student_tail(double t, double df)
 {
@@ -88,7 +92,7 @@ static void memory_error(struct look *l, const double *r,
 
 /* The slope of l->s, and how sure; @walk is what the whole of it says of the
  * noise, where l->s is what a cut left of it. */
-static void measure(struct look *l, const double *variance, double walk)
+static void measure(struct look *l, const double *variance, bool chosen)
 {
 	double r[SERIES_MAX], squares = 0, n = (double)l->s.count;
 	double sampling = 0;
@@ -100,7 +104,8 @@ static void measure(struct look *l, const double *variance, double walk)
 		squares += r[i] * r[i];
 	l->noise = sqrt(squares / n);
 	memory = fit_memory(r, l->s.count, 1);
-	memory.walk = fmin(memory.walk, walk);
+	/* A stretch that was chosen looks straighter than it is. */
+	memory.walk -= chosen ? CHOSEN : 0;
 	l->walk = memory.walk;
 	l->autocorrelation = memory.phi;
 	/* What was sampled and stays is a random walk, seen or not. */
@@ -109,18 +114,38 @@ static void measure(struct look *l, const double *variance, double walk)
 				fabs(variance[l->s.count - 1] - variance[0])) /
 			   span_of(&l->s);
 	memory_error(l, r, &memory);
+	l->gate_error = fmax(fmax(l->gate_error, l->error), sampling);
+	if (memory.walk < WALK_LIKELY)
+		l->error *= WALK_UNSURE;
 	l->error = fmax(l->error, sampling);
-	l->gate_error = fmax(l->gate_error, l->error);
 	l->p = student_tail(l->slope / l->gate_error, n - 3);
 	l->p_kendall = series_mann_kendall(&l->s, l->slope);
 	measure_halves(l, variance);
+}
+
+/* Whether it stands still from @first on, @share of the slope being still. */
+static bool is_still(const struct look *l, size_t first, double share)
+{
+	double slope, error;
+
+	part_slope(l, first, l->s.count - first, &slope, &error);
+	return slope + fmax(error, l->doubt) < share * l->slope;
+}
+
+static size_t last_quarter(const struct look *l)
+{
+	size_t n = l->s.count, k = 0;
+
+	while (k + 4 < n && l->s.x[n - 1] - l->s.x[k] > span_of(&l->s) / 4)
+		k++;
+	return k;
 }
 
 /* What the shapes say together. */
 struct shapes {
 	bool line;    /* none is better than a line */
 	bool steady;  /* or not by as much as matters */
-	bool smooth;  /* a logarithm may be true */
+	bool smooth;  /* a logarithm or a root may be true */
 	bool slower;  /* surely not a line, but something that slows down */
 	bool plateau; /* surely another line in the end, and a flatter one */
 	double low;   /* the least slope in the end that may be true */
@@ -155,14 +180,6 @@ static void find_cut(struct shapes *w, const struct fits *fits,
 		w->cut = s->x[0] + decay_over(best) * span_of(s);
 }
 
-static double slope_from(const struct look *l, size_t first)
-{
-	struct series part;
-
-	series_part(&part, &l->s, first, l->s.count - first);
-	return series_slope(&part);
-}
-
 static void weigh(struct shapes *w, const struct fits *fits,
 		  const struct look *l)
 {
@@ -177,7 +194,7 @@ static void weigh(struct shapes *w, const struct fits *fits,
 			continue;
 		w->low = fmin(w->low, (f->slope - 2.3 * f->error) / span);
 		w->end = fmin(w->end, f->slope / span);
-		w->smooth |= f->shape == FIT_LOG;
+		w->smooth |= f->shape == FIT_LOG || f->shape == FIT_ROOT;
 	}
 	w->line = line->score <= best->score + OCCAM &&
 		  line->memory < 2.2 / sqrt((double)l->s.count);
@@ -185,7 +202,7 @@ static void weigh(struct shapes *w, const struct fits *fits,
 	w->plateau = line->score > best->score + SURELY && best->index > 0 &&
 		     best->shape != FIT_STEP &&
 		     best->slope + 2.3 * best->error < 0.5 * l->slope * span &&
-		     slope_from(l, best->index) < 0.5 * l->slope;
+		     is_still(l, best->index, 0.5);
 	w->steady = l->p < SIGNIFICANT && w->end > STEADY * l->slope &&
 		    l->late > STEADY * l->early && l->early > STEADY * l->late;
 	find_cut(w, fits, &l->s);
@@ -214,20 +231,6 @@ static void fit_and_weigh(struct shapes *w, const struct look *l)
 	weigh(w, &fits, l);
 }
 
-/* The slope over the last quarter, between medians of three. */
-static double last_quarter(const struct look *l)
-{
-	size_t n = l->s.count, k = 1;
-	double before[3], last[3], from = l->s.x[n - 1] - span_of(&l->s) / 4;
-
-	while (k + 3 < n && l->s.x[k] < from)
-		k++;
-	memcpy(before, l->s.y + k - 1, sizeof(before));
-	memcpy(last, l->s.y + n - 3, sizeof(last));
-	return (series_median(last, 3) - series_median(before, 3)) /
-	       (l->s.x[n - 2] - l->s.x[k]);
-}
-
 /*
  * Where the noise may be a random walk, most shapes may be a line.  One that
  * rose in one half only is none that is to be trusted.
@@ -235,28 +238,35 @@ static double last_quarter(const struct look *l)
 static bool is_lopsided(const struct look *l)
 {
 	return l->walk < WALK_POSSIBLE &&
-	       (l->late < STANDS * l->early || l->early < STANDS * l->late);
+	       (l->late + l->doubt < STANDS * l->early ||
+		l->early + l->doubt < STANDS * l->late);
 }
 
 /* How a stretch that is not a line ends, as far as it says itself. */
 static enum look_end end_of(const struct look *l, const struct shapes *w)
 {
-	bool slower = l->late < STEADY * l->early;
+	bool slower = l->late + l->doubt < STEADY * l->early;
 
-	if (last_quarter(l) < STANDS * l->slope)
+	if (is_still(l, last_quarter(l), STANDS))
 		return END_BOUNDED;
 	if (w->plateau || (slower && (w->slower || w->low <= 0)))
 		return END_BOUNDED;
-	if (w->low <= 0 || slower || l->early < 0.3 * l->late ||
-	    w->end < 0.5 * l->slope)
+	if (w->low <= 0 || l->late < STEADY * l->early ||
+	    l->early < STANDS * l->late || w->end < 0.5 * l->slope)
 		return END_UNCLEAR;
 	return END_OPEN;
 }
 
-/* How it ends when behind the cut there is a line, @l. */
-static enum look_end end_behind(const struct look *l, const struct shapes *w)
+/* How it ends when behind the cut there is a line, @l; @before is the slope
+ * with what was cut. */
+static enum look_end end_behind(const struct look *l, const struct shapes *w,
+				double before)
 {
 	if (l->p > SIGNIFICANT)
+		return l->doubt > 0 && l->slope + l->doubt > before / 2
+			       ? END_UNCLEAR
+			       : END_BOUNDED;
+	if (w->slower && l->late + l->doubt < WARM * l->early)
 		return END_BOUNDED;
 	if (l->late + l->late_error < STEADY * l->early)
 		return (w->smooth || w->slower) &&
@@ -270,13 +280,14 @@ static enum look_end end_behind(const struct look *l, const struct shapes *w)
 	return END_OPEN;
 }
 
-static void look_deeper(struct look *l, const double *variance, double walk,
-			int depth)
+static void look_deeper(struct look *l, const double *variance, int depth)
 {
 	struct shapes w;
 	size_t first = 0, n = l->s.count;
+	double before;
 
-	measure(l, variance, walk);
+	measure(l, variance, depth > 0);
+	before = l->slope;
 	fit_and_weigh(&w, l);
 	l->end = END_OPEN;
 	if (w.steady || (w.line && !is_lopsided(l)))
@@ -288,13 +299,13 @@ static void look_deeper(struct look *l, const double *variance, double walk,
 	    l->s.x[n - 1] - l->s.x[first] < REST_MIN)
 		return;
 	series_part(&l->s, &l->s, first, n - first);
-	look_deeper(l, variance ? variance + first : NULL, l->walk, depth + 1);
+	look_deeper(l, variance ? variance + first : NULL, depth + 1);
 	if (l->end == END_OPEN)
-		l->end = end_behind(l, &w);
+		l->end = end_behind(l, &w, before);
 }
 
 void look_at(struct look *l, const struct series *s, const double *variance)
 {
 	l->s = *s;
-	look_deeper(l, variance, INFINITY, 0);
+	look_deeper(l, variance, 0);
 }

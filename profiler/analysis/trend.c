@@ -26,6 +26,7 @@
 #define SUSPICIOUS  10	/* times alpha */
 #define STATED	    2.2 /* standard errors of a stated interval: 97 % */
 #define SAMPLES_MIN 4	/* of a level that never falls, to be suspicious */
+#define STAIRS_SURE 0.1 /* of the range: a step is seen as high as it is */
 #define MORE_MOST   10	/* times what there was is asked for */
 
 /* One y of the caller's series and what it is said to be. */
@@ -84,43 +85,71 @@ static bool fell_before(const struct view *v)
 	       v->p->x[peak] - v->p->x[from] > (1 - s->x[0]) / 4;
 }
 
-/* A sampled level that never fell, by samples too few to be sure. */
-static bool only_rises(const struct view *v)
+/*
+ * How often a level rose that never fell, and @late in the last third; 0
+ * where it fell.
+ */
+static unsigned rises(const struct series *s, unsigned *late)
 {
-	const struct series *s = &v->look.s;
-	unsigned rises = 0, late = 0;
+	double from = s->x[0] + (s->x[s->count - 1] - s->x[0]) * 2 / 3;
+	unsigned count = 0;
 
+	*late = 0;
 	for (size_t i = 1; i < s->count; i++) {
 		if (s->y[i] < s->y[i - 1])
-			return false;
+			return 0;
 		if (s->y[i] > s->y[i - 1]) {
-			rises++;
-			late += s->x[i] > 2.0 / 3;
+			count++;
+			*late += s->x[i] > from;
 		}
 	}
-	return rises >= SAMPLES_MIN && late > 0;
+	return count;
+}
+
+/* Few samples, of which none was freed: as if a coin fell the same each time.
+ */
+static double sign_test(const struct view *v)
+{
+	unsigned late, count = rises(&v->look.s, &late);
+
+	return v->p->exact || late < count / 6 || !count ? 1 : pow(0.5, count);
+}
+
+static bool only_rises(const struct view *v)
+{
+	unsigned late;
+
+	return !v->p->exact && rises(&v->look.s, &late) >= SAMPLES_MIN && late;
+}
+
+/* What does not grow: it may have. */
+static enum trend_class rose(const struct view *v)
+{
+	return v->climb > 3 * v->look.noise && matters(v, v->climb)
+		       ? TREND_FILLS
+		       : TREND_LEVEL;
 }
 
 static enum trend_class classify(struct view *v)
 {
 	const struct look *l = &v->look;
 	double alpha = alpha_of(v);
-	bool sure = l->p < alpha && l->p_kendall < KENDALL;
+	bool sure = fmin(l->p, sign_test(v)) < alpha && l->p_kendall < KENDALL;
 
 	if (l->end == END_BOUNDED)
-		return v->climb > 3 * l->noise && matters(v, v->climb)
-			       ? TREND_FILLS
-			       : TREND_LEVEL;
+		return rose(v);
 	if (!matters(v, l->slope - STATED * l->error)) {
-		if (!v->p->exact && only_rises(v) && matters(v, l->slope))
+		if (only_rises(v) && matters(v, l->slope))
 			return TREND_UNDECIDED;
-		return TREND_LEVEL;
+		return rose(v);
 	}
 	if (l->s.x[0] > 0 && fell_before(v))
 		return TREND_LEVEL;
 	if (sure)
 		return l->end == END_OPEN ? TREND_GROWS : TREND_UNDECIDED;
-	if (l->p < SUSPICIOUS * alpha || (!v->p->exact && only_rises(v)))
+	if ((l->p < SUSPICIOUS * alpha &&
+	     l->slope * (1 - l->s.x[0]) > 2 * l->noise) ||
+	    only_rises(v))
 		return TREND_UNDECIDED;
 	return TREND_LEVEL;
 }
@@ -260,7 +289,7 @@ static void climb_ladder(struct trend *out, const struct trend_series *in,
 	double slope;
 
 	out->jumps = l.jumps;
-	if (!l.goes_on || !p->exact)
+	if (!l.goes_on || p->variance[p->count - 1] > STAIRS_SURE * STAIRS_SURE)
 		return;
 	slope = (in->y[last] - in->y[p->at[0]]) / p->x_scale;
 	if (slope <= in->slope_min || slope * p->x_scale <= in->rise_min)
