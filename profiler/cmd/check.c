@@ -378,14 +378,10 @@ const struct command cmd_check = {
 	.usage = "strandline check RECORDING [-c FILE] [--baseline DIR] "
 		 "[options]",
 	.details =
-		"Judges a recording and ends with a status that CI can act "
-		"on: 0, all is well; 10, the server leaks or grows without "
-		"bound; 11, a budget is exceeded; 12, a figure is worse than "
-		"the baseline by more than the tolerance, for sure; 13, there "
-		"is too little data to say, and the text says how much more "
-		"is needed; 2, the command line or " CONFIG " is wrong; 1, "
-		"strandline itself failed. Of several from 10 to 13 it is the "
-		"smallest.\n\n"
+		"Judges a recording: whether the server leaks or grows, "
+		"whether it kept to the budgets of " CONFIG ", and whether it "
+		"is worse than a baseline. Ends with a status that CI can act "
+		"on; of several from 10 to 13 it is the smallest.\n\n"
 		"Budgets stand in " CONFIG ", under memory: rss_max, "
 		"growth_per_request_max, retained_after_idle_max, and for "
 		"endpoints, by route, alloc_max and retained_max, both per "
@@ -411,6 +407,16 @@ const struct command cmd_check = {
 		"in a workflow of GitHub\n"
 		"strandline check shop.strand --junit junit.xml --markdown "
 		"note.md\tin a pipeline of GitLab\n",
+	.statuses = "0\tall is well\n"
+		    "10\tthe server leaks, or grows without bound\n"
+		    "11\ta budget is exceeded\n"
+		    "12\ta figure is worse than the baseline by more than the "
+		    "tolerance, for sure\n"
+		    "13\tinconclusive: there is too little data to say, and "
+		    "the text says how much more is needed\n"
+		    "1\tstrandline itself failed; one sentence on standard "
+		    "error says why\n"
+		    "2\tthe command line or " CONFIG " is wrong\n",
 	.options = options,
 	.operands = OPERANDS_RECORDING,
 	.run = run,

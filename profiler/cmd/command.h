@@ -55,6 +55,7 @@ struct command {
 	const char *usage;    /* "strandline report RECORDING [-f FORMAT]" */
 	const char *details;  /* paragraphs, an empty line between; or NULL */
 	const char *examples; /* lines "command\tmeaning\n"; or NULL */
+	const char *statuses; /* its own, lines "status\tmeaning\n"; or NULL */
 	const struct opt *options; /* ends with name NULL; or NULL */
 	enum operands operands;
 	bool hidden; /* not in help, completion or man pages */

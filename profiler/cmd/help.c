@@ -146,6 +146,10 @@ void help_command(const struct command *c, struct buf *out, unsigned columns)
 		buf_puts(out, "\nExamples:\n");
 		put_pairs(out, c->examples, 6, columns);
 	}
+	if (c->statuses) {
+		buf_puts(out, "\nExit status:\n");
+		put_pairs(out, c->statuses, 6, columns);
+	}
 }
 
 void help_overview(struct buf *out, unsigned columns)

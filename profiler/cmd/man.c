@@ -95,10 +95,10 @@ static void put_head(struct buf *out, const char *dash, const char *name,
 	buf_puts(out, "\n.SH DESCRIPTION\n");
 }
 
-static void put_statuses(struct buf *out)
+static void put_statuses(struct buf *out, const char *statuses)
 {
 	buf_puts(out, ".SH EXIT STATUS\n");
-	put_pairs(out, help_statuses);
+	put_pairs(out, statuses ? statuses : help_statuses);
 }
 
 static void command_page(const struct command *c, struct buf *out)
@@ -113,7 +113,7 @@ static void command_page(const struct command *c, struct buf *out)
 		buf_puts(out, ".SH EXAMPLES\n");
 		put_pairs(out, c->examples);
 	}
-	put_statuses(out);
+	put_statuses(out, c->statuses);
 	buf_puts(out, ".SH SEE ALSO\n.BR strandline (1)\n");
 }
 
@@ -132,7 +132,7 @@ static void overview_page(struct buf *out)
 		put_text(out, (*c)->summary);
 		buf_putc(out, '\n');
 	}
-	put_statuses(out);
+	put_statuses(out, NULL);
 	buf_puts(out, ".SH SEE ALSO\n");
 	for (const struct command *const *c = commands; *c; c++) {
 		if ((*c)->hidden)

@@ -6,6 +6,8 @@ mistake, and that nothing is guessed where a recording does not bear it.
 
 import json
 import os
+import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -170,6 +172,16 @@ def test_suppression_files_lie_beside_the_config(check, recordings,
         "leaks: {suppression_files: [a.supp]}\n")
     (tmp_path / "ci/a.supp").write_text("leak:parse_prompt\n")
     assert check(recordings["leak"], "-c", "ci/mem.yml").returncode == 0
+
+
+def test_the_budgets_of_the_readme_are_understood(check, recordings):
+    readme = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+    block, = re.findall(r"```\n(memory:\n.*?)```", readme.read_text(), re.S)
+    config(block.replace("[lsan.supp]", "[]"))
+    answer = check(recordings["clean"], "--json", "c.json")
+    assert answer.returncode in (0, 11), answer.stderr
+    with open("c.json") as file:
+        assert len(json.load(file)["budgets"]) > 8
 
 
 @pytest.mark.parametrize("text, sentence", [

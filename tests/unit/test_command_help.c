@@ -111,3 +111,20 @@ Test(help, names_every_command_but_the_hidden)
 	cr_assert_leq(width(out.bytes), 80);
 	buf_free(&out);
 }
+
+Test(help, of_a_command_with_statuses_of_its_own_ends_with_them)
+{
+	static const struct command judge = {
+		.name = "judge",
+		.usage = "strandline judge",
+		.statuses = "0\tfine\n13\tmore is needed\n",
+	};
+	static const char end[] = "\nExit status:\n"
+				  "  0   fine\n"
+				  "  13  more is needed\n";
+	struct buf out = BUF_INIT;
+
+	help_command(&judge, &out, 72);
+	cr_assert_str_eq(out.bytes + out.len - (sizeof(end) - 1), end);
+	buf_free(&out);
+}
