@@ -19,8 +19,9 @@
 #include "profiler/latency/histo.h"
 #include "profiler/trace/checkpoint.h"
 #include "profiler/trace/fold_state.h"
+#include "profiler/wire/record.h"
 
-#define MAGIC 0x3154534547494400ULL /* "\0DIGEST1" */
+#define MAGIC 0x3254534547494400ULL /* "\0DIGEST2" */
 #define LAYOUT                                                                \
 	((uint64_t)sizeof(struct fold_core) << 48 ^                           \
 	 (uint64_t)sizeof(struct stack) << 36 ^                               \
@@ -28,6 +29,10 @@
 	 (uint64_t)sizeof(struct thread) << 12 ^                              \
 	 (uint64_t)sizeof(struct head) << 6 ^ sizeof(struct request_counts) ^ \
 	 sizeof(struct fold_window))
+
+#define CHUNK		65536u
+#define BLOCK_MAX	64u /* bytes of a block's code */
+#define PROBABILITY_ONE 0x3f800000u
 
 struct head {
 	uint64_t magic, layout;
@@ -83,11 +88,57 @@ static void put_series(struct file *f, const struct fold *fold)
 		put(f, s->levels.at, s->levels.count * sizeof(*s->levels.at));
 }
 
+/*
+ * Blocks are most of a digest: 12 bytes each and not 32.  They go in chunks,
+ * a word with the length before each, each coded by itself.
+ */
+struct chunk {
+	uint64_t used;
+	uint8_t bytes[CHUNK + 8];
+};
+
+static void put_chunk(struct file *f, struct chunk *c)
+{
+	memset(c->bytes + c->used, 0, 8);
+	put(f, c, sizeof(c->used) + ((c->used + 7) & ~7ULL));
+	c->used = 0;
+}
+
+/* 0 for the probability of exact recordings. */
+static uint32_t probability_code(float probability)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &probability, sizeof(bits));
+	return bits ^ PROBABILITY_ONE;
+}
+
 static void put_blocks(struct file *f, const struct live *l)
 {
-	for (size_t i = 0; i <= l->mask; i++)
-		if (l->slots[i].addr)
-			put(f, &l->slots[i], sizeof(l->slots[i]));
+	struct chunk c = { 0 };
+	uint64_t before = 0;
+
+	for (size_t i = 0; i <= l->mask; i++) {
+		const struct live_block *b = &l->slots[i];
+		uint8_t *at = c.bytes + c.used;
+
+		if (!b->addr)
+			continue;
+		at = record_put(at, record_zigzag((int64_t)(b->addr - before)));
+		at = record_put(at, b->size);
+		at = record_put(at, b->stack);
+		at = record_put(at, b->thread);
+		at = record_put(at, b->birth);
+		at = record_put(at, probability_code(b->probability));
+		before = b->addr;
+		c.used = (uint64_t)(at - c.bytes);
+		if (c.used > CHUNK - BLOCK_MAX) {
+			put_chunk(f, &c);
+			before = 0;
+		}
+	}
+	if (c.used)
+		put_chunk(f, &c);
 }
 
 /* A histogram's length and its bytes, padded to whole words. */
@@ -301,19 +352,80 @@ static bool block_ok(const struct fold *f, const struct live_block *b,
 	       b->probability > 0 && b->probability <= 1;
 }
 
+/* One block; NULL when the bytes are none. */
+static const uint8_t *get_block(const uint8_t *at, const uint8_t *end,
+				uint64_t before, struct live_block *b)
+{
+	uint64_t value[6];
+	uint32_t bits;
+
+	for (int i = 0; i < 6; i++) {
+		at = record_get(at, end, &value[i]);
+		if (!at)
+			return NULL;
+	}
+	if (value[2] > UINT32_MAX || value[3] > UINT32_MAX ||
+	    value[4] > UINT32_MAX || value[5] > UINT32_MAX)
+		return NULL;
+	*b = (struct live_block) {
+		.addr = before + (uint64_t)record_unzigzag(value[0]),
+		.size = value[1],
+		.stack = (uint32_t)value[2],
+		.thread = (uint32_t)value[3],
+		.birth = (uint32_t)value[4],
+	};
+	bits = (uint32_t)value[5] ^ PROBABILITY_ONE;
+	memcpy(&b->probability, &bits, sizeof(bits));
+	return at;
+}
+
+static int add_block(struct fold *fold, const struct head *h,
+		     const struct live_block *b)
+{
+	if (!b->addr || !block_ok(fold, b, h->threads) ||
+	    live_find(&fold->live, b->addr))
+		return -EBADMSG;
+	return live_add(&fold->live, b);
+}
+
+/* The blocks of the next chunk, @left at the most; how many, or -errno. */
+static int64_t take_chunk(struct file *f, struct fold *fold,
+			  const struct head *h, struct chunk *c, uint64_t left)
+{
+	const uint8_t *at = c->bytes, *end;
+	struct live_block b = { 0 };
+	int64_t count = 0;
+	int rc = 0;
+
+	if (!take(f, &c->used, sizeof(c->used)) || !c->used ||
+	    c->used > CHUNK || !take(f, c->bytes, (c->used + 7) & ~7ULL))
+		return -EBADMSG;
+	end = c->bytes + c->used;
+	while (rc == 0 && at < end) {
+		at = get_block(at, end, b.addr, &b);
+		if (!at || !left--)
+			return -EBADMSG;
+		rc = add_block(fold, h, &b);
+		count++;
+	}
+	return rc < 0 ? rc : count;
+}
+
 static int take_blocks(struct file *f, struct fold *fold, const struct head *h)
 {
-	struct live_block b;
-	int rc = h->blocks > f->left / sizeof(b) ? -EBADMSG : 0;
+	uint64_t left = h->blocks;
+	struct chunk c;
+	int rc;
 
-	if (rc == 0)
-		rc = live_reserve(&fold->live, h->blocks);
-	for (uint64_t i = 0; rc == 0 && i < h->blocks; i++) {
-		if (!take(f, &b, sizeof(b)) || !b.addr ||
-		    !block_ok(fold, &b, h->threads) ||
-		    live_find(&fold->live, b.addr))
-			return -EBADMSG;
-		rc = live_add(&fold->live, &b);
+	if (left > f->left / 6) /* bytes that a block takes at the least */
+		return -EBADMSG;
+	rc = live_reserve(&fold->live, left);
+	while (rc == 0 && left) {
+		int64_t count = take_chunk(f, fold, h, &c, left);
+
+		if (count < 0)
+			return (int)count;
+		left -= (uint64_t)count;
 	}
 	return rc;
 }

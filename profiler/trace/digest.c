@@ -25,6 +25,7 @@ struct digest {
 	struct intern *names; /* a file's id is its index in sources */
 	VEC(struct source) sources;
 	struct wire_quota *quota; /* NULL: each file has a cap of its own */
+	struct quota_share share; /* when the disk was looked at last */
 	unsigned polls;
 };
 
@@ -105,7 +106,7 @@ static void settle(struct digest *d)
 		d->quota = quota_open(d->dir);
 	if (d->quota && (d->polls++ % SETTLE_POLLS == 0 ||
 			 d->quota->held_bytes > d->quota->max_bytes / 4))
-		quota_settle(d->quota, d->dir);
+		d->share = quota_settle(d->quota, d->dir);
 }
 
 struct pressure {
@@ -120,8 +121,8 @@ static struct pressure look(struct digest *d, uint64_t now)
 	struct source *s;
 
 	if (d->quota) {
-		p.held = d->quota->held_bytes / SLAB_SIZE;
-		p.cap = d->quota->max_bytes / SLAB_SIZE;
+		p.held = d->share.held / SLAB_SIZE;
+		p.cap = d->share.most / SLAB_SIZE;
 	}
 	vec_foreach (&d->sources, s) {
 		source_look(s, now);

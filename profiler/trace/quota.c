@@ -74,13 +74,18 @@ void quota_close(struct wire_quota *q)
 		munmap(q, QUOTA_SIZE);
 }
 
-void quota_settle(struct wire_quota *q, const char *dir)
+struct quota_share quota_settle(struct wire_quota *q, const char *dir)
 {
+	uint64_t max = __atomic_load_n(&q->max_bytes, __ATOMIC_RELAXED);
 	uint64_t digests, sum = quota_disk_bytes(dir, &digests);
+	struct quota_share share = { .held = sum - digests };
 
-	if (digests > q->max_bytes / 2)
-		sum -= digests - q->max_bytes / 2;
-	__atomic_store_n(&q->held_bytes, sum, __ATOMIC_RELAXED);
+	if (digests > max / 2)
+		digests = max / 2;
+	share.most = max - digests;
+	__atomic_store_n(&q->held_bytes, share.held + digests,
+			 __ATOMIC_RELAXED);
+	return share;
 }
 
 /* Read, not mapped: it may be foreign by now, or cut. */

@@ -21,11 +21,16 @@ int quota_create(const char *dir, uint64_t max_bytes, struct err *err);
 struct wire_quota *quota_open(const char *dir);
 void quota_close(struct wire_quota *q); /* NULL is fine */
 
+struct quota_share {   /* bytes */
+	uint64_t held; /* by slabs, and what else is no digest */
+	uint64_t most; /* that is left for them */
+};
+
 /*
  * Set the sum right by what the files of @dir hold.  Digests count up to half
  * of what there may be, so that there is always room to record on.
  */
-void quota_settle(struct wire_quota *q, const char *dir);
+struct quota_share quota_settle(struct wire_quota *q, const char *dir);
 
 /* Processes that could not begin a file in @dir. */
 uint64_t quota_unrecorded(const char *dir);
