@@ -8,6 +8,11 @@
  * on its own connection.  A connection's first request may have waited long
  * for the server to accept it: there the kernel is asked when bytes came last,
  * which it knows by the millisecond.
+ *
+ * Departure.  A write to a client that waits for it on the same core returns
+ * when that client has had its turn, and others theirs.  So of a small one that
+ * cannot have waited for room not its end is taken, but the time that it takes
+ * to hand bytes over.
  */
 #include "preload/requests.h"
 
@@ -22,6 +27,8 @@
 #define KEY_MARK      (1ULL << 32) /* keys are never 0 */
 #define FEEDS_TIMED   63u	   /* 1 feed in 64 is timed */
 #define SLEPT_NS      20000u	   /* a call that took as long has slept */
+#define SMALL_WRITE   65536u	   /* not above it: handed over at once */
+#define FEW_QUEUED    8192	   /* bytes the client has not taken */
 #define KERNEL_MS_MIN 8u /* the kernel's clock ticks each 4 or 10 ms */
 
 struct requests requests;
@@ -30,7 +37,6 @@ static struct {
 	struct slab_head *meta; /* WIRE_ROUTE records */
 	uint32_t busy;		/* somebody writes them: others pass by */
 	uint32_t written;	/* routes 1 to this are on record */
-	uint64_t before[TRACK_NCOUNTS]; /* counted by the parent of a fork */
 } book;
 
 static uint64_t key_of(int fd)
@@ -39,9 +45,14 @@ static uint64_t key_of(int fd)
 }
 
 /* Longer than a call that had nothing to wait for. */
+static uint64_t slept_ticks(void)
+{
+	return shim.second_ticks / (1000000000u / SLEPT_NS);
+}
+
 static bool slept(uint64_t ticks)
 {
-	return ticks > shim.second_ticks / (1000000000u / SLEPT_NS);
+	return ticks > slept_ticks();
 }
 
 static struct wire_route *route_room(size_t size)
@@ -181,7 +192,7 @@ void requests_start(bool wanted)
 
 static uint64_t counted(enum track_count which)
 {
-	return track_counted(requests.track, which) - book.before[which];
+	return track_counted(requests.track, which);
 }
 
 void requests_account(void)
@@ -206,9 +217,6 @@ void requests_fork_child(void)
 	if (!requests.fds)
 		return;
 	track_fork_child(requests.track);
-	for (int i = 0; i < TRACK_NCOUNTS; i++)
-		book.before[i] =
-			track_counted(requests.track, (enum track_count)i);
 	book.meta = NULL;
 	book.busy = 0;
 	book.written = 0;
@@ -404,7 +412,10 @@ static bool feed(int fd, struct track_feed *f, const struct iovec *at,
 		f->total = total;
 		taken |= track_feed(requests.track, key, f);
 	}
-	return taken || track_knows(requests.track, key);
+	if (taken || !track_left(requests.track, key))
+		return true;
+	track_close(requests.track, key, f->at);
+	return false;
 }
 
 void requests_read(int fd, const struct iovec *at, size_t count, size_t total,
@@ -433,20 +444,41 @@ void requests_read(int fd, const struct iovec *at, size_t count, size_t total,
 	leave(ts, now);
 }
 
+/* A write that had to wait for room leaves much behind it, unacknowledged. */
+static bool was_blocked(int fd)
+{
+	int queued = 0;
+
+	if (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK)
+		return false;
+	return sys3(SYS_ioctl, fd, 0x5411 /* SIOCOUTQ */, (long)&queued) < 0 ||
+	       queued > FEW_QUEUED;
+}
+
+/* See "Departure" above. */
+static uint64_t departure(int fd, size_t total, uint64_t since, uint64_t now)
+{
+	if (!slept(now - since) || total > SMALL_WRITE || was_blocked(fd))
+		return now;
+	return since + slept_ticks();
+}
+
 void requests_written(int fd, const struct iovec *at, size_t count,
-		      size_t total)
+		      size_t total, uint64_t since)
 {
 	struct requests_fd *e = requests_fd(fd);
 	struct thread_state *ts = enter();
 	struct track_feed f = { .way = TRACK_OUT };
+	uint64_t now;
 
 	if (!ts)
 		return;
-	f.at = ticks_now();
+	now = ticks_now();
+	f.at = departure(fd, total, since, now);
 	if (!feed(fd, &f, at, count, total))
 		e->kind = REQUESTS_OTHER;
 	e->last = f.at;
-	leave(ts, f.at);
+	leave(ts, now);
 }
 
 /*

@@ -89,7 +89,7 @@ void requests_read(int fd, const struct iovec *at, size_t count, size_t total,
 		   uint64_t since);
 /* After a write; @at NULL: bytes that never were in our memory (sendfile). */
 void requests_written(int fd, const struct iovec *at, size_t count,
-		      size_t total);
+		      size_t total, uint64_t since);
 void requests_accepted(int fd);
 void requests_shut(int fd); /* before the writing side is closed */
 

@@ -89,12 +89,13 @@ static inline void was_read(int fd, void *to, ssize_t got, uint64_t since)
 		requests_read(fd, &at, 1, (size_t)got, since);
 }
 
-static inline void was_written(int fd, const void *from, ssize_t put)
+static inline void was_written(int fd, const void *from, ssize_t put,
+			       uint64_t since)
 {
 	struct iovec at = { (void *)from, (size_t)put };
 
 	if (put > 0)
-		requests_written(fd, &at, 1, (size_t)put);
+		requests_written(fd, &at, 1, (size_t)put, since);
 }
 
 /*
@@ -169,10 +170,12 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 
 #define WRITE(call, told)                    \
 	const struct io *f = real_io();      \
+	uint64_t since;                      \
 	ssize_t put;                         \
                                              \
 	if (likely(!requests_may_write(fd))) \
 		return f->call;              \
+	since = ticks_now();                 \
 	put = f->call;                       \
 	if (put > 0)                         \
 		told;                        \
@@ -180,37 +183,38 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 
 EXPORT ssize_t write(int fd, const void *from, size_t size)
 {
-	WRITE(write(fd, from, size), was_written(fd, from, put));
+	WRITE(write(fd, from, size), was_written(fd, from, put, since));
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *from, int count)
 {
 	WRITE(writev(fd, from, count),
-	      requests_written(fd, from, (size_t)count, (size_t)put));
+	      requests_written(fd, from, (size_t)count, (size_t)put, since));
 }
 
 EXPORT ssize_t send(int fd, const void *from, size_t size, int flags)
 {
-	WRITE(send(fd, from, size, flags), was_written(fd, from, put));
+	WRITE(send(fd, from, size, flags), was_written(fd, from, put, since));
 }
 
 EXPORT ssize_t sendto(int fd, const void *from, size_t size, int flags,
 		      const struct sockaddr *to, socklen_t to_size)
 {
 	WRITE(sendto(fd, from, size, flags, to, to_size),
-	      was_written(fd, from, put));
+	      was_written(fd, from, put, since));
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	WRITE(sendmsg(fd, m, flags),
-	      requests_written(fd, m->msg_iov, m->msg_iovlen, (size_t)put));
+	      requests_written(fd, m->msg_iov, m->msg_iovlen, (size_t)put,
+			       since));
 }
 
 EXPORT ssize_t sendfile(int fd, int from, off_t *offset, size_t size)
 {
 	WRITE(sendfile(fd, from, offset, size),
-	      requests_written(fd, NULL, 0, (size_t)put));
+	      requests_written(fd, NULL, 0, (size_t)put, since));
 }
 
 EXPORT ssize_t sendfile64(int fd, int from, off_t *offset, size_t size)

@@ -354,6 +354,21 @@ bool track_feed(struct track *t, uint64_t key, const struct track_feed *feed)
 	return taken;
 }
 
+bool track_left(struct track *t, uint64_t key)
+{
+	uint64_t slot = slot_of(t, key);
+	bool left;
+
+	if (slot == NO_SLOT)
+		return true;
+	if (!lock(&t->connections[slot]))
+		return false;
+	left = key_at(t, slot) != key ||
+	       t->connections[slot].c.kind == CONNECTION_LEFT;
+	unlock(t, slot);
+	return left;
+}
+
 void track_close(struct track *t, uint64_t key, uint64_t now)
 {
 	uint64_t slot = slot_of(t, key);

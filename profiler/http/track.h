@@ -131,6 +131,11 @@ struct track *track_init(void *memory, size_t connections,
 void track_open(struct track *t, uint64_t key);
 void track_follow(struct track *t, uint64_t key);
 bool track_knows(const struct track *t, uint64_t key); /* one cache line */
+/*
+ * Nothing more will be learnt of it: not followed, or what it carries is not
+ * HTTP, or not any more.  Ask when a feed was not taken, and close it then.
+ */
+bool track_left(struct track *t, uint64_t key);
 /* False: not followed, not HTTP, or dropped. */
 bool track_feed(struct track *t, uint64_t key, const struct track_feed *feed);
 void track_close(struct track *t, uint64_t key, uint64_t now);

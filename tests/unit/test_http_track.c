@@ -415,3 +415,17 @@ Test(http_track, a_forked_child_leaves_to_the_parent_what_it_began)
 	cr_expect_eq(track_counted(r->track, TRACK_REQUESTS), 1);
 	rig_free(r);
 }
+
+Test(http_track, what_turns_out_not_to_be_http_is_left)
+{
+	struct rig *r = rig_new();
+
+	track_open(r->track, 5);
+	rig_read(r, 5, 100, GET("/a"));
+	cr_expect_not(track_left(r->track, 5));
+	track_open(r->track, 6);
+	rig_read(r, 6, 100, "*1\r\n$4\r\nPING\r\n");
+	cr_expect(track_left(r->track, 6));
+	cr_expect(track_left(r->track, 7));
+	rig_free(r);
+}
