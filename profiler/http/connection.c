@@ -270,7 +270,6 @@ static void part_written(struct connection *c, const struct listener *l,
 {
 	struct track_event ev = { TRACK_CHUNK, .at = at, .size = size };
 
-	c->answer.parts++;
 	tell(c, l, 0, &ev, 0);
 }
 
@@ -287,13 +286,12 @@ static void body_written(struct connection *c, const struct listener *l,
 		a->flags |= TRACK_STREAMED;
 	if (again && at > a->last_body && at - a->last_body > a->gap)
 		a->gap = at - a->last_body;
-	if (a->body == HTTP_BODY_CHUNKED)
-		; /* its chunks are its parts */
-	else if (!sized)
-		part_written(c, l, size, at);
-	else
-		a->parts += again || !a->parts;
 	a->last_body = at;
+	if (a->body == HTTP_BODY_CHUNKED)
+		return; /* its chunks are its parts */
+	a->parts += again || !a->parts;
+	if (!sized)
+		part_written(c, l, size, at);
 }
 
 /* Bytes are written of which only this is known. */
@@ -344,8 +342,10 @@ static void take_answer(struct connection *c, const struct listener *l,
 			body_written(c, l, ev->size, at);
 		break;
 	case HTTP_CHUNK:
-		if (ours)
+		if (ours) {
+			a->parts++;
 			part_written(c, l, ev->size, at);
+		}
 		break;
 	case HTTP_END:
 		answer_ends(c, l, at);

@@ -134,6 +134,22 @@ Test(http_track, a_large_answer_in_many_writes_is_no_stream)
 	rig_free(r);
 }
 
+Test(http_track, pieces_of_one_write_are_one_part)
+{
+	struct rig *r = rig_new();
+
+	track_open(r->track, 5);
+	rig_read(r, 5, 100, GET("/"));
+	rig_write(r, 5, 110, "HTTP/1.0 200 OK\r\n\r\na");
+	rig_write(r, 5, 110, "bc");
+	rig_write(r, 5, 150, "d");
+	track_close(r->track, 5, 200);
+	cr_expect_eq(r->last.parts, 2);
+	cr_expect_eq(r->last.gap, 40);
+	cr_expect_eq(r->last.flags, TRACK_STREAMED);
+	rig_free(r);
+}
+
 Test(http_track, a_continue_is_not_the_answer)
 {
 	struct rig *r = rig_new();
