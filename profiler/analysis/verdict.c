@@ -55,20 +55,9 @@ static double rise_min(const struct judging *j)
 			      : RISE_MIN_SAMPLES * j->m->mean_bytes;
 }
 
-/* Mean of the last fifth less that of the first: a cheap look. */
-static double drift(const double *y, uint32_t count)
-{
-	uint32_t fifth = count / 5 ? count / 5 : 1;
-	double sum = 0;
-
-	for (uint32_t i = 0; i < fifth && i < count; i++)
-		sum += y[count - 1 - i] - y[i];
-	return sum / fifth;
-}
-
 static bool may_grow(const double *y, uint32_t count, double least)
 {
-	return count >= WINDOWS_MIN && drift(y, count) > least / 4;
+	return count >= WINDOWS_MIN && verdict_drift(y, count) > least / 4;
 }
 
 /* The trend of @y over the axis; points that are NAN are left out. */
@@ -261,6 +250,7 @@ static int judge_total(struct judging *j)
 	if (rc < 0)
 		return rc;
 	j->out->bound = t.class == TREND_FILLS ? t.late.value : t.slope.high;
+	refine_moved(j, &t);
 	if (t.class != TREND_GROWS ||
 	    j->explained > (t.slope.value - t.slope.low) + t.slope.value / 2)
 		return 0;
@@ -288,9 +278,9 @@ static const struct place *opener(const struct judging *j)
 	double most = 0;
 
 	vec_foreach (&j->places.list, p) {
-		double more = p->descriptors
-				      ? drift(p->descriptors, j->axis.count)
-				      : 0;
+		double more = p->descriptors ? verdict_drift(p->descriptors,
+							     j->axis.count)
+					     : 0;
 
 		if (more <= most)
 			continue;
@@ -402,82 +392,6 @@ static void put_shares(struct judging *j)
 	}
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
-
-static struct figure sum(struct figure a, struct figure b)
-{
-	double value = a.value + b.value;
-
-	return (struct figure) {
-		value,
-		value - hypot(a.value - a.low, b.value - b.low),
-		value + hypot(a.high - a.value, b.high - b.value),
-	};
-}
-
-/* Two lines of one function are one finding, told by the larger. */
-static void merge_finding(struct finding *into, const struct finding *f)
-{
-	struct finding larger =
-		f->bytes_per_second.value > into->bytes_per_second.value
-			? *f
-			: *into;
-
-	larger.bytes_per_second =
-		sum(into->bytes_per_second, f->bytes_per_second);
-	larger.bytes_per_request =
-		sum(into->bytes_per_request, f->bytes_per_request);
-	larger.evidence.samples = into->evidence.samples + f->evidence.samples;
-	larger.evidence.unreachable += f->evidence.unreachable +
-				       into->evidence.unreachable -
-				       larger.evidence.unreachable;
-	*into = larger;
-}
-
-static void merge_findings(struct judging *j)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < j->findings.count; i++) {
-		const struct finding *f = &j->findings.at[i];
-		size_t k = 0;
-
-		while (k < kept &&
-		       (j->findings.at[k].class != f->class || !f->function ||
-			!same_text(j->findings.at[k].function, f->function) ||
-			!same_text(j->findings.at[k].module, f->module)))
-			k++;
-		if (k < kept)
-			merge_finding(&j->findings.at[k], f);
-		else
-			j->findings.at[kept++] = *f;
-	}
-	j->findings.count = kept;
-}
-
-/* A thread that stays keeps what libc allocated for it: one finding. */
-static void drop_threads_heap(struct judging *j)
-{
-	const struct finding *threads = NULL, *f;
-	size_t kept = 0;
-
-	vec_foreach (&j->findings, f)
-		if (f->class == FINDING_THREADS)
-			threads = f;
-	if (!threads || !threads->function)
-		return;
-	for (size_t i = 0; i < j->findings.count; i++) {
-		f = &j->findings.at[i];
-		if (f->class < FINDING_MAPPINGS && f->node == threads->node)
-			continue;
-		j->findings.at[kept++] = *f;
-	}
-	j->findings.count = kept;
-}
-
 static int by_weight(const void *a, const void *b)
 {
 	const struct finding *x = a, *y = b;
@@ -506,8 +420,8 @@ static int judge(struct judging *j)
 		rc = judge_retention(j);
 	if (rc < 0)
 		return rc;
-	drop_threads_heap(j);
-	merge_findings(j);
+	refine_threads(j);
+	refine_lines(j);
 	put_shares(j);
 	if (j->findings.count)
 		qsort(j->findings.at, j->findings.count,

@@ -1,6 +1,7 @@
 /*
  * verdict_state: what a verdict is made from, for the files that make it:
- * verdict.c (which findings there are), sentences.c (how they are told).
+ * verdict.c (which findings there are), refine.c (what they are together),
+ * sentences.c (how they are told).
  */
 #ifndef STRANDLINE_ANALYSIS_VERDICT_STATE_H
 #define STRANDLINE_ANALYSIS_VERDICT_STATE_H
@@ -37,6 +38,19 @@ struct judging {
 
 /* A copy that lives as long as the verdict; NULL when out of memory. */
 const char *verdict_string(struct owned_verdict *v, const char *text);
+
+/* Mean of the last fifth of @y less that of the first: a cheap look. */
+double verdict_drift(const double *y, uint32_t count);
+
+/*
+ * What all places hold together is @total: places that gain what others give
+ * back do not grow.
+ */
+void refine_moved(struct judging *j, const struct trend *total);
+/* A thread that stays keeps what libc allocated for it: one finding. */
+void refine_threads(struct judging *j);
+/* Two lines of one function are one finding, told by the larger. */
+void refine_lines(struct judging *j);
 
 /* Set the sentence of @f, of a process that allocates with @allocator. */
 int sentence_of_finding(struct owned_verdict *v, struct finding *f);

@@ -192,6 +192,35 @@ Test(verdict, what_fills_and_stops_is_clean)
 	verdict_free(v);
 }
 
+static double replaced(uint32_t w)
+{
+	return (16 << 20) - leak(w);
+}
+
+Test(verdict, what_one_place_gains_and_another_gives_back_is_clean)
+{
+	struct verdict *v;
+
+	site(0, in_cache, leak);
+	site(1, in_parse, replaced);
+	v = judge();
+	cr_expect_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	verdict_free(v);
+}
+
+Test(verdict, what_no_root_reaches_leaks_whatever_others_give_back)
+{
+	struct model_site *s;
+	struct verdict *v;
+
+	s = site(0, in_cache, leak);
+	s->unreachable.bytes = s->unreachable.twice_bytes = s->live.bytes;
+	site(1, in_parse, replaced)->unreachable.bytes = 0;
+	v = judge();
+	cr_expect_eq(v->class, FINDING_LEAK, "%s", v->sentence);
+	verdict_free(v);
+}
+
 Test(verdict, two_lines_of_a_function_are_one_finding)
 {
 	struct verdict *v;
