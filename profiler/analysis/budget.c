@@ -232,20 +232,30 @@ static int measure_whole(struct measured *out, const struct model *m,
 	}
 }
 
+static struct measured too_few(const struct model_endpoint *e, uint64_t least)
+{
+	return unmeasured("%llu request%s too few; it takes %llu",
+			  (unsigned long long)e->count,
+			  e->count == 1 ? " is" : "s are",
+			  (unsigned long long)least);
+}
+
 /* A quantile of fewer requests than @least is the largest of them. */
 static struct measured quantile(const struct model_endpoint *e, double ms,
 				uint64_t least)
 {
 	if (e->count < least)
-		return unmeasured("%llu requests are too few; it takes %llu",
-				  (unsigned long long)e->count,
-				  (unsigned long long)least);
+		return too_few(e, least);
 	return isnan(ms) ? unmeasured("the recording does not have it")
 			 : exactly(ms);
 }
 
-static struct measured per_request(double bytes, double margin)
+/* What fewer requests cost is what the server does once. */
+static struct measured per_request(const struct model_endpoint *e, double bytes,
+				   double margin)
 {
+	if (e->count < TRAFFIC_FEW)
+		return too_few(e, TRAFFIC_FEW);
 	if (isnan(bytes))
 		return unmeasured("no allocation could be told to belong to "
 				  "its requests");
@@ -258,8 +268,8 @@ static struct measured throughput(const struct model *m,
 {
 	struct traffic_span span;
 
-	if (!traffic_span(m, e, &span))
-		return unmeasured("no requests were seen");
+	if (e->count < TRAFFIC_FEW || !traffic_span(m, e, &span))
+		return too_few(e, TRAFFIC_FEW);
 	return exactly((double)e->count / (span.last - span.first));
 }
 
@@ -269,9 +279,10 @@ static struct measured measure_endpoint(const struct model *m,
 {
 	switch (what) {
 	case BUDGET_ALLOC:
-		return per_request(e->alloc_bytes_per_request, 0);
+		return per_request(e, e->alloc_bytes_per_request,
+				   1.96 * sqrt(traffic_variance(m, e)));
 	case BUDGET_RETAINED:
-		return per_request(e->retained_bytes_per_request,
+		return per_request(e, e->retained_bytes_per_request,
 				   e->retained_margin);
 	case BUDGET_P50:
 		return quantile(e, e->p50_ms, 2);

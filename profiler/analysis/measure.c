@@ -273,12 +273,14 @@ static int put_endpoint(struct measure *out, const struct model *m,
 	rc = put_latencies(out, e, (uint32_t)s);
 	if (rc == 0)
 		rc = put(out, METRIC_ERRORS, (uint32_t)s, p, p * (1 - p) / n);
-	if (rc == 0 && traffic_span(m, e, &span))
+	if (rc < 0 || e->count < TRAFFIC_FEW)
+		return rc;
+	if (traffic_span(m, e, &span))
 		rc = put(out, METRIC_THROUGHPUT, (uint32_t)s,
 			 n / (span.last - span.first), 0);
 	if (rc == 0)
 		rc = put(out, METRIC_REQUEST_ALLOCATED, (uint32_t)s,
-			 e->alloc_bytes_per_request, 0);
+			 e->alloc_bytes_per_request, traffic_variance(m, e));
 	if (rc == 0)
 		rc = put(out, METRIC_REQUEST_RETAINED, (uint32_t)s,
 			 e->retained_bytes_per_request,

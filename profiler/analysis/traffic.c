@@ -45,3 +45,14 @@ bool traffic_span(const struct model *m, const struct model_endpoint *e,
 	}
 	return any && span->last > span->first;
 }
+
+/*
+ * A sum of samples that stand for @mean_bytes each has that times itself for
+ * its variance; an estimate of one request is that of all over their count.
+ */
+double traffic_variance(const struct model *m, const struct model_endpoint *e)
+{
+	return e->count ? e->alloc_bytes_per_request * m->mean_bytes /
+				  (double)e->count
+			: 0;
+}

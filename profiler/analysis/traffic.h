@@ -21,6 +21,12 @@ struct traffic_span {
 bool traffic_span(const struct model *m, const struct model_endpoint *e,
 		  struct traffic_span *span);
 
+/* With fewer requests an endpoint has neither a rate nor a cost of each. */
+#define TRAFFIC_FEW 10
+
+/* Of the bytes that each of @e's requests allocates, by sampling; 0: exact. */
+double traffic_variance(const struct model *m, const struct model_endpoint *e);
+
 /* The window that begins at @t lies within. */
 static inline bool traffic_covers(const struct traffic_span *span, double t)
 {

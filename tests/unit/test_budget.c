@@ -151,6 +151,34 @@ Test(budget, a_quantile_of_too_few_requests_is_not_known)
 				 "it takes 100");
 }
 
+Test(budget, what_a_request_costs_takes_more_than_a_few)
+{
+	const struct model *m = serve(100, 0);
+
+	served.endpoints[0].count = 1;
+	hold(m, ENDPOINT("POST /api/v1/chat", "throughput_min: 1/s"));
+	check_one(CHECK_UNKNOWN, "throughput is not known: 1 request is too "
+				 "few; it takes 10");
+	hold(m, "memory: {endpoints: [{route: /api/v1/chat, alloc_max: "
+		"1 B}]}\n");
+	check_one(CHECK_UNKNOWN, "bytes allocated per request is not known: 1 "
+				 "request is too few; it takes 10");
+}
+
+Test(budget, a_sampled_cost_is_exceeded_only_for_sure)
+{
+	const struct model *m = serve(100, 0);
+
+	served.endpoints[0].count = 40;
+	served.model.mean_bytes = 512 * 1024;
+	hold(m, "memory: {endpoints: [{route: /api/v1/chat, alloc_max: "
+		"2900 KiB}]}\n");
+	cr_assert_eq(checks.list.at[0].state, CHECK_UNKNOWN);
+	cr_assert_float_eq(checks.list.at[0].value.high - 3 * MIB,
+			   1.96 * MIB * sqrt(1.5 / 40), 1);
+	drop();
+}
+
 Test(budget, an_endpoint_that_nobody_called_is_not_known)
 {
 	hold(serve(100, 0), ENDPOINT("GET /nothing", "p50_max: 1ms"));
