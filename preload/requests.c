@@ -525,17 +525,20 @@ COLD void requests_shut(int fd)
 	e->kind = REQUESTS_OTHER;
 }
 
-uint64_t requests_wait(void)
+uint64_t requests_wait(enum requests_waiting waits)
 {
-	work_for_none();
+	if (waits == REQUESTS_LOOP)
+		work_for_none();
 	return ticks_now();
 }
 
-void requests_ready(uint64_t since)
+void requests_ready(enum requests_waiting waits, uint64_t since)
 {
 	struct request_context *c = &self.context;
 	uint64_t now = ticks_now();
 
+	if (waits == REQUESTS_OTHERS)
+		return;
 	c->ready_after = c->ready;
 	c->ready = now;
 	c->slept = slept(now - since);

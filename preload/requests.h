@@ -103,8 +103,20 @@ static inline void requests_closing(int fd)
 		requests_forget(fd);
 }
 
-/* Before and after a wait for events on the descriptors of an event loop. */
-uint64_t requests_wait(void);
-void requests_ready(uint64_t since);
+enum requests_waiting {			 /* for what a thread waits */
+			REQUESTS_LOOP,	 /* whatever comes next */
+			REQUESTS_OWN,	 /* the client of its request */
+			REQUESTS_OTHERS, /* what its request needs */
+};
+
+/* This thread is at a request of @fd's. */
+static inline bool requests_is_at(int fd)
+{
+	return self.context.open && (int)(uint32_t)self.context.key == fd;
+}
+
+/* Before and after a wait for events. */
+uint64_t requests_wait(enum requests_waiting waits);
+void requests_ready(enum requests_waiting waits, uint64_t since);
 
 #endif

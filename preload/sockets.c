@@ -250,89 +250,101 @@ EXPORT int shutdown(int fd, int how)
 }
 
 /*
- * A wait on a connection that is being served, or on none at all, is an event
- * loop's; a handler that waits for others (a data base, a pipe) is still at
- * its request.
+ * A wait on connections that are served, or by a thread that serves none, is
+ * an event loop's; one on nothing but the connection of the request at hand
+ * is that request's (a thread to each connection, a slow client); a handler
+ * that waits for others (a data base, a pipe) is at its request, too.
  */
-static bool loop_polls(const struct pollfd *fds, nfds_t count)
+static enum requests_waiting who_polls(const struct pollfd *fds, nfds_t count)
 {
 	if (!self.context.key)
-		return true;
+		return REQUESTS_LOOP;
+	if (count == 1 && requests_is_at(fds[0].fd))
+		return REQUESTS_OWN;
 	for (nfds_t i = 0; i < count; i++)
 		if (fds[i].fd >= 0 &&
 		    requests_kind(fds[i].fd) == REQUESTS_CONNECTION)
-			return true;
-	return false;
+			return REQUESTS_LOOP;
+	return REQUESTS_OTHERS;
 }
 
-static bool loop_selects(int end, const fd_set *a, const fd_set *b)
+static enum requests_waiting who_selects(int end, const fd_set *a,
+					 const fd_set *b)
 {
+	int count = 0, last = -1;
+	bool served = false;
+
 	if (!self.context.key)
-		return true;
+		return REQUESTS_LOOP;
 	for (int fd = 0; fd < end; fd++) {
 		if (!(a && FD_ISSET(fd, a)) && !(b && FD_ISSET(fd, b)))
 			continue;
-		if (requests_kind(fd) == REQUESTS_CONNECTION)
-			return true;
+		count++;
+		last = fd;
+		served |= requests_kind(fd) == REQUESTS_CONNECTION;
 	}
-	return false;
+	if (count == 1 && requests_is_at(last))
+		return REQUESTS_OWN;
+	return served ? REQUESTS_LOOP : REQUESTS_OTHERS;
 }
 
-#define WAIT(call, is_loop)                        \
-	const struct io *f = real_io();            \
-	uint64_t since;                            \
-	int n;                                     \
-                                                   \
-	if (unlikely(!requests.fds) || !(is_loop)) \
-		return f->call;                    \
-	since = requests_wait();                   \
-	n = f->call;                               \
-	requests_ready(since);                     \
+#define WAIT(call, who)                 \
+	const struct io *f = real_io(); \
+	enum requests_waiting waits;    \
+	uint64_t since;                 \
+	int n;                          \
+                                        \
+	if (unlikely(!requests.fds))    \
+		return f->call;         \
+	waits = who;                    \
+	since = requests_wait(waits);   \
+	n = f->call;                    \
+	requests_ready(waits, since);   \
 	return n
 
 EXPORT int poll(struct pollfd *fds, nfds_t count, int ms)
 {
-	WAIT(poll(fds, count, ms), loop_polls(fds, count));
+	WAIT(poll(fds, count, ms), who_polls(fds, count));
 }
 
 EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int ms, size_t room)
 {
-	WAIT(__poll_chk(fds, count, ms, room), loop_polls(fds, count));
+	WAIT(__poll_chk(fds, count, ms, room), who_polls(fds, count));
 }
 
 EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *time,
 		 const sigset_t *mask)
 {
-	WAIT(ppoll(fds, count, time, mask), loop_polls(fds, count));
+	WAIT(ppoll(fds, count, time, mask), who_polls(fds, count));
 }
 
 EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count,
 		       const struct timespec *time, const sigset_t *mask,
 		       size_t room)
 {
-	WAIT(__ppoll_chk(fds, count, time, mask, room), loop_polls(fds, count));
+	WAIT(__ppoll_chk(fds, count, time, mask, room), who_polls(fds, count));
 }
 
 EXPORT int select(int end, fd_set *in, fd_set *out, fd_set *other,
 		  struct timeval *time)
 {
-	WAIT(select(end, in, out, other, time), loop_selects(end, in, out));
+	WAIT(select(end, in, out, other, time), who_selects(end, in, out));
 }
 
 EXPORT int pselect(int end, fd_set *in, fd_set *out, fd_set *other,
 		   const struct timespec *time, const sigset_t *mask)
 {
 	WAIT(pselect(end, in, out, other, time, mask),
-	     loop_selects(end, in, out));
+	     who_selects(end, in, out));
 }
 
 EXPORT int epoll_wait(int fd, struct epoll_event *events, int max, int ms)
 {
-	WAIT(epoll_wait(fd, events, max, ms), true);
+	WAIT(epoll_wait(fd, events, max, ms), REQUESTS_LOOP);
 }
 
 EXPORT int epoll_pwait(int fd, struct epoll_event *events, int max, int ms,
 		       const sigset_t *mask)
 {
-	WAIT(epoll_pwait(fd, events, max, ms, mask), true);
+	WAIT(epoll_pwait(fd, events, max, ms, mask), REQUESTS_LOOP);
 }

@@ -47,6 +47,9 @@ static void put_memory(struct emit *e, const struct model_endpoint *p)
 		      3);
 	emit_key_real(e, "alloc_objects_per_request",
 		      p->alloc_objects_per_request, 3);
+	emit_key_real(e, "peak_bytes_per_request", p->peak_bytes_per_request,
+		      3);
+	emit_key_real(e, "peak_bytes_most", p->peak_bytes_most, 0);
 	emit_key_real(e, "retained_bytes_per_request",
 		      p->retained_bytes_per_request, 3);
 	emit_key_real(e, "retained_low", isnan(p->retained_margin) ? NAN : low,
@@ -57,6 +60,11 @@ static void put_memory(struct emit *e, const struct model_endpoint *p)
 
 void json_endpoints(struct emit *e, const struct model *m)
 {
+	json_section(e, "traffic", '{');
+	emit_key_unsigned(e, "requests", m->requests);
+	emit_key_unsigned(e, "connections", m->connections);
+	emit_key_unsigned(e, "foreign", m->foreign);
+	emit_close(e, '}');
 	json_section(e, "endpoints", '[');
 	for (uint32_t i = 0; i < m->endpoint_count; i++) {
 		const struct model_endpoint *p = &m->endpoints[i];

@@ -1,5 +1,6 @@
 /*
  * text_endpoints: the requests, by method and route, as the summary has them.
+ * Where the terminal is wide there is more of each.
  */
 #include <math.h>
 #include <stdio.h>
@@ -9,96 +10,170 @@
 #include "reports/text.h"
 
 #define MOST_ENDPOINTS 8u
-#define COUNT_WIDTH    10u
-#define ERROR_WIDTH    7u
-#define TIME_WIDTH     8u
-#define BYTES_WIDTH    10u
 #define ROUTE_GAP      2u
-#define FIXED_WIDTH                                                     \
-	(COUNT_WIDTH + ERROR_WIDTH + 4 * TIME_WIDTH + 2 * BYTES_WIDTH + \
-	 ROUTE_GAP)
 
-static void put_time(const struct layout *l, double ms)
+struct column {
+	const char *name;
+	unsigned width;
+	unsigned from; /* terminals of so many columns on */
+	void (*put)(char out[UNITS_TEXT_MAX], const struct model_endpoint *p);
+};
+
+static void put_time(char out[UNITS_TEXT_MAX], double ms)
 {
-	char text[UNITS_TEXT_MAX];
-
-	layout_put(l, isnan(ms) ? "-" : units_format_duration(text, ms * 1e6),
-		   TIME_WIDTH, LAYOUT_RIGHT);
+	if (isnan(ms))
+		snprintf(out, UNITS_TEXT_MAX, "-");
+	else
+		units_format_duration(out, ms * 1e6);
 }
 
-static void put_size(const struct layout *l, double bytes)
+static void put_bytes(char out[UNITS_TEXT_MAX], double bytes)
 {
-	char text[UNITS_TEXT_MAX];
-
-	layout_put(l, isnan(bytes) ? "-" : units_format_bytes(text, bytes),
-		   BYTES_WIDTH, LAYOUT_RIGHT);
+	if (isnan(bytes))
+		snprintf(out, UNITS_TEXT_MAX, "-");
+	else
+		units_format_bytes(out, bytes);
 }
 
-static void put_count(const struct layout *l, uint64_t n, unsigned width)
+static void put_count(char out[UNITS_TEXT_MAX], const struct model_endpoint *p)
 {
-	char text[UNITS_TEXT_MAX];
+	units_format_count(out, p->count);
+}
 
-	layout_put(l, n ? units_format_count(text, n) : "-", width,
-		   LAYOUT_RIGHT);
+static void put_errors(char out[UNITS_TEXT_MAX], const struct model_endpoint *p)
+{
+	if (p->errors)
+		units_format_count(out, p->errors);
+	else
+		snprintf(out, UNITS_TEXT_MAX, "-");
+}
+
+static void put_p50(char out[UNITS_TEXT_MAX], const struct model_endpoint *p)
+{
+	put_time(out, p->p50_ms);
+}
+
+static void put_p95(char out[UNITS_TEXT_MAX], const struct model_endpoint *p)
+{
+	put_time(out, p->p95_ms);
+}
+
+static void put_p99(char out[UNITS_TEXT_MAX], const struct model_endpoint *p)
+{
+	put_time(out, p->p99_ms);
+}
+
+static void put_first(char out[UNITS_TEXT_MAX], const struct model_endpoint *p)
+{
+	put_time(out, p->ttfb_p95_ms);
+}
+
+static void put_queue(char out[UNITS_TEXT_MAX], const struct model_endpoint *p)
+{
+	put_time(out, p->queue_p95_ms);
+}
+
+static void put_alloc(char out[UNITS_TEXT_MAX], const struct model_endpoint *p)
+{
+	put_bytes(out, p->alloc_bytes_per_request);
+}
+
+static void put_kept(char out[UNITS_TEXT_MAX], const struct model_endpoint *p)
+{
+	put_bytes(out, p->retained_bytes_per_request);
+}
+
+static const struct column columns[] = {
+	{ "count", 9, 0, put_count },
+	{ "errors", 7, 0, put_errors },
+	{ "p50", 8, 0, put_p50 },
+	{ "p95", 8, 0, put_p95 },
+	{ "p99", 8, 96, put_p99 },
+	{ "ttfb p95", 9, 112, put_first },
+	{ "queue p95", 10, 112, put_queue },
+	{ "alloc/req", 10, 0, put_alloc },
+	{ "kept/req", 10, 96, put_kept },
+};
+
+#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
+
+static unsigned route_width(const struct layout *l)
+{
+	unsigned width = l->columns - ROUTE_GAP;
+
+	for (size_t i = 0; i < COLUMNS; i++)
+		if (l->columns >= columns[i].from)
+			width -= columns[i].width;
+	return width;
 }
 
 static void put_heads(const struct layout *l)
 {
-	static const struct {
-		const char *name;
-		unsigned width;
-	} heads[] = {
-		{ "count", COUNT_WIDTH }, { "errors", ERROR_WIDTH },
-		{ "p50", TIME_WIDTH },	  { "p95", TIME_WIDTH },
-		{ "p99", TIME_WIDTH },	  { "ttfb95", TIME_WIDTH },
-		{ "alloc", BYTES_WIDTH }, { "kept", BYTES_WIDTH },
-	};
-
 	layout_style(l, LAYOUT_FAINT);
-	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
-		layout_put(l, heads[i].name, heads[i].width, LAYOUT_RIGHT);
+	for (size_t i = 0; i < COLUMNS; i++)
+		if (l->columns >= columns[i].from)
+			layout_put(l, columns[i].name, columns[i].width,
+				   LAYOUT_RIGHT);
 	layout_fill(l, ROUTE_GAP);
-	layout_put(l, "route", l->columns - FIXED_WIDTH, LAYOUT_LAST);
+	layout_put(l, "route", route_width(l), LAYOUT_LAST);
 	layout_style(l, LAYOUT_PLAIN);
 	buf_putc(l->out, '\n');
 }
 
 static void put_endpoint(const struct layout *l, const struct model_endpoint *p)
 {
-	char route[256];
+	char text[UNITS_TEXT_MAX], method[24];
+	unsigned width;
 
-	put_count(l, p->count, COUNT_WIDTH);
-	layout_style(l, p->errors ? LAYOUT_ALARM : LAYOUT_PLAIN);
-	put_count(l, p->errors, ERROR_WIDTH);
-	layout_style(l, LAYOUT_PLAIN);
-	put_time(l, p->p50_ms);
-	put_time(l, p->p95_ms);
-	put_time(l, p->p99_ms);
-	put_time(l, p->ttfb_p95_ms);
-	put_size(l, p->alloc_bytes_per_request);
-	put_size(l, p->retained_bytes_per_request);
+	for (size_t i = 0; i < COLUMNS; i++) {
+		bool alarm = columns[i].put == put_errors && p->errors;
+
+		if (l->columns < columns[i].from)
+			continue;
+		columns[i].put(text, p);
+		if (alarm)
+			layout_style(l, LAYOUT_ALARM);
+		layout_put(l, text, columns[i].width, LAYOUT_RIGHT);
+		if (alarm)
+			layout_style(l, LAYOUT_PLAIN);
+	}
 	layout_fill(l, ROUTE_GAP);
-	snprintf(route, sizeof(route), "%s %s", p->method, p->route);
-	layout_put(l, route, l->columns - FIXED_WIDTH, LAYOUT_LAST_TAIL);
+	snprintf(method, sizeof(method), "%s ", p->method);
+	width = layout_cells(method);
+	layout_put(l, method, width, LAYOUT_LEFT);
+	layout_put(l, p->route, route_width(l) - width, LAYOUT_LAST_TAIL);
 	buf_putc(l->out, '\n');
+}
+
+/* "12,000 answered on 8 connections; 2 more did not speak HTTP/1" */
+static void describe(char *out, size_t size, const struct model *m)
+{
+	char requests[UNITS_TEXT_MAX], count[UNITS_TEXT_MAX];
+	int used;
+
+	used = snprintf(out, size, "%s answered on %s connections",
+			units_format_count(requests, m->requests),
+			units_format_count(count, m->connections - m->foreign));
+	if (m->foreign && used > 0 && (size_t)used < size)
+		snprintf(out + used, size - (size_t)used,
+			 "; %s more did not speak HTTP/1",
+			 units_format_count(count, m->foreign));
 }
 
 void text_endpoints(const struct layout *l, const struct model *m)
 {
-	char detail[128], count[UNITS_TEXT_MAX];
+	char detail[160];
 
 	if (!m->endpoint_count)
 		return;
-	snprintf(detail, sizeof(detail),
-		 "%s answered at %u endpoints; memory is per request",
-		 units_format_count(count, m->requests), m->endpoint_count);
+	describe(detail, sizeof(detail), m);
 	text_heading(l, "REQUESTS", detail);
 	put_heads(l);
 	for (uint32_t i = 0; i < m->endpoint_count && i < MOST_ENDPOINTS; i++)
 		put_endpoint(l, &m->endpoints[i]);
 	if (m->endpoint_count > MOST_ENDPOINTS) {
-		snprintf(detail, sizeof(detail), "%*s  and %u more",
-			 FIXED_WIDTH, "", m->endpoint_count - MOST_ENDPOINTS);
+		snprintf(detail, sizeof(detail), "  and %u more routes",
+			 m->endpoint_count - MOST_ENDPOINTS);
 		layout_line(l, LAYOUT_FAINT, detail);
 	}
 }

@@ -22,6 +22,8 @@ struct entry {
 	uint64_t status[6];
 	struct histo *took, *ttfb, *queue, *gap;
 	struct fold_sum allocated, live;
+	uint64_t peak_count;
+	double peak_sum, peak_most;
 	bool charged; /* allocations were seen within such requests */
 	double *windows;
 };
@@ -82,6 +84,9 @@ static int add_route(struct table *t, const struct trace_view *v,
 	e->cut += r->cut;
 	e->streamed += r->streamed;
 	e->alone += r->alone;
+	e->peak_count += r->peak_count;
+	e->peak_sum += r->peak_sum;
+	e->peak_most = fmax(e->peak_most, r->peak_most);
 	for (int i = 0; i < 6; i++)
 		e->status[i] += r->status[i];
 	for (size_t k = 0; k < im->result.window_count; k++)
@@ -137,6 +142,8 @@ static int add_image(struct table *t, const struct trace_view *v,
 		to->requests += (double)from->requests;
 		to->errors += (double)from->errors;
 	}
+	t->m->connections += im->header.stats.connections;
+	t->m->foreign += im->header.stats.foreign;
 	return rc == 0 ? add_memory(t, im) : rc;
 }
 
@@ -153,6 +160,13 @@ static void fill_memory(struct model_endpoint *to, const struct entry *e)
 	to->alloc_objects_per_request = NAN;
 	to->retained_bytes_per_request = NAN;
 	to->retained_margin = NAN;
+	to->peak_bytes_per_request = NAN;
+	to->peak_bytes_most = NAN;
+	if (e->peak_count) {
+		to->peak_bytes_per_request =
+			e->peak_sum / (double)e->peak_count;
+		to->peak_bytes_most = e->peak_most;
+	}
 	if (!e->count || (!e->charged && !e->alone))
 		return;
 	to->alloc_bytes_per_request = e->allocated.bytes / n;

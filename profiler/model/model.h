@@ -152,6 +152,9 @@ struct model_endpoint {
 	double queue_p95_ms; /* before the handler began */
 	/* NAN: no allocation could be charged to such requests. */
 	double alloc_bytes_per_request, alloc_objects_per_request;
+	/* The most that one held of it at a time: mean and greatest; NAN where
+	 * that is not recorded exactly. */
+	double peak_bytes_per_request, peak_bytes_most;
 	/* Of that, alive at the end; +- the margin of its 95 % interval. */
 	double retained_bytes_per_request, retained_margin;
 	const double *windows; /* completed in each of window_count windows */
@@ -251,7 +254,9 @@ struct model {
 	struct model_level *levels; /* of all sites; sites[] point into it */
 	struct model_endpoint *endpoints; /* most requests first */
 	uint32_t endpoint_count;
-	uint64_t requests; /* completed, all of them */
+	uint64_t requests;    /* completed, all of them */
+	uint64_t connections; /* that the server served */
+	uint64_t foreign;     /* of them, those that did not speak HTTP/1 */
 	struct model_process *processes;
 	uint32_t process_count;
 	uint32_t main_process; /* index, MODEL_NONE when there is none */

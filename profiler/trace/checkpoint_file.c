@@ -440,8 +440,8 @@ static int take_threads(struct file *f, struct fold *fold, const struct head *h)
 
 		at->name[sizeof(at->name) - 1] = 0;
 		if (!sums_ok(&at->allocated, 1) ||
-		    at->route > REQUESTS_ROUTE_MAX ||
-		    !isfinite(at->released_low) ||
+		    at->route > REQUESTS_ROUTE_MAX || !isfinite(at->net) ||
+		    !isfinite(at->net_peak) || !isfinite(at->released_low) ||
 		    (at->released.addr && at->released.stack != STACK_NONE &&
 		     !block_ok(fold, &at->released, h->threads)))
 			return -EBADMSG;
@@ -515,7 +515,9 @@ static int take_routes(struct file *f, struct fold *fold, uint64_t count)
 
 		if (!r)
 			return -ENOMEM;
-		if (!take(f, &r->counts, sizeof(r->counts)))
+		if (!take(f, &r->counts, sizeof(r->counts)) ||
+		    !isfinite(r->counts.peak_sum) ||
+		    !isfinite(r->counts.peak_most))
 			return -EBADMSG;
 		for (int t = 0; rc == 0 && t < REQUESTS_NTIMES; t++)
 			rc = take_histo(f, &r->times[t]);

@@ -316,6 +316,9 @@ static void apply_alloc(struct fold *f, const struct fold_lane *lane,
 	if (moved)
 		keep_low(f, t, s);
 	t->released.addr = 0;
+	t->net += size;
+	if (t->net > t->net_peak)
+		t->net_peak = t->net;
 	note_peak(&f->core, e->ticks);
 }
 
@@ -352,6 +355,9 @@ static void apply_free(struct fold *f, const struct fold_lane *lane,
 	w = weigh((double)block->size, block->probability);
 	t->released_serial = f->core.serial;
 	t->released_low = fold_touch(f, block->stack)->low;
+	/* What the request before left behind is none of this one's. */
+	t->net =
+		t->net > (double)block->size ? t->net - (double)block->size : 0;
 	s = block_end(f, block, &w);
 	if (t->released_temporary)
 		sum_add(&s->temporary, &w);
@@ -429,12 +435,26 @@ static void apply_brk(struct fold *f, const struct fold_event *e)
 	f->core.heap_grown += (double)(int64_t)e->size;
 }
 
-static void apply_request(struct fold *f, const struct fold_event *e)
+/* The next request of this thread begins with nothing. */
+static void forget_net(struct thread *t)
 {
+	t->net = 0;
+	t->net_peak = 0;
+}
+
+static void apply_request(struct fold *f, const struct fold_lane *lane,
+			  const struct fold_event *e)
+{
+	struct thread *t = &f->threads.at.at[lane->thread];
+
 	f->core.window_requests++;
 	f->core.window_errors += requests_is_error(e);
 	if (!requests_add(&f->requests, e, f->core.window, f->ticks_per_ns))
 		f->failed = true;
+	else if ((e->api & REQUEST_ALONE) && !lane->mean)
+		requests_peak(&f->requests, e->node,
+			      t->route == e->node ? t->net_peak : 0);
+	forget_net(t);
 }
 
 static void apply_descriptor(struct fold *f, const struct fold_event *e)
@@ -491,10 +511,11 @@ static void apply_rare(struct fold *f, struct fold_lane *lane,
 		memcpy(t->name + 8, &e->size, 7);
 		break;
 	case RECORD_REQUEST:
-		apply_request(f, e);
+		apply_request(f, lane, e);
 		break;
 	case RECORD_CONTEXT:
 		t->route = e->node <= REQUESTS_ROUTE_MAX ? e->node : 0;
+		forget_net(t);
 		break;
 	}
 }
@@ -622,6 +643,9 @@ static int put_routes(struct fold *f)
 			.cut = r->counts.cut,
 			.streamed = r->counts.streamed,
 			.alone = r->counts.alone,
+			.peak_count = r->counts.peak_count,
+			.peak_sum = r->counts.peak_sum,
+			.peak_most = r->counts.peak_most,
 			.took = r->times[REQUESTS_TOOK],
 			.ttfb = r->times[REQUESTS_TTFB],
 			.queue = r->times[REQUESTS_QUEUE],

@@ -77,11 +77,14 @@ struct histo;
 struct fold_route {
 	uint32_t route; /* id in this process; 0: not known */
 	uint64_t count;
-	uint64_t errors;	   /* answered 5xx, or cut off */
-	uint64_t cut;		   /* before the answer's end */
-	uint64_t streamed;	   /* answered in chunks */
-	uint64_t alone;		   /* no other request got in between */
-	uint64_t status[6];	   /* by class; 0: no answer */
+	uint64_t errors;    /* answered 5xx, or cut off */
+	uint64_t cut;	    /* before the answer's end */
+	uint64_t streamed;  /* answered in chunks */
+	uint64_t alone;	    /* no other request got in between */
+	uint64_t status[6]; /* by class; 0: no answer */
+	/* Bytes that a request held at most, of so many of them. */
+	uint64_t peak_count;
+	double peak_sum, peak_most;
 	const struct histo *took;  /* ns, arrival to last byte; NULL: none */
 	const struct histo *ttfb;  /* to the first byte */
 	const struct histo *queue; /* until the server read it */

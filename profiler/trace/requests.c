@@ -84,6 +84,20 @@ bool requests_add(struct requests *r, const struct fold_event *e,
 	return add_times(route, e, slope);
 }
 
+void requests_peak(struct requests *r, uint32_t id, double bytes)
+{
+	struct route *route = requests_route(r, id);
+	struct request_counts *c;
+
+	if (!route)
+		return;
+	c = &route->counts;
+	c->peak_count++;
+	c->peak_sum += bytes;
+	if (bytes > c->peak_most)
+		c->peak_most = bytes;
+}
+
 void requests_widen(struct requests *r)
 {
 	struct route *route;

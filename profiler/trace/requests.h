@@ -31,6 +31,10 @@ enum requests_time {
 struct request_counts { /* stored as it is: no pointer, no padding */
 	uint64_t count, errors, cut, streamed, alone;
 	uint64_t status[6];
+	/* Of those with their thread for themselves, recorded exactly: the
+	 * most that it held of what it had allocated meanwhile. */
+	double peak_sum, peak_most;
+	uint64_t peak_count;
 	uint64_t windows[FOLD_WINDOWS];
 };
 
@@ -52,6 +56,8 @@ struct route *requests_route(struct requests *r, uint32_t id);
  */
 bool requests_add(struct requests *r, const struct fold_event *e,
 		  uint32_t window, double slope);
+/* The latest of route @id held @bytes at most. */
+void requests_peak(struct requests *r, uint32_t id, double bytes);
 /* Answered with 5xx, or cut off. */
 bool requests_is_error(const struct fold_event *e);
 /* Two windows become one. */

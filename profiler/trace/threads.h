@@ -28,8 +28,10 @@ struct thread {		    /* stored as it is: no pointer, no padding */
 	uint32_t route;		  /* what it works for; 0: for no request */
 	uint32_t released_serial; /* the window of that FREE */
 	double released_low;	  /* its stack's `low` before it */
+	/* Since its request began: what it allocated less what it freed. */
+	double net, net_peak;
 };
-_Static_assert(sizeof(struct thread) == 8 + 32 + 32 + 16 + 8 + 16 + 8 + 8,
+_Static_assert(sizeof(struct thread) == 8 + 32 + 32 + 16 + 8 + 16 + 8 + 8 + 16,
 	       "stored");
 
 struct threads {

@@ -259,7 +259,10 @@ def test_what_a_request_keeps_is_charged_to_it(product, recording,
     found = endpoints(recording.json())
     assert found[CHAT]["retained_bytes_per_request"] == 1024
     assert found[SEARCH]["retained_bytes_per_request"] < 64
+    assert found[CHAT]["attribution"] == "exact"  # a thread for each
     assert found[CHAT]["alloc_bytes_per_request"] > 1024
+    assert (1024 < found[CHAT]["peak_bytes_per_request"] <
+            found[CHAT]["alloc_bytes_per_request"])
 
 
 def test_redis_is_told_from_http_and_left_alone(product, recording):
@@ -271,6 +274,8 @@ def test_redis_is_told_from_http_and_left_alone(product, recording):
                        stdout=subprocess.DEVNULL, timeout=60)
     report = recording.json()
     assert report["endpoints"] == []
+    assert report["traffic"]["foreign"] >= 50  # redis-benchmark's clients
+    assert report["traffic"]["foreign"] == report["traffic"]["connections"]
     assert not any(report["losses"].values()), report["losses"]
 
 

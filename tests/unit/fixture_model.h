@@ -9,6 +9,7 @@
 #define STRANDLINE_TESTS_FIXTURE_MODEL_H
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <string.h>
 
 #include "profiler/model/model.h"
@@ -277,6 +278,52 @@ static inline const struct model *fixture_rag(struct fixture *f, bool backwards)
 		{ 60, 209.802 * MIB, 4452.51 * MIB, 4242.7 * MIB, 0, 645353,
 		  430013, 500, 0 },
 	};
+	static const double searched[] = { 30, 390, 480 };
+	static const double chatted[] = { 10, 10, 20 };
+	static struct model_endpoint endpoints[] = {
+		{ .method = "POST",
+		  .route = "/api/v1/retrieval/search",
+		  .count = 900,
+		  .alone = 900,
+		  .status = { 0, 0, 897, 0, 3, 0 },
+		  .p50_ms = 4.25,
+		  .p95_ms = 12.5,
+		  .p99_ms = 31,
+		  .max_ms = 240.125,
+		  .ttfb_p50_ms = 4.25,
+		  .ttfb_p95_ms = 12.5,
+		  .gap_p95_ms = NAN,
+		  .queue_p95_ms = 0.75,
+		  .alloc_bytes_per_request = 4.5 * MIB,
+		  .alloc_objects_per_request = 717,
+		  .peak_bytes_per_request = NAN,
+		  .peak_bytes_most = NAN,
+		  .retained_bytes_per_request = 151552,
+		  .retained_margin = 20480,
+		  .windows = searched },
+		{ .method = "POST",
+		  .route = "/api/v1/chat",
+		  .count = 40,
+		  .errors = 2,
+		  .cut = 2,
+		  .streamed = 38,
+		  .status = { 1, 0, 39, 0, 0, 0 },
+		  .p50_ms = 104,
+		  .p95_ms = 123.5,
+		  .p99_ms = 127.75,
+		  .max_ms = 130,
+		  .ttfb_p50_ms = 7,
+		  .ttfb_p95_ms = 14.5,
+		  .gap_p95_ms = 12.25,
+		  .queue_p95_ms = 5,
+		  .alloc_bytes_per_request = NAN,
+		  .alloc_objects_per_request = NAN,
+		  .peak_bytes_per_request = NAN,
+		  .peak_bytes_most = NAN,
+		  .retained_bytes_per_request = NAN,
+		  .retained_margin = NAN,
+		  .windows = chatted },
+	};
 	struct model *m = &f->model;
 
 	fixture_begin(f);
@@ -305,6 +352,11 @@ static inline const struct model *fixture_rag(struct fixture *f, bool backwards)
 	m->fd_trend = (struct model_trend) { 20, 22, 22, 0.04, 0, 40 };
 	m->windows = windows;
 	m->window_count = 3;
+	m->endpoints = endpoints;
+	m->endpoint_count = 2;
+	m->requests = 940;
+	m->connections = 9;
+	m->foreign = 1;
 	m->processes = processes;
 	m->process_count = 2;
 	m->main_process = 1;

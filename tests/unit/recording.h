@@ -273,6 +273,30 @@ static inline void lane_brk(struct lane *l, uint32_t node, int64_t grown,
 	lane_put_ticks(l, ticks);
 }
 
+/* Answered with @status after @took ticks, of which a fourth to the first byte.
+ */
+static inline void lane_request(struct lane *l, uint32_t route, uint32_t status,
+				unsigned flags, uint64_t took, uint64_t ticks)
+{
+	lane_room(l, ticks);
+	*l->at++ = (uint8_t)(RECORD_REQUEST | flags << 4);
+	l->at = record_put(l->at, route);
+	l->at = record_put(l->at, status);
+	l->at = record_put(l->at, took);
+	l->at = record_put(l->at, took / 4);
+	l->at = record_put(l->at, took / 8);
+	l->at = record_put(l->at, flags & REQUEST_STREAMED ? took / 2 : 0);
+	lane_put_ticks(l, ticks);
+}
+
+static inline void lane_context(struct lane *l, uint32_t route, uint64_t ticks)
+{
+	lane_room(l, ticks);
+	*l->at++ = RECORD_CONTEXT;
+	l->at = record_put(l->at, route);
+	lane_put_ticks(l, ticks);
+}
+
 static inline void lane_exit(struct lane *l, uint64_t ticks)
 {
 	lane_room(l, ticks);

@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "profiler/base/buf.h"
 #include "profiler/base/err.h"
+#include "profiler/latency/histo.h"
 #include "profiler/trace/quota.h"
 #include "profiler/trace/reader.h"
 #include "tests/unit/fold_rig.h"
@@ -70,12 +72,19 @@ static void write_events(uint64_t first, uint64_t count)
 				   at);
 		else if (i % 1000 == 500)
 			lane_unmap(l, 0x5000, 0x1000000 + i - 500, at);
+		else if (i % 100 == 10)
+			lane_context(l, (uint32_t)(x >> 30) % 4, at);
+		else if (i % 100 == 60)
+			lane_request(l, (uint32_t)(x >> 30) % 4,
+				     i % 700 ? 200 : 500,
+				     (unsigned)(x >> 33) % 8,
+				     1000 + (x >> 40) % 10000000, at);
 		else if (live[slot])
 			lane_free(l, addr, at);
 		else
 			lane_alloc(l, 10 + (uint32_t)(x >> 30) % 12,
 				   1 + (x >> 40) % 10000, addr, at);
-		live[slot] ^= i % 500 != 0;
+		live[slot] ^= i % 500 != 0 && i % 100 != 10 && i % 100 != 60;
 	}
 }
 
@@ -162,6 +171,7 @@ static void same_stacks(const struct fold_result *a,
 		const struct fold_stack *x = &a->stacks[i], *y = &b->stacks[i];
 
 		cr_assert_eq(x->node, y->node);
+		cr_assert_eq(x->route, y->route);
 		cr_assert_eq(x->samples, y->samples);
 		same_sum(&x->live, &y->live);
 		same_sum(&x->allocated, &y->allocated);
@@ -175,10 +185,51 @@ static void same_stacks(const struct fold_result *a,
 	}
 }
 
+static void same_histo(const struct histo *a, const struct histo *b)
+{
+	struct buf x = BUF_INIT, y = BUF_INIT;
+
+	cr_assert_not_null(a);
+	histo_write(a, &x);
+	histo_write(b, &y);
+	cr_assert_eq(x.len, y.len);
+	same_bytes(x.bytes, y.bytes, x.len);
+	buf_free(&x);
+	buf_free(&y);
+}
+
+static void same_routes(const struct fold_result *a,
+			const struct fold_result *b)
+{
+	cr_assert_eq(a->route_count, 4);
+	cr_assert_eq(b->route_count, 4);
+	for (size_t i = 0; i < a->route_count; i++) {
+		const struct fold_route *x = &a->routes[i], *y = &b->routes[i];
+
+		cr_assert_eq(x->route, y->route);
+		cr_assert_eq(x->count, y->count);
+		cr_assert_eq(x->errors, y->errors);
+		cr_assert_eq(x->cut, y->cut);
+		cr_assert_eq(x->streamed, y->streamed);
+		cr_assert_eq(x->alone, y->alone);
+		cr_assert_eq(x->peak_count, y->peak_count);
+		cr_assert_eq(x->peak_sum, y->peak_sum);
+		cr_assert_eq(x->peak_most, y->peak_most);
+		same_bytes(x->status, y->status, sizeof(x->status));
+		same_bytes(x->windows, y->windows,
+			   a->window_count * sizeof(*x->windows));
+		same_histo(x->took, y->took);
+		same_histo(x->ttfb, y->ttfb);
+		same_histo(x->queue, y->queue);
+		same_histo(x->gap, y->gap);
+	}
+}
+
 /* Bit for bit. */
 static void same(const struct fold_result *a, const struct fold_result *b)
 {
 	same_stacks(a, b);
+	same_routes(a, b);
 	cr_assert_eq(a->window_count, b->window_count);
 	same_bytes(a->windows, b->windows,
 		   a->window_count * sizeof(*a->windows));

@@ -175,6 +175,35 @@ Test(fold_requests, are_relieved_of_what_any_thread_frees_later)
 	fold_free(r.fold);
 }
 
+static void freed(struct rig *r, int lane, uint64_t addr, uint64_t at)
+{
+	rig_addr(r, lane, RECORD_FREE, addr, at);
+}
+
+Test(fold_requests, know_the_most_that_each_held_at_a_time)
+{
+	struct rig r = rig_new();
+	const struct fold_route *one;
+
+	context(&r, 0, 1, 1);
+	rig_alloc(&r, 0, 7, 100, 0x1000, 2);
+	rig_alloc(&r, 0, 7, 200, 0x2000, 3);
+	freed(&r, 0, 0x1000, 4);
+	rig_alloc(&r, 0, 7, 50, 0x3000, 5);
+	request(&r, 0, 1, 200, REQUEST_ALONE, 6);
+	freed(&r, 0, 0x2000, 7); /* what was left of it */
+	freed(&r, 0, 0x3000, 8);
+	rig_alloc(&r, 0, 7, 80, 0x4000, 9);
+	request(&r, 0, 1, 200, REQUEST_ALONE, 10);
+	request(&r, 0, 1, 200, 0, 11); /* who knows */
+	cr_assert_eq(fold_finish(r.fold, &r.header), 0);
+	one = route_of(fold_result(r.fold), 1);
+	cr_assert_eq(one->peak_count, 2);
+	cr_assert_eq(one->peak_sum, 300 + 80);
+	cr_assert_eq(one->peak_most, 300);
+	fold_free(r.fold);
+}
+
 Test(fold_requests, leave_their_thread_when_it_ends)
 {
 	struct rig r = rig_new();
