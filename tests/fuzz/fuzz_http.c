@@ -290,6 +290,20 @@ static void check_parser(enum http_side side, const uint8_t *bytes, size_t size)
 	HOLD(whole.value == digest_of(side, bytes, size, AT_RANDOM).value);
 }
 
+/* Whatever the path and however little room: one printable word. */
+static void check_route(const uint8_t *bytes, size_t size)
+{
+	size_t room = size ? 1 + bytes[0] % ROUTE_TEXT_MAX : 1;
+	char *out = malloc(room);
+	size_t len = route_normalise(out, room, (const char *)bytes, size);
+
+	HOLD(len < room && strlen(out) == len);
+	for (size_t i = 0; i < len; i++)
+		HOLD(out[i] > ' ' && out[i] < 0x7f);
+	HOLD(!strchr(out, '?') && !strchr(out, '#') && !strchr(out, ';'));
+	free(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -300,6 +314,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		check_parser(HTTP_REQUESTS, bytes + 2, size - 2);
 		check_parser(HTTP_RESPONSES, bytes + 2, size - 2);
 	}
+	check_route(bytes, size);
 	check_tracker(bytes, size);
 	return 0;
 }

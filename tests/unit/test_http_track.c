@@ -445,3 +445,44 @@ Test(http_track, what_turns_out_not_to_be_http_is_left)
 	cr_expect(track_left(r->track, 7));
 	rig_free(r);
 }
+
+/* Two workers' descriptors, each asks for one of 1,000 routes. */
+static void ask_of_many(struct track *t, uint64_t connections)
+{
+	char text[64];
+
+	for (uint64_t i = 0; i < connections; i++) {
+		uint64_t key = (4711 + i % 2) << 32 | (8 + i / 2);
+		struct track_feed feed = { .way = TRACK_IN,
+					   .bytes = text,
+					   .at = 1 };
+
+		track_open(t, key);
+		feed.seen = (size_t)snprintf(text, sizeof(text),
+					     "GET /%c%c%c HTTP/1.1\r\n\r\n",
+					     'a' + (int)(i % 10),
+					     'a' + (int)(i / 10 % 10),
+					     'a' + (int)(i / 100 % 10));
+		feed.total = feed.seen;
+		cr_assert(track_feed(t, key, &feed));
+	}
+}
+
+Test(http_track, ten_thousand_connections_have_room)
+{
+	struct rig *r = rig_new();
+	void *memory = rig_zeroed(track_size(10000));
+	struct track *t = track_init(memory, 10000, r->routes, rig_sink, r);
+
+	ask_of_many(t, 10000);
+	for (uint64_t i = 0; i < 10000; i++)
+		track_close(t, (4711 + i % 2) << 32 | (8 + i / 2), 2);
+	cr_expect_eq(track_counted(t, TRACK_CONNECTIONS), 10000);
+	cr_expect_eq(track_counted(t, TRACK_REQUESTS), 10000);
+	cr_expect_eq(track_counted(t, TRACK_TABLE_FULL), 0);
+	cr_expect_eq(track_counted(t, TRACK_BUSY), 0);
+	cr_expect_leq(routes_count(r->routes), ROUTES_MAX);
+	cr_expect_leq(track_size(10000) + routes_size(), 24 << 20);
+	free(memory);
+	rig_free(r);
+}
