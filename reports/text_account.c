@@ -48,8 +48,12 @@ static void put_allocations(const struct layout *l, const struct model *m)
 			add_count(&text, t->allocated.count / m->duration,
 				  "blocks a second)");
 		}
-		buf_printf(&text, "; %.0f%% of the bytes were temporary",
-			   t->temporary.bytes / t->allocated.bytes * 100);
+		/* Samples cannot see it. */
+		if (t->temporary.bytes > 0 || !(m->mean_bytes > 0))
+			buf_printf(&text,
+				   "; %.0f%% of the bytes were temporary",
+				   t->temporary.bytes / t->allocated.bytes *
+					   100);
 	}
 	put_line(l, "allocated", LAYOUT_PLAIN, &text);
 }

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "profiler/analysis/leaks.h"
 #include "profiler/analysis/verdict.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
@@ -32,7 +33,8 @@ static const char *format_choice(size_t n)
 static const char *kind_choice(size_t n)
 {
 	static const enum model_kind kinds[] = {
-		MODEL_LIVE, MODEL_ALLOC, MODEL_PEAK, MODEL_TEMPORARY, MODEL_RSS,
+		MODEL_LIVE,	 MODEL_ALLOC, MODEL_PEAK,
+		MODEL_TEMPORARY, MODEL_RSS,   MODEL_LEAK,
 	};
 
 	if (n >= sizeof(kinds) / sizeof(kinds[0]))
@@ -111,6 +113,8 @@ static int load_and_write(const char *recording, const struct report_args *args,
 		rc = wrappers_add(m, args->wrappers.at[i], err);
 	if (rc == 0)
 		rc = verdict_of(&verdict, m, err);
+	if (rc == 0 && leaks_mark(m, verdict) < 0)
+		rc = err_set(err, -ENOMEM, "out of memory");
 	if (rc == 0)
 		rc = write_report(m, verdict, args, err);
 	verdict_free(verdict);
@@ -163,7 +167,8 @@ const struct command cmd_report = {
 		"the end; alloc, all that it ever asked for; peak, what it "
 		"held when the whole target held most; temporary, what was "
 		"given back at once; rss, what it added to the resident "
-		"memory.",
+		"memory; leak, by how much it grew where the verdict says "
+		"that it leaks or grows.",
 	.examples = "strandline report python3-1.strand\ta summary\n"
 		    "strandline report -f svg -k peak -o peak.svg "
 		    "python3-1.strand\ta flame graph of the high-water mark\n"

@@ -72,7 +72,7 @@ const char *model_string(struct model *m, const char *text)
 
 int model_kind_parse(const char *text, enum model_kind *kind, struct err *err)
 {
-	for (int k = MODEL_LIVE; k <= MODEL_RSS; k++) {
+	for (int k = MODEL_LIVE; k <= MODEL_LEAK; k++) {
 		if (!strcmp(text, kind_names[k])) {
 			*kind = (enum model_kind)k;
 			return 0;
@@ -80,7 +80,7 @@ int model_kind_parse(const char *text, enum model_kind *kind, struct err *err)
 	}
 	return err_set(err, -EINVAL,
 		       "unknown kind '%s': a recording has live, alloc, peak, "
-		       "temporary and rss",
+		       "temporary, rss and leak",
 		       text);
 }
 
@@ -124,6 +124,8 @@ double model_site_weight(const struct model_site *site, enum model_kind kind)
 		return site->temporary.bytes;
 	case MODEL_RSS:
 		return site->mapped;
+	case MODEL_LEAK:
+		return site->leaked;
 	default:
 		return 0;
 	}

@@ -90,7 +90,8 @@ struct model_site {    /* one distinct allocating stack */
 	struct estimate inherited_freed; /* freed, born before recording */
 	double mapped;			 /* mmap'ed and not unmapped, bytes */
 	double descriptors;		 /* opened and not closed */
-	uint64_t samples;		 /* records behind the estimates */
+	double leaked;	  /* bytes, see analysis/leaks.h; 0 until marked */
+	uint64_t samples; /* records behind the estimates */
 	/* Of live blocks, what the last scan could not reach from a root, and
 	 * what none of the last two could; < 0 when no scan was made. */
 	struct {
@@ -269,10 +270,10 @@ struct model {
 	const char **problems; /* sentences: modules not readable, ... */
 	uint32_t problem_count;
 	struct model_cost cost;
-	struct model_scan *scans; /* by time */
-	uint32_t scan_count;
 	const char **notes; /* sentences: what was changed in a program */
 	uint32_t note_count;
+	struct model_scan *scans; /* by time */
+	uint32_t scan_count;
 };
 
 struct err;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "profiler/analysis/leaks.h"
 #include "profiler/base/err.h"
 #include "profiler/model/wrappers.h"
 #include "tests/unit/fixture_model.h"
@@ -341,4 +342,19 @@ Test(verdict, a_model_of_nothing_is_inconclusive)
 	cr_expect_eq(v->class, FINDING_INCONCLUSIVE);
 	verdict_free(v);
 	model_free(m);
+}
+
+Test(verdict, what_leaked_is_marked_at_its_sites)
+{
+	struct verdict *v;
+
+	site(0, in_main, flat);
+	site(1, in_parse, leak);
+	v = judge();
+	cr_assert_eq(leaks_mark(&f.model, v), 0);
+	cr_expect_eq(f.sites[0].leaked, 0);
+	cr_expect_eq(f.sites[1].leaked, 1024 * RATE * (WINDOWS - 2));
+	cr_expect_eq(model_site_weight(&f.sites[1], MODEL_LEAK),
+		     f.sites[1].leaked);
+	verdict_free(v);
 }
