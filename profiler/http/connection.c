@@ -279,10 +279,12 @@ static void body_written(struct connection *c, const struct listener *l,
 	struct answer *a = &c->answer;
 	bool sized = a->body == HTTP_BODY_LENGTH && !a->event_stream;
 	bool again = a->first_body && a->last_body != at;
+	/* One chunk in several writes only found the socket full. */
+	bool one_chunk = a->body == HTTP_BODY_CHUNKED && !a->parts;
 
 	if (!a->first_body)
 		a->first_body = at;
-	if (again && !sized)
+	if (again && !sized && !one_chunk)
 		a->flags |= TRACK_STREAMED;
 	if (again && at > a->last_body && at - a->last_body > a->gap)
 		a->gap = at - a->last_body;

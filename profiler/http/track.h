@@ -43,8 +43,9 @@ enum track_event_type {
 	TRACK_BEGUN,	/* the request line was read: method, path, route */
 	TRACK_HANDLED,	/* its head is complete: handler_began is set */
 	TRACK_ANSWERED, /* the status line was written: status, first_out */
-	TRACK_CHUNK,	/* of a streamed answer, written: at, size */
-	TRACK_ENDED,	/* all is known; said exactly once of each BEGUN */
+	TRACK_CHUNK, /* at, size: written of an answer that is sent in chunks,
+			as events, or until close; a stream or not */
+	TRACK_ENDED, /* all is known; said exactly once of each BEGUN */
 };
 
 enum track_flag {

@@ -118,6 +118,22 @@ Test(http_track, an_answer_in_one_chunk_is_no_stream)
 	rig_free(r);
 }
 
+Test(http_track, one_chunk_in_many_writes_is_no_stream)
+{
+	struct rig *r = rig_new();
+
+	track_open(r->track, 5);
+	rig_read(r, 5, 100, GET("/"));
+	rig_write(r, 5, 110,
+		  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		  "8\r\nabcd");
+	rig_write(r, 5, 150, "efgh\r\n0\r\n\r\n");
+	cr_expect_eq(r->last.flags, 0);
+	cr_expect_eq(r->last.parts, 1);
+	cr_expect_eq(r->last.gap, 0);
+	rig_free(r);
+}
+
 Test(http_track, a_large_answer_in_many_writes_is_no_stream)
 {
 	struct rig *r = rig_new();
