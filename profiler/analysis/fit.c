@@ -107,9 +107,8 @@ static void add_column(struct table *t, const struct series *s,
 	t->terms++;
 }
 
-/* @residuals: NULL, or what is left of y. */
 static void fit_one(struct fit *fit, const struct series *s, double phi,
-		    double floor, double *residuals)
+		    double floor)
 {
 	struct table t = { .rows = s->count, .terms = 1 };
 
@@ -124,8 +123,6 @@ static void fit_one(struct fit *fit, const struct series *s, double phi,
 	}
 	memcpy(t.column[t.terms++], s->x, s->count * sizeof(s->x[0]));
 	solve(&t, phi, fit->shape == FIT_LINE ? 0 : 1, floor, fit);
-	if (residuals)
-		memcpy(residuals, t.y, s->count * sizeof(t.y[0]));
 }
 
 #define TAIL_MIN  4  /* points on either side of a jump or bend */
@@ -137,7 +134,7 @@ static void try(struct fits *out, const struct series *s, double phi,
 	struct fit *f = &out->at[out->count];
 
 	*f = fit;
-	fit_one(f, s, phi, floor, NULL);
+	fit_one(f, s, phi, floor);
 	if (f->score < out->at[out->best].score)
 		out->best = out->count;
 	out->count++;
@@ -196,23 +193,69 @@ void fit_shapes(struct fits *out, const struct series *s, double phi,
 		refine(out, s, phi, floor, step);
 }
 
-double fit_lines(const struct series *s, double *out)
+/* Sums over the points before one, to fit a line to any stretch at once. */
+struct sums {
+	double n, x, y, xx, xy, yy;
+};
+
+static struct sums between(const struct sums *from, const struct sums *to)
 {
-	struct fit best = { .shape = FIT_LINE };
-	double lines = 1, other[SERIES_MAX];
+	return (struct sums) {
+		to->n - from->n,   to->x - from->x,   to->y - from->y,
+		to->xx - from->xx, to->xy - from->xy, to->yy - from->yy,
+	};
+}
 
-	fit_one(&best, s, 0, 0, out);
+/* What a line leaves of the squares of y, and that line. */
+static double line_squares(struct sums s, double *slope, double *base)
+{
+	double xx = s.xx - s.x * s.x / s.n, xy = s.xy - s.x * s.y / s.n;
+
+	*slope = xx > 0 ? xy / xx : 0;
+	*base = (s.y - *slope * s.x) / s.n;
+	return fmax(s.yy - s.y * s.y / s.n - *slope * xy, 0);
+}
+
+static void subtract_line(const struct series *s, size_t first, size_t last,
+			  const struct sums *sums, double *out)
+{
+	double slope, base;
+
+	line_squares(between(&sums[first], &sums[last]), &slope, &base);
+	for (size_t i = first; i < last; i++)
+		out[i] = s->y[i] - base - slope * s->x[i];
+}
+
+double fit_lines(const struct series *s, double *residuals)
+{
+	struct sums sums[SERIES_MAX + 1] = { 0 };
+	double n = (double)s->count, best, slope, base;
+	size_t cut = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		double x = s->x[i], y = s->y[i];
+		const struct sums *p = &sums[i];
+
+		sums[i + 1] = (struct sums) { p->n + 1,	     p->x + x,
+					      p->y + y,	     p->xx + x * x,
+					      p->xy + x * y, p->yy + y * y };
+	}
+	best = line_squares(sums[s->count], &slope, &base);
+	/* Schwarz: two more for the line, one for where it is. */
+	best *= exp(-3 * log(n) / n);
 	for (size_t i = TAIL_MIN; i + TAIL_MIN <= s->count; i++) {
-		struct fit fit = { .shape = FIT_BREAK, .where = s->x[i] };
+		double both = line_squares(sums[i], &slope, &base) +
+			      line_squares(between(&sums[i], &sums[s->count]),
+					   &slope, &base);
 
-		fit_one(&fit, s, 0, 0, other);
-		if (fit.score < best.score) {
-			best = fit;
-			lines = 2;
-			memcpy(out, other, s->count * sizeof(out[0]));
+		if (both < best) {
+			best = both;
+			cut = i;
 		}
 	}
-	return lines;
+	subtract_line(s, 0, cut, sums, residuals);
+	subtract_line(s, cut, s->count, sums, residuals);
+	return cut ? 2 : 1;
 }
 
 struct memory fit_memory(const double *r, size_t count, double lines)
@@ -234,7 +277,7 @@ struct memory fit_memory(const double *r, size_t count, double lines)
 	/* Around a line it comes out too low by (2 + 4 phi) / n. */
 	phi = (phi + 2 / each) / (1 - 4 / each);
 	m.phi = phi < 0 ? 0 : phi > 1 ? 1 : phi;
-	m.high = fmin(1, m.phi + 1.0 * sqrt((1 - m.phi * m.phi) / n));
+	m.high = fmin(1, m.phi + 0.5 * sqrt((1 - m.phi * m.phi) / n));
 	return m;
 }
 

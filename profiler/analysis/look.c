@@ -13,7 +13,7 @@
 #define ROUNDING    1e-6 /* of the range: what is less is no noise */
 
 /* Schwarz's criterion: */
-#define OCCAM	  5  /* by how much a bend must be better than a line */
+#define OCCAM	  6  /* by how much a bend must be better than a line */
 #define SURELY	  10 /* and by how much it leaves no doubt */
 #define PLAUSIBLE 6  /* within this of the best a shape may be true */
 
@@ -22,11 +22,12 @@
 #define WALK_POSSIBLE 20
 
 #define CHOSEN	    6
-#define WALK_UNSURE 1.15 /* its own variance is of few large steps */
+#define WALK_UNSURE 1.25 /* its own variance is of few large steps */
 
 #define STEADY	 0.8 /* late over early slope: less is slower */
 #define WARM	 0.88
 #define SLOWER	 0.93 /* behind what slowed down already */
+#define SAME	 0.6  /* on the way of a random walk, not of another shape */
 #define STANDS	 0.3  /* of the slope before: it hardly goes on */
 #define DEPTH	 2    /* a start and a warm-up are cut off, not more */
 #define REST_MIN 0.4  /* of the whole must remain behind a cut */
@@ -237,8 +238,10 @@ static void fit_and_weigh(struct shapes *w, const struct look *l)
  */
 static bool is_lopsided(const struct look *l)
 {
+	double least = l->doubt > 0 ? STANDS : SAME;
+
 	return l->walk < WALK_POSSIBLE &&
-	       (l->late + l->doubt < STANDS * l->early ||
+	       (l->late + l->doubt < least * fmax(l->early, l->slope) ||
 		l->early + l->doubt < STANDS * l->late);
 }
 
@@ -273,7 +276,8 @@ static enum look_end end_behind(const struct look *l, const struct shapes *w,
 				       l->late + l->doubt < STEADY * l->early
 			       ? END_BOUNDED
 			       : END_UNCLEAR;
-	if (w->low <= 0 || (w->smooth && w->end < 0.6 * l->slope))
+	if (w->low <= 0 || (w->smooth && w->end < 0.6 * l->slope) ||
+	    (w->slower && l->late - l->doubt < SAME * l->early))
 		return w->slower && l->late + l->doubt < SLOWER * l->early
 			       ? END_BOUNDED
 			       : END_UNCLEAR;

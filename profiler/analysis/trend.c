@@ -24,6 +24,7 @@
 #define KENDALL	    0.02
 #define AFTER_CUT   50	/* a stretch that was chosen must be that much surer */
 #define SUSPICIOUS  10	/* times alpha */
+#define STRAIGHT    6	/* times its noise a line rises, walk or not */
 #define STATED	    2.2 /* standard errors of a stated interval: 97 % */
 #define SAMPLES_MIN 4	/* of a level that never falls, to be suspicious */
 #define STAIRS_SURE 0.1 /* of the range: a step is seen as high as it is */
@@ -66,23 +67,20 @@ static bool fell_before(const struct view *v)
 {
 	const struct series *s = &v->look.s;
 	double rise = v->look.slope * (1 - s->x[0]);
-	size_t end = s->at[0], peak = 0, trough = 0, from = 0;
-	double fall = 0;
+	size_t trough = 0, peak = 0;
 
-	for (size_t i = 1; i <= end; i++) {
-		if (v->y[i] >= v->y[peak]) {
+	for (size_t i = 1; i <= s->at[0]; i++) {
+		bool fell = v->y[peak] - v->y[i] > rise / 2;
+
+		if (fell && v->y[peak] - v->y[trough] > rise / 2 &&
+		    v->p->x[peak] - v->p->x[trough] > (1 - s->x[0]) / 4)
+			return true;
+		if (fell || v->y[i] < v->y[trough])
+			trough = peak = i;
+		else if (v->y[i] > v->y[peak])
 			peak = i;
-			from = v->y[trough] < v->y[from] ? trough : from;
-		}
-		if (v->y[i] < v->y[trough])
-			trough = i;
-		if (v->y[peak] - v->y[i] > fall) {
-			fall = v->y[peak] - v->y[i];
-			trough = i;
-		}
 	}
-	return fall > rise / 2 &&
-	       v->p->x[peak] - v->p->x[from] > (1 - s->x[0]) / 4;
+	return false;
 }
 
 /*
@@ -130,6 +128,20 @@ static enum trend_class rose(const struct view *v)
 		       : TREND_LEVEL;
 }
 
+/* Not sure enough for an alarm, too much for a word of comfort. */
+static bool is_suspicious(const struct view *v, double alpha)
+{
+	const struct look *l = &v->look;
+	double rise = l->slope * (1 - l->s.x[0]);
+
+	if (l->p < SUSPICIOUS * alpha && rise > 2 * l->noise)
+		return true;
+	if (l->end == END_OPEN && rise > STRAIGHT * l->noise &&
+	    l->late > l->early / 2 && l->early > l->late / 2)
+		return true;
+	return only_rises(v);
+}
+
 static enum trend_class classify(struct view *v)
 {
 	const struct look *l = &v->look;
@@ -147,11 +159,7 @@ static enum trend_class classify(struct view *v)
 		return TREND_LEVEL;
 	if (sure)
 		return l->end == END_OPEN ? TREND_GROWS : TREND_UNDECIDED;
-	if ((l->p < SUSPICIOUS * alpha &&
-	     l->slope * (1 - l->s.x[0]) > 2 * l->noise) ||
-	    only_rises(v))
-		return TREND_UNDECIDED;
-	return TREND_LEVEL;
+	return is_suspicious(v, alpha) ? TREND_UNDECIDED : rose(v);
 }
 
 static void look_through(struct view *v, size_t blocks, size_t *length)
