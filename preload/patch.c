@@ -33,8 +33,6 @@ static struct {
 	bool known[NAMES_NFAMILIES];
 } found;
 
-extern struct r_debug _r_debug;
-
 static size_t length(const char *text)
 {
 	size_t n = 0;
@@ -371,7 +369,7 @@ static void collect(void)
 	if (!image_open(&image, "/proc/self/exe"))
 		return;
 	while (image_next(&image, &f))
-		add(&f, _r_debug.r_map->l_addr);
+		add(&f, real_objects()->l_addr);
 	image_close(&image);
 }
 
@@ -379,7 +377,7 @@ void patch_start(bool wanted)
 {
 	enum wire_patch_state state;
 
-	if (!_r_debug.r_map)
+	if (!real_objects())
 		return;
 	collect();
 	judge();
@@ -392,7 +390,7 @@ void patch_start(bool wanted)
 		state = PATCH_OFF;
 	else if (!single_threaded())
 		state = PATCH_THREADS;
-	else if (has_text_relocations(_r_debug.r_map))
+	else if (has_text_relocations(real_objects()))
 		state = PATCH_FORBIDDEN;
 	else if (!is_complete())
 		state = PATCH_INCOMPLETE;

@@ -146,7 +146,7 @@ static void *object_find(const struct link_map *map, const char *name)
 			  : find_by_sysv_hash(&o, name);
 }
 
-static const struct link_map *objects(void)
+const struct link_map *real_objects(void)
 {
 	return &_r_debug ? _r_debug.r_map : foreign;
 }
@@ -204,7 +204,7 @@ void *real_symbol(const char *name)
 {
 	bool past_us = false;
 
-	for (const struct link_map *m = objects(); m; m = m->l_next) {
+	for (const struct link_map *m = real_objects(); m; m = m->l_next) {
 		void *found;
 
 		if (!past_us) {
@@ -221,7 +221,7 @@ void *real_symbol(const char *name)
 /* The definition that callers use instead of ours; NULL: they use ours. */
 static void *symbol_before_us(const char *name)
 {
-	for (const struct link_map *m = _r_debug.r_map; m && !is_ours(m);
+	for (const struct link_map *m = real_objects(); m && !is_ours(m);
 	     m = m->l_next) {
 		void *found = object_find(m, name);
 
@@ -236,7 +236,7 @@ static const struct link_map *object_around(const void *code)
 {
 	const struct link_map *best = NULL;
 
-	for (const struct link_map *m = objects(); m; m = m->l_next)
+	for (const struct link_map *m = real_objects(); m; m = m->l_next)
 		if (m->l_addr && (uint64_t)code >= m->l_addr &&
 		    (!best || m->l_addr > best->l_addr))
 			best = m;

@@ -78,6 +78,9 @@ extern struct real real;
 	(1ULL << (__builtin_offsetof(struct real, name) / sizeof(void *)))
 
 void real_start(void);
+/* The loader's list, the program first; NULL: it cannot be found. */
+struct link_map;
+const struct link_map *real_objects(void);
 bool real_libc_is_foreign(void); /* then nothing is recorded */
 void real_late(void);		 /* look again for what was not there */
 void real_forget_late(void);	 /* after dlclose */

@@ -1,7 +1,7 @@
 #!/bin/bash
 #
 # Make roots of other Debian releases, to run the shim under their libc and
-# their Python (chroot stands for a container).  Kept in
+# their Python and redis (chroot stands for a container).  Kept in
 # ~/.cache/strandline/roots/SUITE, so each is made once, in about a minute.
 #
 #   scripts/roots.sh [SUITE...]      bullseye trixie sid by default
@@ -28,9 +28,9 @@ mirror() {
 
 make_root() {
 	local suite=$1 folder=$cache/$1 uri log
-	local options=(--variant=minbase --include=python3-minimal)
+	local options=(--variant=minbase --include=python3-minimal,redis-server)
 
-	[[ -e $folder/.complete ]] && return
+	[[ -e $folder/.complete-2 ]] && return
 	[[ $(id -u) -eq 0 ]] || cannot "a root of $suite needs root to make"
 	command -v debootstrap >/dev/null ||
 		cannot "debootstrap is not installed: run scripts/setup.sh test"
@@ -47,7 +47,7 @@ make_root() {
 		cannot "$suite cannot be had from apt's mirror; see $log"
 	}
 	rm -rf "$folder"/var/cache/apt/* "$folder"/var/lib/apt/lists/*
-	touch "$folder/.complete"
+	touch "$folder/.complete-2"
 }
 
 [[ $# -gt 0 ]] || set -- bullseye trixie sid

@@ -194,7 +194,8 @@ static bool read_header_of(int dir, pid_t pid, uint32_t image,
 }
 
 bool recording_read_exe(int dir, pid_t pid, uint32_t image,
-			char exe[sizeof(((struct slab_file *)0)->exe)])
+			char exe[sizeof(((struct slab_file *)0)->exe)],
+			uint64_t *began_ns)
 {
 	struct slab_file file;
 
@@ -202,6 +203,7 @@ bool recording_read_exe(int dir, pid_t pid, uint32_t image,
 		return false;
 	memcpy(exe, file.exe, sizeof(file.exe));
 	exe[sizeof(file.exe) - 1] = '\0';
+	*began_ns = file.start_monotonic_ns;
 	return true;
 }
 

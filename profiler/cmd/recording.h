@@ -50,9 +50,13 @@ struct recording_page {
 bool recording_read_page(int dir, pid_t pid, uint32_t image,
 			 struct recording_page *page);
 
-/* The program of that image, as /proc/PID/exe read; cut to 255 bytes. */
+/*
+ * The program of that image, as /proc/PID/exe read, cut to 255 bytes, and when
+ * it began.
+ */
 bool recording_read_exe(int dir, pid_t pid, uint32_t image,
-			char exe[sizeof(((struct slab_file *)0)->exe)]);
+			char exe[sizeof(((struct slab_file *)0)->exe)],
+			uint64_t *began_ns);
 
 /* Its parent when it began; 0 when there is nothing in the file yet. */
 pid_t recording_read_parent(int dir, pid_t pid, uint32_t image);

@@ -40,6 +40,7 @@ struct targets {
 	bool write_failed;
 	pid_t first;
 	char first_exe[PATH_MAX]; /* the program it was seen to run last */
+	uint64_t first_seen_ns;	  /* ...for the first time */
 	struct hash *own;	  /* pid -> own pid, where they differ */
 };
 
@@ -87,14 +88,21 @@ size_t targets_files(const struct targets *t)
 	return t->files;
 }
 
+/*
+ * It was seen to run another program than the one that records, and after
+ * that had begun: what is seen lags behind.  In a root of its own a program
+ * has a shorter path than out here.
+ */
 const char *targets_unrecorded(const struct targets *t)
 {
-	const uint64_t *image = hash_find(t->recorded, (uint64_t)t->first);
+	const uint64_t *image = image_of(t, t->first);
 	char exe[sizeof(((struct slab_file *)0)->exe)];
+	uint64_t began_ns;
 
 	if (!image || !t->first_exe[0] ||
-	    !recording_read_exe(t->dir, t->first, (uint32_t)*image, exe) ||
-	    strncmp(exe, t->first_exe, strlen(exe)) == 0) /* it may be cut */
+	    !recording_read_exe(t->dir, own_pid(t, t->first), (uint32_t)*image,
+				exe, &began_ns) ||
+	    began_ns >= t->first_seen_ns || strstr(t->first_exe, exe))
 		return NULL;
 	return t->first_exe;
 }
@@ -126,8 +134,10 @@ static void on_began(void *ctx, const struct sampler_process *p)
 
 	if (p->own_pid != own_pid(t, p->pid))
 		(void)hash_set(t->own, (uint64_t)p->pid, (uint64_t)p->own_pid);
-	if (p->pid == t->first)
+	if (p->pid == t->first) {
 		snprintf(t->first_exe, sizeof(t->first_exe), "%s", p->exe);
+		t->first_seen_ns = process.at_ns;
+	}
 	check_write(t, writer_process(t->writer, &process, p->exe, p->words));
 }
 

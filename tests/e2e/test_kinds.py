@@ -143,6 +143,12 @@ def test_a_command_that_becomes_one_is_said(stranger):
     assert "became [sleep], which did not record" in done.stderr
 
 
+def test_what_an_exec_led_to_is_not_taken_for_unrecorded(product, recording):
+    done = under(product, recording, "sh", "-c",
+                 "exec env /usr/bin/python3 -c 'print(1)'")
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
 def test_a_nested_pid_namespace(product, recording):
     probe = subprocess.run(["unshare", "-pf", "--mount-proc", "true"],
                            capture_output=True)
