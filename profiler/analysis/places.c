@@ -102,6 +102,8 @@ static void add_figures(struct gathering *g, struct place *p,
 		p->node = blamed;
 	}
 	p->live += s->live.bytes;
+	p->blocks += s->live.count;
+	p->blocks_variance += s->live.count_variance;
 	p->mapped += s->mapped;
 	p->allocated += s->allocated.bytes;
 	p->variance_per_byte += s->allocated.bytes_variance;

@@ -21,6 +21,7 @@ struct place {
 	double live, allocated, mapped; /* bytes at the end; in all; at the
 					 * end */
 	double unreachable, twice;	/* bytes; < 0: no scan */
+	double blocks, blocks_variance; /* that live at the end */
 	double variance_per_byte;
 	uint64_t samples;
 	bool in_thread_start; /* pthread_create() allocates there */

@@ -43,6 +43,7 @@
 #define FALSE_ALARMS   1e-3 /* of a whole recording */
 #define NEVER_FREED    0.95 /* of the bytes that a leak's place allocates */
 #define SECONDS_WANTED 30
+#define PAIRED	       0.25 /* of the pairs that both are on record */
 
 static bool is_exact(const struct model *m)
 {
@@ -158,6 +159,27 @@ static void note_undecided(struct judging *j, const struct trend *t)
 		j->more_seconds = t->more_seconds;
 }
 
+/* How likely a block of @p that lives is on record. */
+static double chance_of(const struct place *p)
+{
+	return p->blocks > 0 ? p->blocks / (p->blocks + p->blocks_variance) : 1;
+}
+
+/*
+ * Where blocks are sampled, those that are not on record count as roots, so
+ * that of blocks that refer to each other only those show as unreachable whose
+ * neighbours are on record too.
+ */
+static bool is_unreachable(const struct place *p, double rise)
+{
+	double chance = chance_of(p);
+
+	if (p->unreachable > fmin(rise, p->live) / 2)
+		return true;
+	return chance < 1 && p->twice > 0 &&
+	       p->unreachable > PAIRED * chance * p->live;
+}
+
 /*
  * Unreachable is leaked.  Where no scan was made, what is never given back is
  * called so: a program that means to keep something mostly replaces some of it
@@ -167,9 +189,7 @@ static enum finding_class class_of(const struct place *p, double rise,
 				   double survivors)
 {
 	if (p->unreachable >= 0)
-		return p->unreachable > rise / 2 || p->unreachable > p->live / 2
-			       ? FINDING_LEAK
-			       : FINDING_GROWTH;
+		return is_unreachable(p, rise) ? FINDING_LEAK : FINDING_GROWTH;
 	return survivors >= NEVER_FREED ? FINDING_LEAK : FINDING_GROWTH;
 }
 

@@ -180,6 +180,35 @@ Test(verdict, unreachable_twice_is_definite)
 	verdict_free(v);
 }
 
+/* One in a hundred blocks is on record: a neighbour of few. */
+static struct verdict *judge_sampled(double unreachable)
+{
+	struct model_site *s = site(0, in_cache, leak);
+
+	f.model.mean_bytes = 65536;
+	s->live.count = 6000;
+	s->live.count_variance = 6000 * 99;
+	s->unreachable.bytes = unreachable * s->live.bytes;
+	s->unreachable.twice_bytes = s->unreachable.bytes / 2;
+	return judge();
+}
+
+Test(verdict, a_cycle_shows_where_both_blocks_are_on_record)
+{
+	struct verdict *v = judge_sampled(0.01);
+
+	cr_expect_eq(v->class, FINDING_LEAK, "%s", v->sentence);
+	verdict_free(v);
+}
+
+Test(verdict, what_is_nearly_all_reachable_grows)
+{
+	struct verdict *v = judge_sampled(0.001);
+
+	cr_expect_eq(v->class, FINDING_GROWTH, "%s", v->sentence);
+	verdict_free(v);
+}
+
 Test(verdict, what_fills_and_stops_is_clean)
 {
 	struct verdict *v;
