@@ -43,6 +43,7 @@
 #define FALSE_ALARMS   1e-3 /* of a whole recording */
 #define NEVER_FREED    0.95 /* of the bytes that a leak's place allocates */
 #define SECONDS_WANTED 30
+#define HARDLY	       0.25 /* of the slope of the whole */
 #define PAIRED	       0.25 /* of the pairs that both are on record */
 
 static bool is_exact(const struct model *m)
@@ -69,6 +70,7 @@ static int trend_over(struct judging *j, const double *y, double per_byte,
 	       *variance = j->scratch[2];
 	double *t = variance + j->axis.count + 1;
 	struct trend_series in = { .rise_min = least, .alpha = j->alpha };
+	int rc;
 
 	for (uint32_t i = 0; i < j->axis.count; i++) {
 		if (isnan(y[i]))
@@ -82,7 +84,13 @@ static int trend_over(struct judging *j, const double *y, double per_byte,
 	in.y = level;
 	in.t = t;
 	in.variance = per_byte > 0 ? variance : NULL;
-	return trend_of(out, &in);
+	rc = trend_of(out, &in);
+	/* What hardly rose in its second half fills, whatever its p. */
+	if (rc == 0 && out->class == TREND_GROWS &&
+	    out->shape != SHAPE_STAIRCASE &&
+	    out->late.value < HARDLY * out->slope.value)
+		out->class = TREND_FILLS;
+	return rc;
 }
 
 /* The endpoint that nearly all requests are of, or NULL. */
