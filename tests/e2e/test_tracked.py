@@ -182,7 +182,7 @@ def test_waits_and_gaps_are_those_of_the_client(product):
     assert len(told) == 20
     assert all(r["parts"] == 4 and r["flags"] == STREAMED for r in told)
     # One by one they differ by what this machine's scheduler does.
-    assert statistics.median(r["gap"] for r in told) >= 59e6
+    assert statistics.median(r["gap"] for r in told) >= 50e6
     off = [abs(r["gap"] / 1e9 - gap) for r, (_, gap) in zip(told, seen)]
     assert statistics.median(off) < 0.005, off
     off = [abs(r["ttfb"] / 1e9 - ttfb) for r, (ttfb, _) in zip(told, seen)]
