@@ -253,7 +253,8 @@ double fit_lines(const struct series *s, double *residuals)
 			cut = i;
 		}
 	}
-	subtract_line(s, 0, cut, sums, residuals);
+	if (cut)
+		subtract_line(s, 0, cut, sums, residuals);
 	subtract_line(s, cut, s->count, sums, residuals);
 	return cut ? 2 : 1;
 }

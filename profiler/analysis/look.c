@@ -18,7 +18,7 @@
 #define PLAUSIBLE 6  /* within this of the best a shape may be true */
 
 /* Dickey and Fuller's test: below these the noise is, may be a random walk. */
-#define WALK_LIKELY   9
+#define WALK_LIKELY   12
 #define WALK_POSSIBLE 20
 
 #define CHOSEN	    6

@@ -86,7 +86,8 @@ static void scale(struct points *p, const struct trend_series *in)
 
 	range(p, in->y, &low, &high);
 	p->x_scale = in->x[p->at[p->count - 1]] - first;
-	p->y_scale = high > low ? high - low : 1;
+	p->range = high - low;
+	p->y_scale = p->range > 0 ? p->range : 1;
 	p->y_base = low;
 	for (size_t i = 0; i < p->count; i++) {
 		size_t at = p->at[i];

@@ -20,6 +20,7 @@ struct points {
 	double *load;	  /* x per second around here, 1 on average */
 	size_t *at;	  /* index in the caller's series */
 	double x_scale, y_scale, y_base;
+	double range; /* of the caller's y; y_scale where it is not 0 */
 	bool exact;
 	double load_spread; /* between its deciles; 0: not enough to matter */
 };

@@ -25,7 +25,7 @@
 #define AFTER_CUT   50	/* a stretch that was chosen must be that much surer */
 #define SUSPICIOUS  10	/* times alpha */
 #define STRAIGHT    6	/* times its noise a line rises, walk or not */
-#define STATED	    2.2 /* standard errors of a stated interval: 97 % */
+#define STATED	    2.1 /* standard errors of a stated interval */
 #define SAMPLES_MIN 4	/* of a level that never falls, to be suspicious */
 #define STAIRS_SURE 0.1 /* of the range: a step is seen as high as it is */
 #define MORE_MOST   10	/* times what there was is asked for */
@@ -350,6 +350,49 @@ static void ask_for_points(struct trend *out, const struct trend_series *in,
 	out->more_seconds = missing * out->seconds;
 }
 
+/* What never was far from anywhere else has not grown by as much as matters. */
+static bool is_too_small(struct trend *out, const struct trend_series *in,
+			 const struct points *p)
+{
+	size_t first = p->at[0], last = p->at[p->count - 1];
+	double most = p->range / p->x_scale;
+
+	if (p->range > in->rise_min && most > in->slope_min)
+		return false;
+	out->class = TREND_LEVEL;
+	out->confidence = 1;
+	out->x = p->x_scale;
+	out->seconds = in->t ? in->t[last] - in->t[first] : out->x;
+	out->cut = first;
+	out->slope = (struct figure) { (in->y[last] - in->y[first]) / out->x,
+				       -most, most };
+	out->per_second = estimate_per(out->slope, out->seconds / out->x);
+	out->rise = out->slope.value * out->x;
+	return true;
+}
+
+static int judge_points(struct trend *out, const struct trend_series *in,
+			const struct points *p)
+{
+	int rc = 0;
+
+	if (p->count < POINTS_MIN) {
+		ask_for_points(out, in, p);
+		return 0;
+	}
+	if (is_too_small(out, in, p))
+		return 0;
+	if (p->load_spread > 0)
+		rc = judge_under_load(out, in, p);
+	else
+		judge(out, in, p, p->y);
+	out->shape = shape_of(out);
+	out->confidence = confidence_of(out);
+	if (out->class != TREND_GROWS)
+		climb_ladder(out, in, p);
+	return rc;
+}
+
 int trend_of(struct trend *out, const struct trend_series *in)
 {
 	static const struct figure unknown = { NAN, NAN, NAN };
@@ -371,19 +414,7 @@ int trend_of(struct trend *out, const struct trend_series *in)
 	};
 	if (rc)
 		return rc;
-	if (p.count < POINTS_MIN) {
-		ask_for_points(out, in, &p);
-		points_free(&p);
-		return 0;
-	}
-	if (p.load_spread > 0)
-		rc = judge_under_load(out, in, &p);
-	else
-		judge(out, in, &p, p.y);
-	out->shape = shape_of(out);
-	out->confidence = confidence_of(out);
-	if (out->class != TREND_GROWS)
-		climb_ladder(out, in, &p);
+	rc = judge_points(out, in, &p);
 	points_free(&p);
 	return rc;
 }

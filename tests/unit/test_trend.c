@@ -94,3 +94,71 @@ Test(trend, what_is_not_a_series_is_refused)
 	p.y[9] = INFINITY;
 	cr_assert_eq(run_trend(&t, &p), -EINVAL);
 }
+
+Test(trend, no_points_and_one_are_undecided)
+{
+	p.count = 0;
+	assert_class(trend(), TREND_UNDECIDED);
+	p.count = 1;
+	assert_class(trend(), TREND_UNDECIDED);
+}
+
+Test(trend, points_without_a_request_between_them_are_one)
+{
+	for (size_t i = 0; i < p.count; i++) {
+		p.x[i] = 0;
+		p.y[i] = (double)i;
+	}
+	assert_class(trend(), TREND_UNDECIDED);
+}
+
+Test(trend, the_largest_and_least_levels_have_a_slope)
+{
+	struct trend t;
+
+	add_line(&p, 1e149);
+	t = trend();
+	assert_class(t, TREND_GROWS);
+	cr_assert(isfinite(t.slope.low) && isfinite(t.slope.high));
+	setup();
+	add_line(&p, 1e-300);
+	assert_class(trend(), TREND_GROWS);
+}
+
+Test(trend, what_is_too_large_to_be_squared_is_refused)
+{
+	struct trend t;
+
+	p.y[3] = 1e200;
+	cr_assert_eq(run_trend(&t, &p), -EINVAL);
+}
+
+Test(trend, what_moves_by_less_than_matters_is_level_at_once)
+{
+	struct trend_series in = { p.count, p.x, p.y, .rise_min = 1024 };
+	struct trend t;
+
+	for (size_t i = 0; i < p.count; i++)
+		p.y[i] = 16 * (double)i;
+	cr_assert_eq(trend_of(&t, &in), 0);
+	assert_class(t, TREND_LEVEL);
+	cr_assert(t.slope.low < 0 && t.slope.high >= t.slope.value);
+}
+
+Test(trend, seconds_serve_where_there_are_no_requests)
+{
+	struct trend_series in = { .count = p.count, .x = p.t, .y = p.y };
+	struct trend t;
+
+	add_line(&p, 6e5);
+	cr_assert_eq(trend_of(&t, &in), 0);
+	assert_class(t, TREND_GROWS);
+	cr_assert_eq(t.slope.value, t.per_second.value);
+	cr_assert_eq(t.seconds, 59);
+}
+
+Test(trend, each_class_has_a_name)
+{
+	cr_assert_str_eq(trend_class_name(TREND_FILLS), "fills");
+	cr_assert_str_eq(trend_class_name(TREND_UNDECIDED), "undecided");
+}

@@ -385,9 +385,9 @@ static unsigned runs_of_each(void)
 	return getenv("STRANDLINE_ALL") ? runs * 10 : runs;
 }
 
-static void study(struct tally *out, const struct kind *kind, size_t points)
+static void study(struct tally *out, const struct kind *kind, size_t points,
+		  unsigned runs)
 {
-	unsigned runs = runs_of_each();
 	struct trend t;
 
 	for (unsigned seed = 0; seed < runs; seed++) {
@@ -422,14 +422,14 @@ static void print(const char *name, size_t points, const struct tally *t)
 }
 
 static struct tally study_all(const struct kind *kinds, size_t count,
-			      size_t points)
+			      size_t points, unsigned runs)
 {
 	struct tally all = { 0 };
 
 	for (size_t k = 0; k < count; k++) {
 		struct tally one = { 0 };
 
-		study(&one, &kinds[k], points);
+		study(&one, &kinds[k], points, runs);
 		print(kinds[k].name, points, &one);
 		all.runs += one.runs;
 		all.covered += one.covered;
@@ -442,28 +442,31 @@ static struct tally study_all(const struct kind *kinds, size_t count,
 
 Test(study, clean_series_grow_at_most_once_in_a_thousand)
 {
-	struct tally t = study_all(clean_kinds, CLEAN_KINDS, 60);
+	struct tally t =
+		study_all(clean_kinds, CLEAN_KINDS, 60, runs_of_each());
 
 	cr_assert_leq(share(t.classes[TREND_GROWS], t.runs), 0.1);
 }
 
 Test(study, nor_do_they_over_two_minutes)
 {
-	struct tally t = study_all(clean_kinds, CLEAN_KINDS, 120);
+	struct tally t =
+		study_all(clean_kinds, CLEAN_KINDS, 120, runs_of_each() / 4);
 
 	cr_assert_leq(share(t.classes[TREND_GROWS], t.runs), 0.1);
 }
 
 Test(study, nor_over_half_a_minute)
 {
-	struct tally t = study_all(clean_kinds, CLEAN_KINDS, 30);
+	struct tally t =
+		study_all(clean_kinds, CLEAN_KINDS, 30, runs_of_each() / 4);
 
 	cr_assert_leq(share(t.classes[TREND_GROWS], t.runs), 0.1);
 }
 
 Test(study, leaks_are_found_and_the_interval_holds_the_truth)
 {
-	struct tally t = study_all(leak_kinds, LEAK_KINDS, 60);
+	struct tally t = study_all(leak_kinds, LEAK_KINDS, 60, runs_of_each());
 	double covered = share(t.covered, t.classes[TREND_GROWS]);
 
 	cr_assert_geq(share(t.classes[TREND_GROWS], t.runs), 98);
@@ -474,6 +477,7 @@ Test(study, leaks_of_three_times_the_noise_are_missed_in_two_percent)
 {
 	struct tally t = { 0 };
 
-	study(&t, &leak_kinds[0], 60);
+	study(&t, &leak_kinds[0], 60, 5 * runs_of_each());
+	print(leak_kinds[0].name, 60, &t);
 	cr_assert_geq(share(t.classes[TREND_GROWS], t.runs), 98);
 }
