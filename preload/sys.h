@@ -78,6 +78,11 @@ static inline int sys_fallocate(int fd, long offset, long size)
 	return (int)sys6(SYS_fallocate, fd, 0, offset, size, 0, 0);
 }
 
+static inline long sys_pwrite(int fd, const void *from, size_t size, long at)
+{
+	return sys6(SYS_pwrite64, fd, (long)from, (long)size, at, 0, 0);
+}
+
 /* NULL when the kernel refuses. */
 static inline void *sys_mmap(size_t size, int prot, int flags, int fd,
 			     long offset)
