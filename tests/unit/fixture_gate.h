@@ -126,6 +126,7 @@ static inline struct measure *gate_measure(const struct model *m)
 static inline void gate_compare(struct gate_fixture *f)
 {
 	static struct fixture base;
+	struct model_endpoint before = f->endpoints[0];
 	const struct measure *a, *b;
 	struct err err = ERR_INIT;
 	struct model *m;
@@ -134,6 +135,10 @@ static inline void gate_compare(struct gate_fixture *f)
 	m = &base.model;
 	m->path = "runs/monday.strand";
 	m->requests = f->model.model.requests;
+	before.p95_ms = 120;
+	before.retained_bytes_per_request = 0;
+	m->endpoints = &before;
+	m->endpoint_count = f->model.model.endpoint_count;
 	m->rss_trend.peak = m->rss_trend.final = 250 * MIB;
 	m->rss_trend.volatility = 0;
 	base.sites[0].live = fixture_estimate(20, 160);
@@ -203,6 +208,7 @@ static inline const struct gate *gate_clean(struct gate_fixture *f)
 {
 	fixture_rag(&f->model, false);
 	f->model.model.requests = 48000;
+	f->model.model.endpoint_count = 0;
 	gate_begin(f);
 	gate_settle(&f->gate);
 	return &f->gate;
