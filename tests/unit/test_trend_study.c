@@ -375,14 +375,17 @@ struct tally {
 	unsigned runs, classes[4], covered;
 };
 
+#ifdef __SANITIZE_ADDRESS__ /* for what it catches, not for the figures */
+#define RUNS	     40
+#define COVERED_MOST 99.5
+#else
+#define RUNS	     400
+#define COVERED_MOST 99
+#endif
+
 static unsigned runs_of_each(void)
 {
-	unsigned runs = 400;
-
-#ifdef __SANITIZE_ADDRESS__
-	runs = 40;
-#endif
-	return getenv("STRANDLINE_ALL") ? runs * 10 : runs;
+	return getenv("STRANDLINE_ALL") ? RUNS * 10 : RUNS;
 }
 
 static void study(struct tally *out, const struct kind *kind, size_t points,
@@ -440,12 +443,21 @@ static struct tally study_all(const struct kind *kinds, size_t count,
 	return all;
 }
 
+/* One in a thousand; of few runs, four at most. */
+static void assert_hardly_any_grows(struct tally t)
+{
+	double limit = fmax(t.runs / 1000.0, 4);
+
+	cr_assert_leq(t.classes[TREND_GROWS], limit, "%u of %u",
+		      t.classes[TREND_GROWS], t.runs);
+}
+
 Test(study, clean_series_grow_at_most_once_in_a_thousand)
 {
 	struct tally t =
 		study_all(clean_kinds, CLEAN_KINDS, 60, runs_of_each());
 
-	cr_assert_leq(share(t.classes[TREND_GROWS], t.runs), 0.1);
+	assert_hardly_any_grows(t);
 }
 
 Test(study, nor_do_they_over_two_minutes)
@@ -453,7 +465,7 @@ Test(study, nor_do_they_over_two_minutes)
 	struct tally t =
 		study_all(clean_kinds, CLEAN_KINDS, 120, runs_of_each() / 4);
 
-	cr_assert_leq(share(t.classes[TREND_GROWS], t.runs), 0.1);
+	assert_hardly_any_grows(t);
 }
 
 Test(study, nor_over_half_a_minute)
@@ -461,7 +473,7 @@ Test(study, nor_over_half_a_minute)
 	struct tally t =
 		study_all(clean_kinds, CLEAN_KINDS, 30, runs_of_each() / 4);
 
-	cr_assert_leq(share(t.classes[TREND_GROWS], t.runs), 0.1);
+	assert_hardly_any_grows(t);
 }
 
 Test(study, leaks_are_found_and_the_interval_holds_the_truth)
@@ -470,7 +482,7 @@ Test(study, leaks_are_found_and_the_interval_holds_the_truth)
 	double covered = share(t.covered, t.classes[TREND_GROWS]);
 
 	cr_assert_geq(share(t.classes[TREND_GROWS], t.runs), 98);
-	cr_assert(covered > 93 && covered < 99, "%g", covered);
+	cr_assert(covered > 93 && covered < COVERED_MOST, "%g", covered);
 }
 
 Test(study, leaks_of_three_times_the_noise_are_missed_in_two_percent)
