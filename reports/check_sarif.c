@@ -159,13 +159,18 @@ static void begin_result(struct emit *e, size_t rule, const char *level,
 	put_message(e, "message", text);
 }
 
+/* Code scanning wants a file for each result: that of what is in none. */
+static const char *whole(const struct gate *g)
+{
+	return g->config ? g->config : "strandline.yml";
+}
+
 static void put_locations(struct emit *e, const char *file, uint32_t line,
 			  const char *function, const char *root)
 {
 	emit_key(e, "locations");
 	emit_open(e, '[');
-	if (file || function)
-		put_location(e, file, line, function, root);
+	put_location(e, file, line, function, root);
 	emit_close(e, ']');
 }
 
@@ -185,8 +190,7 @@ static void put_finding(struct emit *e, const struct gate *g,
 		     : f->class == FINDING_INCONCLUSIVE ? "note"
 							: "warning",
 		     f->sentence);
-	/* Code scanning wants a file for each: the whole is in none. */
-	put_locations(e, f->file ? f->file : g->config, f->line, f->function,
+	put_locations(e, f->file ? f->file : whole(g), f->line, f->function,
 		      root);
 	if (f->node != MODEL_NONE)
 		put_stack(e, g->model, f->node, root);
@@ -224,8 +228,7 @@ static void put_checks(struct emit *e, const struct gate *g, const char *root)
 			e->out->failed = true;
 		} else {
 			begin_result(e, RULE_BUDGET, "error", text.bytes);
-			put_locations(e, g->config, c->budget->line, NULL,
-				      root);
+			put_locations(e, whole(g), c->budget->line, NULL, root);
 			put_fingerprint(e, "strandlineBudget/v1", name.bytes);
 			emit_close(e, '}');
 		}
@@ -249,7 +252,7 @@ static void put_rows(struct emit *e, const struct gate *g, const char *root)
 			e->out->failed = true;
 		} else {
 			begin_result(e, RULE_BASELINE, "error", text.bytes);
-			put_locations(e, g->config, 0, NULL, root);
+			put_locations(e, whole(g), 0, NULL, root);
 			put_fingerprint(e, "strandlineBaseline/v1", name.bytes);
 			emit_close(e, '}');
 		}

@@ -133,8 +133,10 @@ SARIF = {
                 "ruleIndex": {"type": "integer", "minimum": 0},
                 "level": {"enum": ["error", "warning", "note"]},
                 "message": {"$ref": "#/$defs/message"},
-                "locations": {"type": "array",
-                              "items": {"$ref": "#/$defs/location"}},
+                "locations": {
+                    "type": "array", "minItems": 1, "maxItems": 1,
+                    "items": {"$ref": "#/$defs/location",
+                              "required": ["physicalLocation"]}},
                 "stacks": {"type": "array", "minItems": 1,
                            "items": {"$ref": "#/$defs/stack"}},
                 "partialFingerprints": {
