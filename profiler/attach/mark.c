@@ -46,7 +46,7 @@ struct mark {
 	const struct mark_block *blocks;
 	uint32_t count;
 	uint64_t low, span;
-	/* address -> chunk: by the upper bits, then 1,024 of CHUNK_BITS */
+	/* Address -> chunk: by the upper bits, then ROW of CHUNK_BITS. */
 	struct chunk ***top;
 	uint8_t *reached;    /* by block */
 	uint32_t *edges_of;  /* by block: its first edge + 1; 0 none */
@@ -69,16 +69,29 @@ static uint32_t bits_in(uint64_t x)
 	return (uint32_t)(x * 0x0101010101010101ULL >> 56);
 }
 
-static struct cell *cell_of(const struct mark *m, uint64_t addr)
+/*
+ * A chunk in which no block begins lies within one: only that one's rank is
+ * kept, in place of the pointer.
+ */
+static struct chunk *plain_chunk(uint32_t rank)
+{
+	return (struct chunk *)((uintptr_t)rank << 1 | 1);
+}
+
+static bool is_plain(const struct chunk *chunk)
+{
+	return (uintptr_t)chunk & 1;
+}
+
+static struct chunk *chunk_of(const struct mark *m, uint64_t addr)
 {
 	struct chunk **row = m->top[addr >> TOP_BITS];
-	struct chunk *chunk;
 
-	if (!row)
-		return NULL;
-	chunk = row[addr >> CHUNK_BITS & (ROW - 1)];
-	if (!chunk)
-		return NULL;
+	return row ? row[addr >> CHUNK_BITS & (ROW - 1)] : NULL;
+}
+
+static struct cell *cell_in(struct chunk *chunk, uint64_t addr)
+{
 	return &chunk->cells[addr >> CELL_BITS & (CHUNK_CELLS - 1)];
 }
 
@@ -95,15 +108,18 @@ static struct chunk **chunk_slot(struct mark *m, uint64_t addr)
 static int cover(struct mark *m, const struct mark_block *b)
 {
 	uint64_t chunk = 1ULL << CHUNK_BITS;
+	struct chunk **slot = chunk_slot(m, b->addr);
 
-	for (uint64_t at = b->addr & ~(chunk - 1); at < b->addr + b->size;
-	     at += chunk) {
-		struct chunk **slot = chunk_slot(m, at);
-
-		if (slot && !*slot)
-			*slot = calloc(1, sizeof(**slot));
-		if (!slot || !*slot)
+	if (slot && (!*slot || is_plain(*slot)))
+		*slot = calloc(1, sizeof(**slot));
+	if (!slot || !*slot)
+		return -ENOMEM;
+	for (uint64_t at = (b->addr & ~(chunk - 1)) + chunk;
+	     at < b->addr + b->size; at += chunk) {
+		slot = chunk_slot(m, at);
+		if (!slot)
 			return -ENOMEM;
+		*slot = plain_chunk(0);
 	}
 	return 0;
 }
@@ -122,9 +138,13 @@ static bool in_order(const struct mark_block *blocks, size_t count)
 	return true;
 }
 
-static uint32_t rank_row(struct chunk *const *row, uint32_t rank)
+static uint32_t rank_row(struct chunk **row, uint32_t rank)
 {
 	for (size_t i = 0; row && i < ROW; i++) {
+		if (is_plain(row[i])) {
+			row[i] = plain_chunk(rank);
+			continue;
+		}
 		for (size_t c = 0; row[i] && c < CHUNK_CELLS; c++) {
 			struct cell *cell = &row[i]->cells[c];
 
@@ -144,7 +164,8 @@ static int build_index(struct mark *m)
 
 		if (cover(m, b) < 0)
 			return -ENOMEM;
-		cell_of(m, b->addr)->bits |= 1ULL << (b->addr >> 3 & 63);
+		cell_in(chunk_of(m, b->addr), b->addr)->bits |=
+			1ULL << (b->addr >> 3 & 63);
 	}
 	for (size_t i = 0; i < TOP; i++)
 		rank = rank_row(m->top[i], rank);
@@ -185,7 +206,8 @@ int mark_new(struct mark **out, const struct mark_block *blocks, size_t count)
 static void row_free(struct chunk **row)
 {
 	for (size_t i = 0; row && i < ROW; i++)
-		free(row[i]);
+		if (!is_plain(row[i]))
+			free(row[i]);
 	free(row);
 }
 
@@ -250,10 +272,14 @@ static void keep_edge(struct mark *m, uint32_t source, uint32_t block)
 /* The last block that begins at or before @word; ROOT: none. */
 static uint32_t before(const struct mark *m, uint64_t word)
 {
-	const struct cell *cell = cell_of(m, word);
+	struct chunk *chunk = chunk_of(m, word);
+	const struct cell *cell;
 
-	if (!cell)
+	if (!chunk)
 		return ROOT;
+	if (is_plain(chunk))
+		return (uint32_t)((uintptr_t)chunk >> 1) - 1;
+	cell = cell_in(chunk, word);
 	return cell->rank - 1 +
 	       bits_in(cell->bits & UINT64_MAX >> (63 - (word >> 3 & 63)));
 }
@@ -292,11 +318,16 @@ static void settle(struct mark *m)
 
 static inline void consider(struct mark *m, uint64_t word, uint32_t source)
 {
+	struct chunk *chunk;
 	struct candidate *c;
 
 	if (likely(word - m->low >= m->span))
 		return;
-	__builtin_prefetch(cell_of(m, word));
+	chunk = chunk_of(m, word);
+	if (!chunk)
+		return;
+	if (!is_plain(chunk))
+		__builtin_prefetch(cell_in(chunk, word));
 	c = &m->batch[m->batched++];
 	c->word = word;
 	c->source = source;

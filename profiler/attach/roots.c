@@ -180,7 +180,7 @@ static bool is_shared_memory(const struct maps_entry *e)
 	       maps_path_begins(e, "anon_inode:");
 }
 
-/* What the fork could not copy. */
+/* What the fork shares, or could not copy: its own page tables lack both. */
 static int add_live(struct finder *f, const struct maps_entry *e)
 {
 	if (!(e->prot & MAPS_READ) || is_kernels(e) ||
@@ -189,8 +189,9 @@ static int add_live(struct finder *f, const struct maps_entry *e)
 	if (e->shared ? !(e->prot & MAPS_WRITE) || !is_shared_memory(e)
 		      : was_forked(f, e))
 		return 0;
-	return add_pages(f, f->origin_pagemap, &f->roots->live, e->start,
-			 e->end, e);
+	return add_pages(f, f->origin_pagemap,
+			 was_forked(f, e) ? &f->roots->shared : &f->roots->live,
+			 e->start, e->end, e);
 }
 
 static int each_mapping(struct finder *f, int dir,
@@ -373,6 +374,7 @@ int roots_find(struct roots *r, const struct snapshot *s, struct err *err)
 void roots_fini(struct roots *r)
 {
 	vec_free(&r->memory.list);
+	vec_free(&r->shared.list);
 	vec_free(&r->live.list);
 	vec_free(&r->words);
 }

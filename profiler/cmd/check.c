@@ -21,18 +21,21 @@
 #include "profiler/cmd/baseline.h"
 #include "profiler/cmd/commands.h"
 #include "profiler/cmd/progress.h"
+#include "profiler/cmd/reach.h"
 #include "profiler/cmd/terminal.h"
 #include "profiler/model/model.h"
 #include "profiler/model/wrappers.h"
 #include "reports/check.h"
+#include "reports/reach.h"
 
-#define CONFIG "strandline.yml"
+#define CONFIG	 "strandline.yml"
+#define APART_NS 2000000000ULL /* a block in flight is not in flight twice */
 
 struct check_args {
 	const char *config, *baseline, *tolerance;
 	const char *junit, *sarif, *markdown, *json;
 	struct opt_list suppressions, wrappers;
-	bool github, quiet;
+	bool github, reach, quiet;
 };
 
 #define AT(field) offsetof(struct check_args, field)
@@ -68,6 +71,10 @@ static const struct opt options[] = {
 	{ 0, "github", OPT_FLAG, AT(github), NULL,
 	  "print annotations for GitHub, and add the summary to "
 	  "$GITHUB_STEP_SUMMARY",
+	  NULL, false },
+	{ 0, "reach", OPT_FLAG, AT(reach), NULL,
+	  "RECORDING is the number of a process that records: look twice for "
+	  "blocks that nothing refers to, then judge",
 	  NULL, false },
 	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL, "print no text", NULL,
 	  false },
@@ -341,10 +348,43 @@ static int write_all(const struct state *s, struct err *err)
 	return rc < 0 ? rc : write_github(s, &opt, err);
 }
 
+/* What two scans of process @word have found goes into its recording first. */
+static int scan_process(const char *word, char **recording, struct err *err)
+{
+	char *end;
+	long pid = strtol(word, &end, 10);
+
+	*recording = NULL;
+	if (*end || end == word || pid <= 0 || pid > INT_MAX)
+		return err_set(err, -EINVAL,
+			       "--reach: '%s' is not the number of a process",
+			       word);
+	return reach_check((pid_t)pid, APART_NS, recording, err);
+}
+
+static int write_reach(const struct state *s, struct err *err)
+{
+	const struct report_options opt = { .columns = terminal_columns(),
+					    .color = terminal_color() };
+	struct buf out = BUF_INIT;
+	int rc;
+
+	if (!s->args->reach || s->args->quiet)
+		return 0;
+	rc = report_reach(s->model, &opt, &out);
+	if (rc < 0)
+		err_set(err, rc, "out of memory");
+	else
+		rc = buf_write_file(&out, "-", err);
+	buf_free(&out);
+	return rc;
+}
+
 static int run(int argc, char **argv, struct err *err)
 {
 	struct check_args args = { .tolerance = "20%" };
 	struct state s = { .args = &args };
+	char *scanned = NULL;
 	int arg, rc;
 
 	arg = opt_parse(&cmd_check, &args, argc, argv, err);
@@ -358,25 +398,29 @@ static int run(int argc, char **argv, struct err *err)
 		return rc;
 	budgets_init(&s.budgets);
 	rc = read_config(&s, err);
+	if (rc == 0 && args.reach)
+		rc = scan_process(argv[arg], &scanned, err);
 	if (rc == 0)
-		rc = read_recording(&s, argv[arg], err);
+		rc = read_recording(&s, scanned ? scanned : argv[arg], err);
 	if (rc == 0)
 		rc = compare(&s, err);
 	if (rc == 0) {
 		settle(&s);
-		rc = write_all(&s, err);
+		rc = write_reach(&s, err);
 	}
+	if (rc == 0)
+		rc = write_all(&s, err);
 	if (rc == 0)
 		rc = (int)s.gate.status;
 	state_fini(&s);
+	free(scanned);
 	return rc;
 }
 
 const struct command cmd_check = {
 	.name = "check",
 	.summary = "fail on leaks, exceeded budgets and regressions, for CI",
-	.usage = "strandline check RECORDING [-c FILE] [--baseline DIR] "
-		 "[options]",
+	.usage = "strandline check RECORDING|--reach PID [-c FILE] [options]",
 	.details =
 		"Judges a recording: whether the server leaks or grows, "
 		"whether it kept to the budgets of " CONFIG ", and whether it "
@@ -406,7 +450,8 @@ const struct command cmd_check = {
 		"strandline check shop.strand --github --sarif leaks.sarif\t"
 		"in a workflow of GitHub\n"
 		"strandline check shop.strand --junit junit.xml --markdown "
-		"note.md\tin a pipeline of GitLab\n",
+		"note.md\tin a pipeline of GitLab\n"
+		"strandline check --reach 4711\twhat has this server lost?\n",
 	.statuses = "0\tall is well\n"
 		    "10\tthe server leaks, or grows without bound\n"
 		    "11\ta budget is exceeded\n"

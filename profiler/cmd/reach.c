@@ -12,7 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "profiler/attach/snapshot.h"
 #include "profiler/base/err.h"
 #include "profiler/base/vec.h"
 #include "profiler/cmd/keeper.h"
@@ -52,7 +51,7 @@ struct job {
 	struct keeper *keeper;
 	size_t target; /* index */
 	struct scan *scan;
-	struct snapshot snapshot;
+	struct shot shot;
 	uint32_t flags; /* enum wire_reach_flag */
 	struct scan_result result;
 	uint64_t took_ns;
@@ -181,10 +180,10 @@ static void run_job(struct worker_job *base)
 	if (j->kind == JOB_PREPARE) {
 		j->rc = scan_prepare(j->scan, &j->err);
 	} else {
-		j->rc = scan_read(j->scan, &j->snapshot, &j->err);
+		j->rc = scan_read(j->scan, &j->shot, &j->err);
 		keeper_hold(j->keeper, 0);
 		if (j->rc == 0)
-			j->rc = scan_look(j->scan, &j->snapshot, &j->result,
+			j->rc = scan_look(j->scan, &j->shot, &j->result,
 					  &j->err);
 	}
 	j->took_ns = now_ns() - since;
@@ -249,13 +248,13 @@ static void take(struct reach *r, struct job *j, size_t i, uint32_t flags)
 	struct err err = ERR_INIT;
 
 	keeper_hold(r->keeper, now_ns() + HOLD_NS);
-	if (scan_take(t->scan, &j->snapshot, &err) < 0) {
+	if (scan_take(t->scan, &j->shot, &err) < 0) {
 		keeper_hold(r->keeper, 0);
 		give_up(t, &err, now_ns());
 		free(j);
 		return;
 	}
-	t->last_ns = j->snapshot.at_ns;
+	t->last_ns = j->shot.snapshot.at_ns;
 	j->flags = flags;
 	give_job(r, j, i, JOB_LOOK);
 }
@@ -277,7 +276,7 @@ static void finish_look(struct reach *r, struct job *j)
 	struct target *t = &r->targets.at[j->target];
 	uint64_t now = now_ns();
 
-	snapshot_release(&j->snapshot);
+	shot_release(&j->shot);
 	if (j->rc < 0) {
 		give_up(t, &j->err, now);
 	} else {

@@ -9,8 +9,6 @@
 
 #include "profiler/attach/mark.h"
 #include "profiler/attach/room.h"
-#include "profiler/attach/roots.h"
-#include "profiler/attach/snapshot.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/base/hash.h"
@@ -132,12 +130,24 @@ int scan_prepare(struct scan *s, struct err *err)
 	return blocks_read_on(s->events, err);
 }
 
-int scan_take(const struct scan *s, struct snapshot *snap, struct err *err)
+void shot_release(struct shot *shot)
+{
+	snapshot_release(&shot->snapshot);
+	roots_fini(&shot->roots);
+}
+
+int scan_take(const struct scan *s, struct shot *shot, struct err *err)
 {
 	int rc = room_check(s->pid, err);
 
-	*snap = (struct snapshot) { 0 };
-	return rc < 0 ? rc : snapshot_take(snap, s->pid, &s->entry, err);
+	*shot = (struct shot) { 0 };
+	if (rc == 0)
+		rc = snapshot_take(&shot->snapshot, s->pid, &s->entry, err);
+	if (rc == 0)
+		rc = roots_find(&shot->roots, &shot->snapshot, err);
+	if (rc < 0)
+		shot_release(shot);
+	return rc;
 }
 
 /*
@@ -161,8 +171,9 @@ static size_t keep_plain(struct block *blocks, size_t count)
 	return kept;
 }
 
-int scan_read(struct scan *s, const struct snapshot *snap, struct err *err)
+int scan_read(struct scan *s, const struct shot *shot, struct err *err)
 {
+	const struct snapshot *snap = &shot->snapshot;
 	bool tsc = blocks_header(s->events)->clock == SLAB_CLOCK_TSC;
 	int rc;
 
@@ -176,12 +187,11 @@ int scan_read(struct scan *s, const struct snapshot *snap, struct err *err)
 
 struct look {
 	struct scan *scan;
-	const struct snapshot *snapshot;
+	const struct shot *shot;
 	const struct block *blocks;
 	size_t count;
 	struct mark_block *extents;
 	struct mark *mark;
-	struct roots roots;
 	struct found_list found;
 	struct hash *site_of; /* node -> index in the result's sites */
 	struct scan_result *result;
@@ -209,18 +219,20 @@ static bool is_young(const struct look *l, size_t i)
 
 static int mark_all(struct look *l)
 {
-	const struct snapshot *snap = l->snapshot;
+	const struct snapshot *snap = &l->shot->snapshot;
+	const struct roots *roots = &l->shot->roots;
 	struct remote then = remote_mem(snap->mem);
 	struct remote now = remote_process(snap->origin);
 	int rc = mark_words(l->mark, snap->words.at, snap->words.count);
 
 	if (rc == 0)
-		rc = mark_words(l->mark, l->roots.words.at,
-				l->roots.words.count);
+		rc = mark_words(l->mark, roots->words.at, roots->words.count);
 	if (rc == 0)
-		rc = mark_scan(l->mark, &now, &l->roots.live);
+		rc = mark_scan(l->mark, &now, &roots->live);
 	if (rc == 0)
-		rc = mark_scan(l->mark, &then, &l->roots.memory);
+		rc = mark_scan(l->mark, &then, &roots->shared);
+	if (rc == 0)
+		rc = mark_scan(l->mark, &then, &roots->memory);
 	for (size_t i = 0; i < l->count && rc == 0; i++)
 		if (is_young(l, i))
 			rc = mark_block(l->mark, i);
@@ -328,14 +340,14 @@ static void summarize(struct look *l, uint64_t since)
 	l->result->summary = (struct wire_reach) {
 		.pid = h->pid,
 		.image = h->image,
-		.at_ns = l->snapshot->at_ns,
-		.pause_ns = l->snapshot->pause_ns,
+		.at_ns = l->shot->snapshot.at_ns,
+		.pause_ns = l->shot->snapshot.pause_ns,
 		.scan_ns = now_ns() - since,
 		.bytes = mark_bytes(l->mark),
 		.blocks = l->count,
 		.lost = lost_events(h),
 		.number = ++l->scan->number,
-		.flags = l->roots.hidden ? REACH_HIDDEN : 0,
+		.flags = l->shot->roots.hidden ? REACH_HIDDEN : 0,
 	};
 }
 
@@ -366,13 +378,13 @@ static int look(struct look *l)
 	return rc < 0 ? rc : find_unreachable(l);
 }
 
-int scan_look(struct scan *s, const struct snapshot *snap,
-	      struct scan_result *out, struct err *err)
+int scan_look(struct scan *s, const struct shot *shot, struct scan_result *out,
+	      struct err *err)
 {
 	struct look l = {
 		.scan = s,
 		.result = out,
-		.snapshot = snap,
+		.shot = shot,
 		.blocks = s->blocks,
 		.count = s->block_count,
 	};
@@ -380,19 +392,14 @@ int scan_look(struct scan *s, const struct snapshot *snap,
 	int rc;
 
 	*out = (struct scan_result) { 0 };
-	rc = roots_find(&l.roots, snap, err);
-
+	rc = look(&l);
 	if (rc == 0) {
-		rc = look(&l);
-		if (rc < 0)
-			err_set(err, rc, "cannot scan process %d: %s",
-				(int)s->pid, strerror(-rc));
-	}
-	if (rc == 0)
 		summarize(&l, since);
-	else
+	} else {
+		err_set(err, rc, "cannot scan process %d: %s", (int)s->pid,
+			strerror(-rc));
 		scan_result_fini(out);
-	roots_fini(&l.roots);
+	}
 	mark_free(l.mark);
 	hash_free(l.site_of);
 	vec_free(&l.found.at);

@@ -15,12 +15,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "profiler/attach/roots.h"
+#include "profiler/attach/snapshot.h"
 #include "profiler/base/vec.h"
 #include "profiler/wire/record.h"
 
 struct err;
 struct scan;
-struct snapshot;
+
+struct shot { /* a process at an instant, and where to look in it */
+	struct snapshot snapshot;
+	struct roots roots;
+};
 
 struct scan_result {
 	struct wire_reach summary;	   /* but its sites */
@@ -36,12 +42,13 @@ void scan_close(struct scan *s); /* NULL is fine */
 
 /* Each 0 or -errno with a sentence; after any the scan can be begun again. */
 int scan_prepare(struct scan *s, struct err *err);
-int scan_take(const struct scan *s, struct snapshot *snap, struct err *err);
+int scan_take(const struct scan *s, struct shot *shot, struct err *err);
+void shot_release(struct shot *shot); /* zeroed is fine */
 /* -EAGAIN: the recording was digested past the instant. */
-int scan_read(struct scan *s, const struct snapshot *snap, struct err *err);
+int scan_read(struct scan *s, const struct shot *shot, struct err *err);
 /* *@out, of a look that succeeded, is for scan_result_fini(). */
-int scan_look(struct scan *s, const struct snapshot *snap,
-	      struct scan_result *out, struct err *err);
+int scan_look(struct scan *s, const struct shot *shot, struct scan_result *out,
+	      struct err *err);
 void scan_result_fini(struct scan_result *r); /* zeroed is fine */
 pid_t scan_pid(const struct scan *s);
 
