@@ -13,6 +13,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/latency/histo.h"
 #include "profiler/model/build.h"
+#include "profiler/model/kept.h"
 
 #define UNKNOWN_ROUTE "_OTHER _OTHER"
 
@@ -21,7 +22,8 @@ struct entry {
 	uint64_t count, errors, cut, streamed, alone;
 	uint64_t status[6];
 	struct histo *took, *ttfb, *queue, *gap;
-	struct fold_sum allocated, live;
+	double allocated_bytes, allocated_count;
+	double kept_bytes, kept_variance; /* by all of its requests */
 	uint64_t peak_count;
 	double peak_sum, peak_most;
 	bool charged; /* allocations were seen within such requests */
@@ -73,7 +75,8 @@ static int merge(struct histo *into, const struct histo *from)
 }
 
 static int add_route(struct table *t, const struct trace_view *v,
-		     const struct trace_image *im, const struct fold_route *r)
+		     const struct trace_image *im, const struct fold_route *r,
+		     const struct kept *kept)
 {
 	struct entry *e = entry_of(t, route_text(im, r->route));
 
@@ -87,6 +90,9 @@ static int add_route(struct table *t, const struct trace_view *v,
 	e->peak_count += r->peak_count;
 	e->peak_sum += r->peak_sum;
 	e->peak_most = fmax(e->peak_most, r->peak_most);
+	e->kept_bytes += kept->bytes_per_request * (double)r->count;
+	e->kept_variance +=
+		kept->variance * (double)r->count * (double)r->count;
 	for (int i = 0; i < 6; i++)
 		e->status[i] += r->status[i];
 	for (size_t k = 0; k < im->result.window_count; k++)
@@ -97,14 +103,6 @@ static int add_route(struct table *t, const struct trace_view *v,
 			       merge(e->gap, r->gap) < 0
 		       ? -ENOMEM
 		       : 0;
-}
-
-static void add_sum(struct fold_sum *to, const struct fold_sum *from)
-{
-	to->bytes += from->bytes;
-	to->bytes_variance += from->bytes_variance;
-	to->count += from->count;
-	to->count_variance += from->count_variance;
 }
 
 /* What was allocated by threads that were at a request of the route. */
@@ -120,8 +118,8 @@ static int add_memory(struct table *t, const struct trace_image *im)
 		if (!e)
 			return -ENOMEM;
 		e->charged = true;
-		add_sum(&e->allocated, &s->allocated);
-		add_sum(&e->live, &s->live);
+		e->allocated_bytes += s->allocated.bytes;
+		e->allocated_count += s->allocated.count;
 	}
 	return 0;
 }
@@ -129,10 +127,12 @@ static int add_memory(struct table *t, const struct trace_image *im)
 static int add_image(struct table *t, const struct trace_view *v,
 		     const struct trace_image *im)
 {
-	int rc = 0;
+	struct kept *kept = calloc(im->result.route_count + 1, sizeof(*kept));
+	int rc = kept ? kept_measure(&im->result, kept) : -ENOMEM;
 
 	for (size_t i = 0; i < im->result.route_count && rc == 0; i++)
-		rc = add_route(t, v, im, &im->result.routes[i]);
+		rc = add_route(t, v, im, &im->result.routes[i], &kept[i]);
+	free(kept);
 	for (size_t k = 0; k < im->result.window_count; k++) {
 		const struct fold_window *from = &im->result.windows[k];
 		struct model_window *to =
@@ -154,7 +154,7 @@ static double quantile_ms(const struct histo *h, double q)
 
 static void fill_memory(struct model_endpoint *to, const struct entry *e)
 {
-	double n = (double)e->count, margin;
+	double n = (double)e->count;
 
 	to->alloc_bytes_per_request = NAN;
 	to->alloc_objects_per_request = NAN;
@@ -169,13 +169,10 @@ static void fill_memory(struct model_endpoint *to, const struct entry *e)
 	}
 	if (!e->count || (!e->charged && !e->alone))
 		return;
-	to->alloc_bytes_per_request = e->allocated.bytes / n;
-	to->alloc_objects_per_request = e->allocated.count / n;
-	margin = e->live.bytes_variance > 0
-			 ? 1.96 * sqrt(e->live.bytes_variance)
-			 : 0;
-	to->retained_bytes_per_request = e->live.bytes / n;
-	to->retained_margin = margin / n;
+	to->alloc_bytes_per_request = e->allocated_bytes / n;
+	to->alloc_objects_per_request = e->allocated_count / n;
+	to->retained_bytes_per_request = e->kept_bytes / n;
+	to->retained_margin = 1.96 * sqrt(e->kept_variance) / n;
 }
 
 static int fill_endpoint(struct model *m, struct model_endpoint *to,

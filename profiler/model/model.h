@@ -156,7 +156,8 @@ struct model_endpoint {
 	/* The most that one held of it at a time: mean and greatest; NAN where
 	 * that is not recorded exactly. */
 	double peak_bytes_per_request, peak_bytes_most;
-	/* Of that, alive at the end; +- the margin of its 95 % interval. */
+	/* Of that, what outlives the request (kept.h); +- the margin of its
+	 * 95 % interval. */
 	double retained_bytes_per_request, retained_margin;
 	const double *windows; /* completed in each of window_count windows */
 };
