@@ -46,8 +46,11 @@ static bool interprets(const char *exe, size_t exe_len)
 	size_t len;
 	const char *name = base_of(exe, exe_len, &len);
 
+	/* "python3.11" is one; "shop" is no shell, nor "node-exporter" node. */
+	while (len > 0 && strchr("0123456789.", name[len - 1]))
+		len--;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strncmp(name, names[i], strlen(names[i])) == 0)
+		if (strlen(names[i]) == len && !memcmp(name, names[i], len))
 			return true;
 	return false;
 }

@@ -23,6 +23,8 @@ Test(program, an_executable_is_its_name)
 	check("/usr/bin/redis-server", "redis-server --port 7000",
 	      "redis-server");
 	check("/srv/shop-2.1", "/srv/shop-2.1", "shop");
+	check("/srv/shop", "shop server", "shop");
+	check("/usr/bin/node-exporter", "node-exporter x", "node-exporter");
 	check("/srv/shop (deleted)", "/srv/shop", "shop");
 }
 
