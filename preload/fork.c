@@ -29,6 +29,7 @@ void fork_child(void)
 	sampled_clear();
 	requests_fork_child();
 	openers_fork_child();
+	brk_fork_child();
 	if (shim.follow)
 		shim_begin_file(true);
 	if (shim.file)

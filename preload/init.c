@@ -349,6 +349,7 @@ static void start_recording(void)
 	thread_start();
 	sampled_start();
 	requests_start(shim.http);
+	brk_start();
 }
 
 void shim_start(void)

@@ -133,6 +133,8 @@ struct shim {
 	struct wire_quota *quota;    /* of all processes; NULL: each its own */
 	struct rules *rules;
 	const struct unwind_modules *modules; /* release by modules.c */
+	const uint64_t *brk_now;	      /* libc's; NULL: not glibc */
+	uint64_t brk_seen;		      /* brk.c has booked so much */
 
 	/* cold */
 	int fd;		/* of the slab file; see descriptors.c */
@@ -276,6 +278,20 @@ void record_unmap(void *at, size_t size);
 void *alloc_slow(void *p, size_t size, unsigned api); /* returns p */
 void map_slow(void *at, size_t size, unsigned zero);
 void brk_slow(void *at, size_t grown, unsigned zero);
+
+/* brk.c */
+void brk_start(void);
+void brk_fork_child(void);
+void brk_note(struct thread_state *ts, uint32_t node);
+void brk_pass(void); /* what moved while nothing is recorded is nobody's */
+static inline bool brk_moved(void)
+{
+	uint64_t now = shim.brk_now
+			       ? __atomic_load_n(shim.brk_now, __ATOMIC_RELAXED)
+			       : 0;
+
+	return now && now != __atomic_load_n(&shim.brk_seen, __ATOMIC_RELAXED);
+}
 
 /* allocator.c */
 void allocator_start(void);

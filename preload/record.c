@@ -135,6 +135,8 @@ static void exact_alloc(struct thread_state *ts, void *p, size_t size,
 	uint64_t ticks = ticks_now();
 
 	put_alloc(ts, (uint64_t)p, size, RECORD_ALLOC | api << 4, ticks, regs);
+	if (unlikely(brk_moved()))
+		brk_note(ts, ts->last_node);
 	if (unlikely((++ts->events & EXACT_TIMED_MASK) == 0))
 		account(ticks);
 }
@@ -150,6 +152,8 @@ static void sampled_alloc(struct thread_state *ts, void *p, size_t size,
 		return;
 	}
 	put_alloc(ts, (uint64_t)p, size, RECORD_ALLOC | api << 4, ticks, regs);
+	if (unlikely(brk_moved()))
+		brk_note(ts, ts->last_node);
 	sample_taken(ticks);
 	account(ticks);
 }
@@ -175,6 +179,8 @@ __attribute__((used, visibility("hidden"))) void *record_alloc(
 		self.credit = 0;
 		if (likely(record_wanted()))
 			exact_alloc(ts, p, size, api, regs);
+		else
+			brk_pass();
 		goto out;
 	}
 	if (unlikely(!ts->mean)) { /* none was drawn for this thread yet */
@@ -184,6 +190,8 @@ __attribute__((used, visibility("hidden"))) void *record_alloc(
 	}
 	if (ts->mean && record_wanted())
 		sampled_alloc(ts, p, size, api, regs);
+	else
+		brk_pass();
 	self.credit = sample_draw(ts);
 out:
 	record_leave(ts);
@@ -259,31 +267,6 @@ void record_unmap(void *addr, size_t size)
 		*at++ = RECORD_UNMAP;
 		at = record_put(at, size);
 		at = put_addr(ts, at, (uint64_t)addr);
-		pen_commit(ts, record_put_ticks(ts, at, ticks));
-	}
-	record_leave(ts);
-}
-
-__attribute__((used, visibility("hidden"))) void record_brk(
-	void *heap_end, int64_t grown, unsigned zero,
-	const struct stack_regs *regs)
-{
-	struct thread_state *ts = enter_release();
-	uint64_t ticks;
-	uint32_t node;
-	uint8_t *at;
-
-	(void)heap_end;
-	(void)zero;
-	if (!ts)
-		return;
-	ticks = ticks_now();
-	node = nodes_of_stack(ts, regs);
-	at = pen_room(ts, ticks);
-	if (at) {
-		*at++ = RECORD_BRK;
-		at = record_put(at, node);
-		at = record_put(at, record_zigzag(grown));
 		pen_commit(ts, record_put_ticks(ts, at, ticks));
 	}
 	record_leave(ts);

@@ -5,6 +5,7 @@ tests/programs/own has them, with the truth in their heads.
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -49,9 +50,9 @@ def program(product, name):
     return str(path)
 
 
-def outcome(*command, **more):
+def outcome(*command, timeout=120, **more):
     done = subprocess.run(command, capture_output=True, text=True,
-                          timeout=120, **more)
+                          timeout=timeout, **more)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -122,3 +123,68 @@ def test_an_allocator_that_cannot_be_followed_is_left_alone(
 def test_the_allocator_is_named(product, recording):
     report = record(product, recording, "_rjem_jemalloc")
     assert report["processes"][0]["allocator"] == "jemalloc"
+
+
+def heap_of(report):
+    """{function of heap.c: bytes it added to the heap}."""
+    grown = {}
+    for site in report["sites"]:
+        for frame in site["stack"]:
+            if frame["function"] in ("first", "second", "brief", "last"):
+                name = frame["function"]
+                grown[name] = grown.get(name, 0) + site["mapped_bytes"]
+    return grown
+
+
+SIZE, STEP = 64 * 100000, 300000  # libc grows its heap by 132 KiB and more
+
+
+def test_growth_of_the_heap_is_charged_to_who_caused_it(product, recording):
+    grown = heap_of(record(product, recording, "heap", "--mode", "exact"))
+    assert SIZE - STEP < grown["first"] < SIZE + STEP
+    assert SIZE - STEP < grown["second"] < SIZE + STEP
+    assert -STEP < grown["brief"] < STEP
+    assert -STEP < grown["last"] < STEP
+
+
+def test_growth_of_the_heap_is_noticed_by_samples(product, recording):
+    grown = heap_of(record(product, recording, "heap", "--rate", "16KiB"))
+    assert 2 * (SIZE - STEP) < grown["first"] + grown["second"]
+    assert sum(grown.values()) < 3 * (SIZE + STEP)
+
+
+@pytest.fixture(scope="module")
+def rust(product):
+    """Build the Rust program on an allocator, where that is possible."""
+    cargo = shutil.which("cargo")
+    if not cargo:
+        pytest.skip("no cargo here")
+
+    def build(allocator):
+        target = product.build / "tests/programs/own/rust" / allocator
+        command = [cargo, "build", "--release", "--quiet", "--locked",
+                   "--manifest-path", str(SOURCES / "own/rust/Cargo.toml"),
+                   "--target-dir", str(target), "--features", allocator]
+        try:
+            done = outcome(*command, timeout=400)
+        except subprocess.TimeoutExpired:
+            pytest.skip("cargo does not build it within 400 s")
+        if done[0]:
+            pytest.skip(f"cargo cannot build it: {done[2][-200:]}")
+        return str(target / "release/own")
+
+    return build
+
+
+# jemalloc's configure takes minutes where cores are few.
+@pytest.mark.parametrize("allocator", [
+    "mimalloc", pytest.param("jemalloc", marks=pytest.mark.long)])
+def test_rust_is_exact(product, recording, rust, allocator):
+    command = rust(allocator)
+    truth = truth_of("own/rust/src/main.rs")
+    under = product.under(recording.path, "--mode", "exact")
+    assert outcome(*under, command) == outcome(command)
+    report = recording.json()
+    assert seen(report, truth) == truth
+    assert not any(report["losses"].values())
+    assert report["processes"][0]["allocator"] == allocator
