@@ -278,7 +278,7 @@ struct memory fit_memory(const double *r, size_t count, double lines)
 	/* Around a line it comes out too low by (2 + 4 phi) / n. */
 	phi = (phi + 2 / each) / (1 - 4 / each);
 	m.phi = phi < 0 ? 0 : phi > 1 ? 1 : phi;
-	m.high = fmin(1, m.phi + 0.5 * sqrt((1 - m.phi * m.phi) / n));
+	m.error = sqrt((1 - m.phi * m.phi) / n);
 	return m;
 }
 

@@ -56,7 +56,7 @@ double fit_lines(const struct series *s, double *residuals);
 
 /* How noise remembers. */
 struct memory {
-	double phi, high; /* autocorrelation of neighbours, its upper limit */
+	double phi, error; /* autocorrelation of neighbours */
 	/* How much likelier than a random walk that is, twice the logarithm:
 	 * Dickey and Fuller's test. */
 	double walk;

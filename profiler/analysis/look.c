@@ -28,9 +28,11 @@
 #define WARM	 0.88
 #define SLOWER	 0.93 /* behind what slowed down already */
 #define SAME	 0.6  /* on the way of a random walk, not of another shape */
-#define STANDS	 0.3  /* of the slope before: it hardly goes on */
-#define DEPTH	 2    /* a start and a warm-up are cut off, not more */
-#define REST_MIN 0.4  /* of the whole must remain behind a cut */
+#define EVEN	 0.7
+#define LOPSIDED 2.6 /* standard errors */
+#define STANDS	 0.3 /* of the slope before: it hardly goes on */
+#define DEPTH	 2   /* a start and a warm-up are cut off, not more */
+#define REST_MIN 0.4 /* of the whole must remain behind a cut */
 
 static double student_tail(double t, double df)
 {
@@ -76,10 +78,12 @@ static void measure_halves(struct look *l, const double *variance)
 /* The errors that noise leaves to the slope: what memory is likely, and up to
  * a random walk as far as that may be. */
 static void memory_error(struct look *l, const double *r,
-			 const struct memory *m)
+			 const struct memory *m, bool sampled)
 {
+	/* Samples live as long as what they stand for: more than is seen. */
+	double phi = m->phi + (sampled ? 2 : 0.5) * m->error;
 	double walk = fit_slope_error(&l->s, r, 1, ROUNDING);
-	double high = fit_slope_error(&l->s, r, m->high, ROUNDING);
+	double high = fit_slope_error(&l->s, r, fmin(phi, 1), ROUNDING);
 	double share =
 		(WALK_POSSIBLE - m->walk) / (WALK_POSSIBLE - WALK_LIKELY);
 
@@ -87,7 +91,8 @@ static void memory_error(struct look *l, const double *r,
 	l->gate_error = fmax(high, share * walk + (1 - share) * high);
 	l->error = walk;
 	if (m->walk > WALK_LIKELY)
-		l->error = fit_slope_error(&l->s, r, (m->phi + m->high) / 2,
+		l->error = fit_slope_error(&l->s, r,
+					   fmin(m->phi + m->error / 4, 1),
 					   ROUNDING);
 }
 
@@ -114,7 +119,7 @@ static void measure(struct look *l, const double *variance, bool chosen)
 		sampling = sqrt(1.2 *
 				fabs(variance[l->s.count - 1] - variance[0])) /
 			   span_of(&l->s);
-	memory_error(l, r, &memory);
+	memory_error(l, r, &memory, variance != NULL);
 	l->gate_error = fmax(fmax(l->gate_error, l->error), sampling);
 	if (memory.walk < WALK_LIKELY)
 		l->error *= WALK_UNSURE;
@@ -233,13 +238,17 @@ static void fit_and_weigh(struct shapes *w, const struct look *l)
 }
 
 /*
- * Where the noise may be a random walk, most shapes may be a line.  One that
- * rose in one half only is none that is to be trusted.
+ * Where there is much noise, most shapes may be a line.  One that rose in one
+ * half only is none that is to be trusted, unless chance may have it so; where
+ * the noise may be a random walk, no error says what chance may.
  */
 static bool is_lopsided(const struct look *l)
 {
 	double least = l->doubt > 0 ? STANDS : SAME;
+	double error = hypot(l->early_error, l->late_error);
 
+	if (l->early - l->late > LOPSIDED * error && l->late < SAME * l->early)
+		return true;
 	return l->walk < WALK_POSSIBLE &&
 	       (l->late + l->doubt < least * fmax(l->early, l->slope) ||
 		l->early + l->doubt < STANDS * l->late);
@@ -254,6 +263,10 @@ static enum look_end end_of(const struct look *l, const struct shapes *w)
 		return END_BOUNDED;
 	if (w->plateau || (slower && (w->slower || w->low <= 0)))
 		return END_BOUNDED;
+	/* Few samples bear many shapes: what was even in both halves is one. */
+	if (l->doubt > 0 && l->late > EVEN * l->early &&
+	    l->early > EVEN * l->late)
+		return END_OPEN;
 	if (w->low <= 0 || l->late < STEADY * l->early ||
 	    l->early < STANDS * l->late || w->end < 0.5 * l->slope)
 		return END_UNCLEAR;
