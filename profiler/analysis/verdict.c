@@ -38,13 +38,15 @@
 #define UNDECIDED_MIN	 (256 * KIB) /* and UNDECIDED_SHARE of live bytes */
 #define UNDECIDED_SHARE	 0.02
 
-#define WINDOWS_MIN    8 /* to look for a trend in */
-#define SECONDS_MIN    4
-#define FALSE_ALARMS   1e-3 /* of a whole recording */
-#define NEVER_FREED    0.95 /* of the bytes that a leak's place allocates */
-#define SECONDS_WANTED 30
-#define HARDLY	       0.25 /* of the slope of the whole */
-#define PAIRED	       0.25 /* of the pairs that both are on record */
+#define WINDOWS_MIN	8 /* to look for a trend in */
+#define SECONDS_MIN	4
+#define FALSE_ALARMS	1e-3 /* of a whole recording */
+#define LOST_RISES	4    /* windows in which more was lost */
+#define LOST_CONFIDENCE 0.99
+#define NEVER_FREED	0.95 /* of the bytes that a leak's place allocates */
+#define SECONDS_WANTED	30
+#define HARDLY		0.25 /* of the slope of the whole */
+#define PAIRED		0.25 /* of the pairs that both are on record */
 
 static bool is_exact(const struct model *m)
 {
@@ -201,6 +203,50 @@ static enum finding_class class_of(const struct place *p, double rise,
 	return survivors >= NEVER_FREED ? FINDING_LEAK : FINDING_GROWTH;
 }
 
+/*
+ * Blocks that two scans found unreachable, born again and again through most
+ * of the recording and never freed, are leaked, however few samples there are
+ * for a trend: a handful of them says so, and only how much is uncertain.
+ */
+static bool lost_steadily(const struct judging *j, const struct place *p,
+			  double survivors)
+{
+	uint32_t rises = 0, first = 0, last = 0;
+
+	if (p->twice <= 0 || p->unreachable < p->live / 2 ||
+	    survivors < NEVER_FREED)
+		return false;
+	for (uint32_t i = 1; i < j->axis.count; i++) {
+		if (p->level[i] <= p->level[i - 1])
+			continue;
+		if (!rises++)
+			first = i;
+		last = i;
+	}
+	return rises >= LOST_RISES && last - first > j->axis.count / 2;
+}
+
+/* By how much it grew, without a trend to say so. */
+static void put_plain_growth(const struct judging *j, const struct place *p,
+			     struct trend *t)
+{
+	uint32_t last = j->axis.count - 1;
+	double per_byte = is_exact(j->m) ? 0 : p->variance_per_byte;
+	struct figure grew =
+		estimate_growth(p->level[0], p->level[0] * per_byte,
+				p->level[last], p->level[last] * per_byte);
+
+	t->class = TREND_GROWS;
+	t->shape = SHAPE_LINEAR;
+	t->confidence = LOST_CONFIDENCE;
+	t->slope = estimate_per(grew, j->axis.x_total);
+	t->per_second = estimate_per(grew, j->axis.seconds);
+	t->rise = grew.value;
+	t->cut = 0;
+	t->x = j->axis.x_total;
+	t->seconds = j->axis.seconds;
+}
+
 static int judge_place(struct judging *j, const struct place *p)
 {
 	double survivors = p->born > 0 ? fmin(p->kept / p->born, 1) : 1;
@@ -212,6 +258,8 @@ static int judge_place(struct judging *j, const struct place *p)
 
 	if (rc < 0)
 		return rc;
+	if (t.class != TREND_GROWS && lost_steadily(j, p, survivors))
+		put_plain_growth(j, p, &t);
 	if (t.class == TREND_UNDECIDED)
 		note_undecided(j, &t);
 	if (t.class != TREND_GROWS)

@@ -387,3 +387,37 @@ Test(verdict, what_leaked_is_marked_at_its_sites)
 		     f.sites[1].leaked);
 	verdict_free(v);
 }
+
+/* A block in each fifteenth second: too few for a trend. */
+static double seldom(uint32_t w)
+{
+	return (double)(MIB / 2 * ((w + 15) / 30));
+}
+
+Test(verdict, what_is_lost_now_and_then_leaks_though_it_is_no_trend)
+{
+	struct model_site *s = site(0, in_parse, seldom);
+	struct verdict *v;
+
+	f.model.mean_bytes = 512 * 1024;
+	s->allocated.bytes_variance = s->allocated.bytes * MIB / 2;
+	s->unreachable.bytes = s->unreachable.twice_bytes = s->live.bytes;
+	v = judge();
+	cr_assert_eq(v->class, FINDING_LEAK, "%s", v->sentence);
+	cr_expect(v->findings[0].evidence.definite);
+	cr_expect_float_eq(v->findings[0].bytes_per_request.value,
+			   2 * MIB / 5950, 10);
+	cr_expect_lt(v->findings[0].bytes_per_request.low, 200);
+	verdict_free(v);
+}
+
+Test(verdict, what_was_lost_once_is_no_leak_that_goes_on)
+{
+	struct model_site *s = site(0, in_parse, fills);
+	struct verdict *v;
+
+	s->unreachable.bytes = s->unreachable.twice_bytes = s->live.bytes;
+	v = judge();
+	cr_assert_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	verdict_free(v);
+}
