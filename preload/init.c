@@ -313,6 +313,8 @@ static void read_settings(void)
 		number(setting(&s, "STRANDLINE_MAX_BYTES"), DEFAULT_MAX_BYTES);
 	shim.seed = number(setting(&s, "STRANDLINE_SEED"),
 			   sys_clock_ns(CLOCK_MONOTONIC));
+	if (setting(&s, "STRANDLINE_SEED"))
+		shim.seed_pid = sys_getpid();
 	dir = setting(&s, "STRANDLINE_DIR");
 	if (dir)
 		append(shim.dir, sizeof(shim.dir), 0, dir);

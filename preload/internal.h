@@ -143,6 +143,7 @@ struct shim {
 	uint64_t max_bytes;
 	uint64_t rate; /* fixed mean, 0: auto */
 	uint64_t seed;
+	int seed_pid; /* where the seed is given: threads count from it */
 	uint64_t window_ticks, window_samples; /* rate control, sample.c */
 	uint64_t second_ticks;		       /* about a second in ticks */
 	uint64_t allocator_ticks; /* when allocator.c last looked */

@@ -83,8 +83,9 @@ COLD struct thread_state *thread_begin(void)
 	}
 	ts->tid = sys_gettid();
 	ts->bounds = (struct stack_bounds) { .low = 0 };
-	ts->random =
-		(shim.seed + (uint64_t)ts->tid * 0x9e3779b97f4a7c15ULL) | 1;
+	ts->random = (shim.seed + (uint64_t)(ts->tid - shim.seed_pid) *
+					  0x9e3779b97f4a7c15ULL) |
+		     1;
 	for (int i = 0; i < 4; i++) /* spread a poor seed over all bits */
 		ts->random =
 			ts->random * 0xd6e8feb86659fd93ULL ^ ts->random >> 29;

@@ -2,9 +2,9 @@
  * json_sites: the allocation sites of the JSON report, with their stacks.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
+#include "profiler/analysis/estimate.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/vec.h"
 #include "reports/emit.h"
@@ -17,13 +17,13 @@
 static void put_interval(struct emit *e, const char *key, double value,
 			 double variance)
 {
-	double margin = sites_margin(variance);
+	struct figure f = estimate_interval(value, variance);
 
 	emit_key(e, key);
 	emit_open(e, '{');
-	emit_key_real(e, "value", value, 0);
-	emit_key_real(e, "low", fmax(0, value - margin), 0);
-	emit_key_real(e, "high", value + margin, 0);
+	emit_key_real(e, "value", f.value, 0);
+	emit_key_real(e, "low", f.low, 0);
+	emit_key_real(e, "high", f.high, 0);
 	emit_close(e, '}');
 }
 
