@@ -53,16 +53,18 @@ static double smaller(double a, double b)
 	return a < b ? a : b;
 }
 
-/* Into *@to the figure at @offset of each level; made at the first that is
- * not 0. */
+/* Into *@to the figure at @offset where each window began; made at the first
+ * that is not 0. */
 static int add_column(struct gathering *g, double **to, size_t offset)
 {
 	const struct model_level *at = g->levels + g->a->first;
 
-	for (uint32_t i = 0; i < g->a->count; i++) {
+	/* Levels say what was there when a window ended. */
+	for (uint32_t i = g->a->first ? 0 : 1; i < g->a->count; i++) {
 		double value;
 
-		memcpy(&value, (const char *)&at[i] + offset, sizeof(value));
+		memcpy(&value, (const char *)(at + i - 1) + offset,
+		       sizeof(value));
 		if (value == 0)
 			continue;
 		if (!*to)

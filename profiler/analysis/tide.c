@@ -23,6 +23,7 @@ struct process { /* the latest that was read of it */
 struct reading {
 	VEC(struct process) processes;
 	double interval; /* between readings of one process, seconds */
+	double round;	 /* when this one began; infinite: not yet */
 };
 
 static double seen(uint64_t value)
@@ -101,24 +102,71 @@ static double retained(const struct tide *t, uint32_t i)
 	return rest < 0 ? 0 : rest; /* NAN stays NAN */
 }
 
+/* Between @from, where window @i of @a begins, and @to, where the next does. */
+static double between(const struct axis *a, uint32_t i, double t, double from,
+		      double to)
+{
+	return from + (to - from) * (t - a->t[i]) / (a->t[i + 1] - a->t[i]);
+}
+
+/* What the windows say of the moment @t, which is in window @i of @a. */
+static void put_windows(struct tide *tide, const struct model *m,
+			const struct axis *a, uint32_t i, double t)
+{
+	const struct model_window none = { 0 }, *now;
+	const struct model_window *before;
+	uint32_t w = a->first + i, k = tide->count;
+
+	now = &m->windows[w];
+	before = w ? now - 1 : &none;
+	tide->t[k] = t;
+	tide->x[k] = between(a, i, t, a->x[i], a->x[i + 1]);
+	tide->column[TIDE_LIVE][k] =
+		between(a, i, t, before->live_bytes, now->live_bytes);
+	tide->column[TIDE_MAPPED][k] =
+		between(a, i, t, before->mapped_bytes, now->mapped_bytes);
+	tide->column[TIDE_RETAINED][k] = retained(tide, k);
+}
+
+/* All processes are read one after the other: does @next begin a new round? */
+static bool is_round(const struct reading *r, const struct model *m,
+		     uint32_t next)
+{
+	const struct process *p;
+
+	if (next == m->ledger_count)
+		return true;
+	vec_foreach (&r->processes, p)
+		if (p->pid == m->ledger[next].pid)
+			return p->t >= r->round;
+	return false;
+}
+
 static int fill(struct tide *tide, const struct model *m, const struct axis *a)
 {
-	struct reading r = { VEC_INIT, 0 };
-	uint32_t next = 0;
+	double apart = a->count ? a->seconds / a->count / 2 : 0,
+	       last = -INFINITY;
+	struct reading r = { VEC_INIT, 0, -INFINITY };
+	uint32_t i = 0;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < a->count && rc == 0; i++) {
-		uint32_t w = a->first + i;
+	for (uint32_t n = 0; n < m->ledger_count && rc == 0; n++) {
+		double t = m->ledger[n].t;
 
-		while (next < m->ledger_count && m->ledger[next].t <= a->t[i] &&
-		       rc == 0)
-			rc = take(&r, &m->ledger[next++]);
-		put(&r, tide, i, a->t[i]);
-		tide->column[TIDE_LIVE][i] =
-			w ? m->windows[w - 1].live_bytes : 0;
-		tide->column[TIDE_MAPPED][i] =
-			w ? m->windows[w - 1].mapped_bytes : 0;
-		tide->column[TIDE_RETAINED][i] = retained(tide, i);
+		if (isinf(r.round))
+			r.round = t;
+		rc = take(&r, &m->ledger[n]);
+		if (rc < 0 || !is_round(&r, m, n + 1))
+			continue;
+		r.round = INFINITY;
+		while (i + 1 < a->count && a->t[i + 1] <= t)
+			i++;
+		if (i + 1 >= a->count || t < a->t[i] || t - last < apart)
+			continue;
+		last = t;
+		put(&r, tide, tide->count, t);
+		put_windows(tide, m, a, i, t);
+		tide->count++;
 	}
 	vec_free(&r.processes);
 	return rc;
@@ -126,11 +174,16 @@ static int fill(struct tide *tide, const struct model *m, const struct axis *a)
 
 int tide_init(struct tide *t, const struct model *m, const struct axis *a)
 {
+	size_t most = 2 * (size_t)a->count + 2; /* moments are half a window */
 	int rc = 0;
 
+	t->count = 0;
+	t->x = calloc(most, sizeof(*t->x));
+	t->t = calloc(most, sizeof(*t->t));
+	if (!t->x || !t->t)
+		rc = -ENOMEM;
 	for (int c = 0; c < TIDE_COLUMNS; c++) {
-		t->column[c] =
-			calloc((size_t)a->count + 1, sizeof(*t->column[c]));
+		t->column[c] = calloc(most, sizeof(*t->column[c]));
 		if (!t->column[c])
 			rc = -ENOMEM;
 	}
@@ -143,6 +196,9 @@ int tide_init(struct tide *t, const struct model *m, const struct axis *a)
 
 void tide_fini(struct tide *t)
 {
+	free(t->x);
+	free(t->t);
+	t->x = t->t = NULL;
 	for (int c = 0; c < TIDE_COLUMNS; c++) {
 		free(t->column[c]);
 		t->column[c] = NULL;

@@ -1,11 +1,11 @@
 /*
  * tide: the RSS ledger of the whole target over an axis: what all of its
- * processes together held where each window began.
+ * processes together held, at the moments at which they were read.
  */
 #ifndef STRANDLINE_ANALYSIS_TIDE_H
 #define STRANDLINE_ANALYSIS_TIDE_H
 
-#include <stddef.h>
+#include <stdint.h>
 
 struct axis;
 struct model;
@@ -25,6 +25,8 @@ enum tide_column {
 };
 
 struct tide {
+	uint32_t count;		      /* moments, all within the axis */
+	double *x, *t;		      /* of each, as the axis has them */
 	double *column[TIDE_COLUMNS]; /* NAN where it was not read */
 };
 

@@ -65,20 +65,20 @@ static bool may_grow(const double *y, uint32_t count, double least)
 }
 
 /* The trend of @y over the axis; points that are NAN are left out. */
-static int trend_over(struct judging *j, const double *y, double per_byte,
-		      double least, struct trend *out)
+static int trend_over(struct judging *j, const struct course *along,
+		      const double *y, double per_byte, double least,
+		      struct trend *out)
 {
-	double *x = j->scratch[0], *level = j->scratch[1],
-	       *variance = j->scratch[2];
-	double *t = variance + j->axis.count + 1;
+	double *x = j->scratch[0], *t = j->scratch[1], *level = j->scratch[2],
+	       *variance = j->scratch[3];
 	struct trend_series in = { .rise_min = least, .alpha = j->alpha };
 	int rc;
 
-	for (uint32_t i = 0; i < j->axis.count; i++) {
+	for (uint32_t i = 0; i < along->count; i++) {
 		if (isnan(y[i]))
 			continue;
-		x[in.count] = j->axis.x[i];
-		t[in.count] = j->axis.t[i];
+		x[in.count] = along->x[i];
+		t[in.count] = along->t[i];
 		level[in.count] = y[i];
 		variance[in.count++] = y[i] > 0 ? y[i] * per_byte : 0;
 	}
@@ -136,8 +136,7 @@ static struct finding *add_finding(struct judging *j, enum finding_class class,
 	}
 	f->evidence.requests = j->axis.by_requests ? (uint64_t)t->x : 0;
 	f->evidence.seconds = t->seconds;
-	f->evidence.warmup_seconds =
-		t->cut < j->axis.count ? j->axis.t[t->cut] - j->axis.t[0] : 0;
+	f->evidence.warmup_seconds = fmax(j->axis.seconds - t->seconds, 0);
 	f->evidence.p_value = t->p_value;
 	f->evidence.late_early = t->late_early.value;
 	f->evidence.survivors = NAN;
@@ -252,7 +251,7 @@ static int judge_place(struct judging *j, const struct place *p)
 	double survivors = p->born > 0 ? fmin(p->kept / p->born, 1) : 1;
 	struct finding *f;
 	struct trend t;
-	int rc = trend_over(j, p->level,
+	int rc = trend_over(j, &j->windows, p->level,
 			    is_exact(j->m) ? 0 : p->variance_per_byte,
 			    rise_min(j), &t);
 
@@ -287,7 +286,9 @@ static int judge_mapping(struct judging *j, const struct place *p)
 	if (!p->mapping ||
 	    !may_grow(p->mapping, j->axis.count, RISE_MIN_MAPPED))
 		return 0;
-	rc = trend_over(j, p->mapping, 0, RISE_MIN_MAPPED, &t);
+	rc = trend_over(j, &j->windows, p->mapping, 0, RISE_MIN_MAPPED, &t);
+	if (rc == 0 && t.class == TREND_UNDECIDED)
+		note_undecided(j, &t);
 	if (rc < 0 || t.class != TREND_GROWS)
 		return rc;
 	f = add_finding(j, FINDING_MAPPINGS, &t);
@@ -310,9 +311,18 @@ static int judge_places(struct judging *j)
 	vec_foreach (&j->places.list, p) {
 		if (rc == 0 && may_grow(p->level, j->axis.count, rise_min(j)))
 			rc = judge_place(j, p);
+	}
+	return rc;
+}
+
+static int judge_mappings(struct judging *j)
+{
+	const struct place *p;
+	int rc = 0;
+
+	vec_foreach (&j->places.list, p)
 		if (rc == 0)
 			rc = judge_mapping(j, p);
-	}
 	return rc;
 }
 
@@ -321,7 +331,8 @@ static int judge_total(struct judging *j)
 {
 	struct finding *f;
 	struct trend t;
-	int rc = trend_over(j, j->places.total, 0, rise_min(j), &t);
+	int rc =
+		trend_over(j, &j->windows, j->places.total, 0, rise_min(j), &t);
 
 	if (rc < 0)
 		return rc;
@@ -375,7 +386,7 @@ static int judge_column(struct judging *j, enum tide_column column,
 	struct trend t;
 	int rc;
 
-	rc = trend_over(j, y, 0, least, &t);
+	rc = trend_over(j, &j->readings, y, 0, least, &t);
 	if (rc < 0 || t.class != TREND_GROWS)
 		return rc;
 	f = add_finding(j, class, &t);
@@ -427,7 +438,7 @@ static void split_growth(struct judging *j, size_t cut)
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		*parts[i].to = growth(j->tide.column[parts[i].column],
-				      j->axis.count, cut);
+				      j->tide.count, cut);
 }
 
 static int judge_retention(struct judging *j)
@@ -438,10 +449,10 @@ static int judge_retention(struct judging *j)
 	struct trend t;
 	int rc;
 
-	for (uint32_t i = 0; i < j->axis.count; i++)
+	for (uint32_t i = 0; i < j->tide.count; i++)
 		if (!isnan(rss[i]))
 			last = rss[i];
-	rc = trend_over(j, j->tide.column[TIDE_RETAINED], 0,
+	rc = trend_over(j, &j->readings, j->tide.column[TIDE_RETAINED], 0,
 			fmax(RETAINED_MIN, RETAINED_SHARE * last), &t);
 	if (rc < 0)
 		return rc;
@@ -487,6 +498,8 @@ static int judge(struct judging *j)
 
 	if (rc == 0)
 		rc = judge_total(j);
+	if (rc == 0)
+		rc = judge_mappings(j);
 	if (rc == 0)
 		rc = judge_column(j, TIDE_THREADS, FINDING_THREADS,
 				  RISE_MIN_THREADS);
@@ -571,9 +584,12 @@ static int judging_init(struct judging *j, const struct model *m)
 		rc = places_init(&j->places, m, &j->axis);
 	if (rc == 0)
 		rc = tide_init(&j->tide, m, &j->axis);
-	for (int i = 0; i < 3 && rc == 0; i++) {
+	j->windows = (struct course) { j->axis.x, j->axis.t, j->axis.count };
+	j->readings = (struct course) { j->tide.x, j->tide.t, j->tide.count };
+	for (int i = 0; i < 4 && rc == 0; i++) {
 		j->scratch[i] =
-			calloc(2 * (size_t)j->axis.count + 2, sizeof(double));
+			calloc((size_t)j->axis.count + j->tide.count + 1,
+			       sizeof(double));
 		if (!j->scratch[i])
 			rc = -ENOMEM;
 	}
@@ -586,7 +602,7 @@ static void judging_fini(struct judging *j)
 	places_fini(&j->places);
 	tide_fini(&j->tide);
 	vec_free(&j->findings);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		free(j->scratch[i]);
 }
 

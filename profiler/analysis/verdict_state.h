@@ -22,14 +22,20 @@ struct owned_verdict { /* verdict.h shows only the front */
 	bool too_short;		  /* to say anything at all */
 };
 
+struct course { /* what a series goes along */
+	const double *x, *t;
+	uint32_t count;
+};
+
 struct judging {
 	const struct model *m;
 	struct owned_verdict *out;
 	struct axis axis;
 	struct places places;
 	struct tide tide;
+	struct course windows, readings; /* of the axis, of the ledger */
 	VEC(struct finding) findings;
-	double *scratch[3];	     /* x, y, t or variance of a series */
+	double *scratch[4];	     /* x, t, y and variance of a series */
 	double alpha;		     /* of each series */
 	double explained;	     /* bytes per x that findings grow by */
 	double undecided;	     /* bytes that may be growing */

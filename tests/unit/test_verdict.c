@@ -348,6 +348,34 @@ Test(verdict, mappings_that_stay_are_found)
 	verdict_free(v);
 }
 
+/* A crowd every so often; returns how many came before window @w. */
+static double crowds(uint32_t w)
+{
+	return w / 11 * 11 * RATE + (w % 11 < 6 ? 1 : 50) * (w % 11);
+}
+
+Test(verdict, what_crowds_leave_is_counted_when_they_came)
+{
+	struct verdict *v;
+	struct model_site *s = site(0, in_cache, flat);
+
+	for (uint32_t w = 0; w < WINDOWS; w++) {
+		windows[w].requests = crowds(w + 1) - crowds(w);
+		levels[0][w].mapped = 4096 * crowds(w + 1);
+		ledger[w].t += 0.2;
+		ledger[w].fds = 20 + (uint64_t)(0.1 * (0.6 * crowds(w) +
+						       0.4 * crowds(w + 1)));
+	}
+	s->mapped = 4096 * crowds(WINDOWS);
+	v = judge();
+	cr_assert_eq(v->finding_count, 2, "%s", v->sentence);
+	cr_expect_eq(v->findings[0].class, FINDING_MAPPINGS);
+	cr_expect_float_eq(v->findings[0].bytes_per_request.value, 4096, 4);
+	cr_expect_eq(v->findings[1].class, FINDING_FDS);
+	cr_expect_float_eq(v->findings[1].bytes_per_request.value, 0.1, 0.001);
+	verdict_free(v);
+}
+
 Test(verdict, what_is_suppressed_does_not_count)
 {
 	struct verdict *v;
