@@ -51,11 +51,17 @@ static double per_x(const struct view *v)
 	return v->p->y_scale / v->p->x_scale;
 }
 
-/* Whether growth by @slope would be worth a word. */
-static bool matters(const struct view *v, double slope)
+/* Whether growth by @rise, and by at least @least a unit of x, would be worth
+ * a word. */
+static bool matters(const struct view *v, double rise, double least)
 {
-	return slope * per_x(v) > v->in->slope_min &&
-	       slope * (1 - v->look.s.x[0]) * v->p->y_scale > v->in->rise_min;
+	return least > 0 && least * per_x(v) > v->in->slope_min &&
+	       rise * v->p->y_scale > v->in->rise_min;
+}
+
+static double rise_of(const struct view *v)
+{
+	return v->look.slope * (1 - v->look.s.x[0]);
 }
 
 /*
@@ -66,7 +72,7 @@ static bool matters(const struct view *v, double slope)
 static bool fell_before(const struct view *v)
 {
 	const struct series *s = &v->look.s;
-	double rise = v->look.slope * (1 - s->x[0]);
+	double rise = rise_of(v);
 	size_t trough = 0, peak = 0;
 
 	for (size_t i = 1; i <= s->at[0]; i++) {
@@ -123,7 +129,7 @@ static bool only_rises(const struct view *v)
 /* What does not grow: it may have. */
 static enum trend_class rose(const struct view *v)
 {
-	return v->climb > 3 * v->look.noise && matters(v, v->climb)
+	return v->climb > 3 * v->look.noise && matters(v, v->climb, v->climb)
 		       ? TREND_FILLS
 		       : TREND_LEVEL;
 }
@@ -132,7 +138,7 @@ static enum trend_class rose(const struct view *v)
 static bool is_suspicious(const struct view *v, double alpha)
 {
 	const struct look *l = &v->look;
-	double rise = l->slope * (1 - l->s.x[0]);
+	double rise = rise_of(v);
 
 	if (l->p < SUSPICIOUS * alpha && rise > 2 * l->noise)
 		return true;
@@ -150,8 +156,8 @@ static enum trend_class classify(struct view *v)
 
 	if (l->end == END_BOUNDED)
 		return rose(v);
-	if (!matters(v, l->slope - STATED * l->error)) {
-		if (only_rises(v) && matters(v, l->slope))
+	if (!matters(v, rise_of(v), l->slope - STATED * l->error)) {
+		if (only_rises(v) && matters(v, rise_of(v), l->slope))
 			return TREND_UNDECIDED;
 		return rose(v);
 	}
