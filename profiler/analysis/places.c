@@ -11,6 +11,8 @@
 #include "profiler/base/hash.h"
 #include "profiler/model/model.h"
 
+#define ROUTE_SHARE 0.9 /* of a site's bytes: the site is for that route */
+
 struct gathering {
 	struct places *places;
 	const struct model *m;
@@ -87,6 +89,19 @@ static void add_unreachable(struct place *p, const struct model_site *s,
 	p->twice += s->unreachable.twice_bytes;
 }
 
+static void add_route(struct place *p, const struct model_site *s, double grew)
+{
+	if (grew <= 0)
+		return;
+	p->grew += grew;
+	if (!s->route || s->route_share < ROUTE_SHARE)
+		return;
+	if (!p->route)
+		p->route = s->route;
+	if (p->route == s->route) /* a model's strings are one each */
+		p->grew_for_route += grew;
+}
+
 static void add_figures(struct gathering *g, struct place *p,
 			const struct model_site *s, uint32_t blamed)
 {
@@ -99,6 +114,7 @@ static void add_figures(struct gathering *g, struct place *p,
 		grew = at[count - 1].end + at[count - 1].mapped - at[0].low;
 	}
 	add_unreachable(p, s, p->node == MODEL_NONE);
+	add_route(p, s, grew);
 	if (p->node == MODEL_NONE || grew > p->most) {
 		p->most = grew;
 		p->node = blamed;

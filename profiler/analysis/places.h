@@ -25,12 +25,14 @@ struct place {
 	double variance_per_byte;
 	uint64_t samples;
 	bool in_thread_start; /* pthread_create() allocates there */
-	double *level;	      /* bytes that were there all through window i */
-	double *mapping;      /* bytes mmap'ed; NULL: never any */
-	double *descriptors;  /* open; NULL: never any */
-	double born, kept;    /* bytes: allocated after window 0 of the axis;
-			       * of them, less what was there before and
-			       * went, what is left */
+	const char *route;    /* whose requests grew it, see grew; or NULL */
+	double grew, grew_for_route; /* bytes, of sites that grew */
+	double *level;	     /* bytes that were there all through window i */
+	double *mapping;     /* bytes mmap'ed; NULL: never any */
+	double *descriptors; /* open; NULL: never any */
+	double born, kept;   /* bytes: allocated after window 0 of the axis;
+			      * of them, less what was there before and
+			      * went, what is left */
 };
 
 struct places {

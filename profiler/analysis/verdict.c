@@ -41,6 +41,7 @@
 #define WINDOWS_MIN	8 /* to look for a trend in */
 #define SECONDS_MIN	4
 #define FALSE_ALARMS	1e-3 /* of a whole recording */
+#define NEARLY_ALL	0.9  /* of the requests, or of what grew */
 #define LOST_RISES	4    /* windows in which more was lost */
 #define LOST_CONFIDENCE 0.99
 #define NEVER_FREED	0.95 /* of the bytes that a leak's place allocates */
@@ -101,9 +102,27 @@ static const struct model_endpoint *only_endpoint(const struct model *m)
 	const struct model_endpoint *e = m->endpoints;
 
 	if (!m->endpoint_count || !m->requests ||
-	    (double)e->count < 0.9 * (double)m->requests)
+	    (double)e->count < NEARLY_ALL * (double)m->requests)
 		return NULL;
 	return e;
+}
+
+/* The endpoint for whose requests @p grew, or NULL. */
+static const struct model_endpoint *endpoint_of(const struct model *m,
+						const struct place *p)
+{
+	if (!p->route || p->grew_for_route < NEARLY_ALL * p->grew)
+		return NULL;
+	for (uint32_t i = 0; i < m->endpoint_count; i++) {
+		const struct model_endpoint *e = &m->endpoints[i];
+		size_t len = strlen(e->method);
+
+		if (!strncmp(p->route, e->method, len) &&
+		    p->route[len] == ' ' &&
+		    !strcmp(p->route + len + 1, e->route))
+			return e;
+	}
+	return NULL;
 }
 
 static struct figure scaled(struct figure f, double by)
@@ -111,14 +130,26 @@ static struct figure scaled(struct figure f, double by)
 	return (struct figure) { f.value * by, f.low * by, f.high * by };
 }
 
+/* Its figures are per request of @e, where there is one. */
+static void put_endpoint(struct judging *j, struct finding *f,
+			 const struct model_endpoint *e, const struct trend *t)
+{
+	char name[512];
+
+	if (!e || !e->count || !j->axis.by_requests)
+		return;
+	snprintf(name, sizeof(name), "%s %s", e->method, e->route);
+	f->endpoint = verdict_string(j->out, name);
+	f->bytes_per_request =
+		scaled(t->slope, (double)j->m->requests / (double)e->count);
+}
+
 /* A finding with the figures of @t; NULL when out of memory. */
 static struct finding *add_finding(struct judging *j, enum finding_class class,
 				   const struct trend *t)
 {
-	const struct model_endpoint *e = only_endpoint(j->m);
 	struct finding *f = vec_push(&j->findings);
 	const struct figure unknown = { NAN, NAN, NAN };
-	char name[512];
 
 	if (!f)
 		return NULL;
@@ -127,13 +158,7 @@ static struct finding *add_finding(struct judging *j, enum finding_class class,
 	f->node = MODEL_NONE;
 	f->bytes_per_second = t->per_second;
 	f->bytes_per_request = j->axis.by_requests ? t->slope : unknown;
-	if (e && j->axis.by_requests) {
-		snprintf(name, sizeof(name), "%s %s", e->method, e->route);
-		f->endpoint = verdict_string(j->out, name);
-		f->bytes_per_request =
-			scaled(t->slope,
-			       (double)j->m->requests / (double)e->count);
-	}
+	put_endpoint(j, f, only_endpoint(j->m), t);
 	f->evidence.requests = j->axis.by_requests ? (uint64_t)t->x : 0;
 	f->evidence.seconds = t->seconds;
 	f->evidence.warmup_seconds = fmax(j->axis.seconds - t->seconds, 0);
@@ -267,6 +292,7 @@ static int judge_place(struct judging *j, const struct place *p)
 	if (!f)
 		return -ENOMEM;
 	put_where(j, f, p->node);
+	put_endpoint(j, f, endpoint_of(j->m, p), &t);
 	f->evidence.samples = p->samples;
 	f->evidence.survivors = fmax(survivors, 0);
 	if (p->unreachable >= 0) {

@@ -32,8 +32,6 @@ int build_levels(struct model *m, const struct trace_view *v,
 		 struct build_part *parts, size_t count);
 /* After the windows. */
 int build_endpoints(struct model *m, const struct trace_view *v);
-/* patches.c: the program's own allocators; after build_stacks() */
-int build_patches(struct model *m, const struct trace_view *v);
 /* reach.c: the scans, and what they say of the sites. */
 int build_reach(struct model *m, const struct trace_view *v,
 		const struct build_part *parts, size_t count);
@@ -44,6 +42,13 @@ int build_processes(struct model *m, const struct trace_view *v);
 /* cost.c: after the processes; and what the reader had to say. */
 int build_cost(struct model *m, const struct trace_view *v);
 int build_problems(struct model *m, const struct trace_view *v);
+
+/* charges.c: whose requests each site's bytes are for. */
+int build_charges(struct model *m, const struct trace_view *v,
+		  const struct build_part *parts, size_t count);
+
+/* endpoints.c: "POST /api/v1/chat", of an id of @im; "_OTHER _OTHER". */
+const char *build_route(const struct trace_image *im, uint32_t id);
 
 /* Seconds since the recording began. */
 double build_seconds(const struct trace_view *v, uint64_t monotonic_ns);

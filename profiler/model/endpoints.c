@@ -61,7 +61,7 @@ static struct entry *entry_of(struct table *t, const char *text)
 								      : NULL;
 }
 
-static const char *route_text(const struct trace_image *im, uint32_t id)
+const char *build_route(const struct trace_image *im, uint32_t id)
 {
 	for (size_t i = 0; id && i < im->route_count; i++)
 		if (im->routes[i].id == id)
@@ -78,7 +78,7 @@ static int add_route(struct table *t, const struct trace_view *v,
 		     const struct trace_image *im, const struct fold_route *r,
 		     const struct kept *kept)
 {
-	struct entry *e = entry_of(t, route_text(im, r->route));
+	struct entry *e = entry_of(t, build_route(im, r->route));
 
 	if (!e)
 		return -ENOMEM;
@@ -114,7 +114,7 @@ static int add_memory(struct table *t, const struct trace_image *im)
 
 		if (!s->route)
 			continue;
-		e = entry_of(t, route_text(im, s->route));
+		e = entry_of(t, build_route(im, s->route));
 		if (!e)
 			return -ENOMEM;
 		e->charged = true;

@@ -92,6 +92,11 @@ struct model_site {    /* one distinct allocating stack */
 	double descriptors;		 /* opened and not closed */
 	double leaked;	  /* bytes, see analysis/leaks.h; 0 until marked */
 	uint64_t samples; /* records behind the estimates */
+	/* Of its live bytes (of all, where none live) the largest part that is
+	 * for the requests of one route, "POST /api/v1/chat"; NULL: for none.
+	 */
+	const char *route;
+	double route_share; /* 0..1 */
 	/* Of live blocks, what the last scan could not reach from a root, and
 	 * what none of the last two could; < 0 when no scan was made. */
 	struct {

@@ -449,3 +449,23 @@ Test(verdict, what_was_lost_once_is_no_leak_that_goes_on)
 	cr_assert_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
 	verdict_free(v);
 }
+
+Test(verdict, the_endpoint_that_it_grows_for_is_named)
+{
+	struct model_endpoint two[] = {
+		{ .method = "GET", .route = "/health", .count = 4500 },
+		{ .method = "POST", .route = "/api/v1/chat", .count = 1500 },
+	};
+	struct model_site *s = site(0, in_parse, leak);
+	struct verdict *v;
+
+	f.model.endpoints = two;
+	f.model.endpoint_count = 2;
+	f.model.requests = 6000;
+	s->route = "POST /api/v1/chat";
+	s->route_share = 0.97;
+	v = judge();
+	cr_expect_str_eq(v->findings[0].endpoint, "POST /api/v1/chat");
+	cr_expect_float_eq(v->findings[0].bytes_per_request.value, 4096, 4);
+	verdict_free(v);
+}
