@@ -10,6 +10,7 @@
  *	STRANDLINE_RATE		auto | mean in bytes
  *	STRANDLINE_MAX_BYTES	cap on the recording
  *	STRANDLINE_HTTP		0: requests are not followed
+ *	STRANDLINE_ROUTES	paths that are one route each, a line for each
  *	STRANDLINE_FOLLOW	0: only the process STRANDLINE_PID names
  *	STRANDLINE_SEED		for repeatable samples
  *	STRANDLINE_PATCH	0: leave allocators linked into the program
@@ -298,6 +299,7 @@ static void read_settings(void)
 	if (!s.size)
 		read_libc_environment(&s);
 	shim.idle = is(setting(&s, "STRANDLINE"), "idle");
+	shim.routes = setting(&s, "STRANDLINE_ROUTES");
 	shim.http = !is(setting(&s, "STRANDLINE_HTTP"), "0");
 	shim.follow = !is(setting(&s, "STRANDLINE_FOLLOW"), "0");
 	shim.on = !is(setting(&s, "STRANDLINE"), "off") &&
@@ -350,7 +352,8 @@ static void start_recording(void)
 	allocator_refresh();
 	thread_start();
 	sampled_start();
-	requests_start(shim.http);
+	if (shim.http)
+		requests_start(shim.routes);
 	brk_start();
 }
 

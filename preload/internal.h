@@ -140,6 +140,7 @@ struct shim {
 	int fd;		/* of the slab file; see descriptors.c */
 	char path[512]; /* of the slab file, absolute */
 	char dir[448];
+	const char *routes; /* templates, as set; NULL: none */
 	uint64_t max_bytes;
 	uint64_t rate; /* fixed mean, 0: auto */
 	uint64_t seed;

@@ -172,19 +172,34 @@ static void on_event(void *unused, const struct track_event *ev)
 		ended(ev);
 }
 
-void requests_start(bool wanted)
+static void add_templates(const char *at)
+{
+	char line[ROUTE_TEXT_MAX];
+
+	while (at && *at) {
+		size_t n = 0;
+
+		for (; *at && *at != '\n'; at++)
+			if (n < sizeof(line) - 1)
+				line[n++] = *at;
+		line[n] = 0;
+		routes_add_template(requests.routes, line);
+		at += *at == '\n';
+	}
+}
+
+void requests_start(const char *templates)
 {
 	struct requests_fd *fds;
 	void *routes, *track;
 
-	if (!wanted)
-		return;
 	routes = shim_memory(routes_size());
 	track = shim_memory(track_size(CONNECTIONS));
 	fds = shim_memory(REQUESTS_FDS * sizeof(*fds));
 	if (!routes || !track || !fds)
 		return;
 	requests.routes = routes_init(routes);
+	add_templates(templates);
 	requests.track =
 		track_init(track, CONNECTIONS, requests.routes, on_event, NULL);
 	__atomic_store_n(&requests.fds, fds, __ATOMIC_RELEASE);

@@ -43,7 +43,8 @@ struct requests {
 };
 extern struct requests requests;
 
-void requests_start(bool wanted);
+/* @templates: lines, see http/route.h; NULL: none. */
+void requests_start(const char *templates);
 void requests_fork_child(void);
 void requests_account(void); /* counts that only the tracker knows */
 

@@ -40,6 +40,19 @@ __attribute__((format(printf, 2, 3))) static void put(struct environment *e,
 	va_end(ap);
 }
 
+static void put_routes(struct environment *e, const struct launch *l)
+{
+	struct buf lines = BUF_INIT;
+
+	for (size_t i = 0; i < l->route_count; i++)
+		buf_printf(&lines, "%s%s", i ? "\n" : "", l->routes[i]);
+	if (buf_status(&lines) < 0)
+		e->failed = true;
+	else if (lines.len)
+		put(e, "STRANDLINE_ROUTES=%s", lines.bytes);
+	buf_free(&lines);
+}
+
 /* Words that would speak against what we set. */
 static bool is_ours(const char *word)
 {
@@ -48,7 +61,7 @@ static bool is_ours(const char *word)
 		"STRANDLINE_DIR=",    "STRANDLINE_MODE=",
 		"STRANDLINE_RATE=",   PID_NAME,
 		"STRANDLINE_FOLLOW=", "STRANDLINE_MAX_BYTES=",
-		"STRANDLINE_HTTP=",
+		"STRANDLINE_HTTP=",   "STRANDLINE_ROUTES=",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -115,6 +128,7 @@ char **launch_environment(const struct launch *l, char *const *environment)
 	put(&e, "STRANDLINE_MAX_BYTES=%llu", (unsigned long long)l->max_bytes);
 	put(&e, "STRANDLINE_FOLLOW=%d", l->follow);
 	put(&e, "STRANDLINE_HTTP=%d", l->http);
+	put_routes(&e, l);
 	for (; *environment; environment++)
 		if (!is_ours(*environment))
 			put(&e, "%s", *environment);

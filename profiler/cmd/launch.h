@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,6 +27,9 @@ struct launch {
 	uint64_t max_bytes;  /* of each process's recording */
 	bool follow;	     /* children record too */
 	bool http;	     /* follow requests */
+	/* Paths that are one route each, see profiler/http/route.h. */
+	const char *const *routes;
+	size_t route_count;
 	struct allocator allocator;
 	const sigset_t *mask; /* what the command's signal mask shall be */
 };

@@ -20,6 +20,7 @@
 #include "profiler/cmd/report.h"
 #include "profiler/cmd/session.h"
 #include "profiler/cmd/terminal.h"
+#include "profiler/http/route.h"
 #include "profiler/model/build.h"
 #include "profiler/trace/writer.h"
 
@@ -34,6 +35,7 @@ struct run_args {
 	uint64_t interval_ms, duration_ns, max_size;
 	uint64_t verdict_ns;
 	bool follow, http, reach, quiet, fail_fast;
+	struct opt_list routes;
 	const char *allocator_name;
 	struct allocator allocator; /* of that name */
 	uint64_t mean_bytes;	    /* of `rate`; 0: auto */
@@ -83,6 +85,10 @@ static const struct opt options[] = {
 	{ 0, "fail-fast", OPT_FLAG, AT(fail_fast), NULL,
 	  "end the server at a definite leak, with exit status 10", NULL,
 	  false },
+	{ 0, "route", OPT_LIST, AT(routes), "PATH",
+	  "requests of such paths are one route: '/users/{id}', or with a "
+	  "method 'GET /files/{name:path}'",
+	  NULL, false },
 	{ 0, "http", OPT_FLAG, AT(http), NULL,
 	  "follow the HTTP requests that the server answers (default)", NULL,
 	  true },
@@ -94,6 +100,29 @@ static const struct opt options[] = {
 	  "print no summary at the end", NULL, false },
 	{ 0 },
 };
+
+/* What the shim would not take is told before anything is started. */
+static int check_routes(const struct opt_list *routes, struct err *err)
+{
+	void *memory = aligned_alloc(64, (routes_size() + 63) & ~(size_t)63);
+	struct routes *table;
+	int rc = 0;
+
+	if (!memory)
+		return err_set(err, -ENOMEM, "out of memory");
+	memset(memory, 0, routes_size());
+	table = routes_init(memory);
+	for (size_t i = 0; i < routes->count && rc == 0; i++)
+		if (strchr(routes->at[i], '\n') ||
+		    !routes_add_template(table, routes->at[i]))
+			rc = err_set(err, -EINVAL,
+				     "--route: '%s' is no path that begins "
+				     "with '/', alone or after a method, of "
+				     "at most %d bytes",
+				     routes->at[i], ROUTE_TEXT_MAX - 1);
+	free(memory);
+	return rc;
+}
 
 static int parse_rate(struct run_args *args, struct err *err)
 {
@@ -140,6 +169,8 @@ static int check_args(struct run_args *args, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
+	if (check_routes(&args->routes, err) < 0)
+		return -EINVAL;
 	return parse_rate(args, err);
 }
 
@@ -250,6 +281,8 @@ static int run_command(const struct run_args *args, char **command,
 			.follow = args->follow,
 			.allocator = args->allocator,
 			.http = args->http,
+			.routes = args->routes.at,
+			.route_count = args->routes.count,
 		},
 	};
 	int rc;

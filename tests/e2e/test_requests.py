@@ -304,6 +304,39 @@ def test_redis_is_told_from_http_and_left_alone(product, recording):
     assert not any(report["losses"].values()), report["losses"]
 
 
+def test_a_route_of_the_user_wins_over_what_paths_look_like(
+        product, recording):
+    port = serve.free_port()
+    with under(product, recording, serve.scripted(port), port, "--route",
+               "/stream/{waits:path}", "--route", "GET /wait/soon"):
+        client = Client(port)
+        for path in ("/stream/1/2", "/stream/1/2/3", "/wait/5"):
+            client.send(get(path))
+            client.receive(b"0\r\n\r\n" if "stream" in path else b"waited")
+        client.close()
+    found = counts(recording.json())
+    assert found["GET /stream/{waits:path}"] == 2
+    assert found["GET /wait/{}"] == 1
+
+
+def test_routes_without_end_are_counted_in_little_room(product, recording):
+    port = serve.free_port()
+    words = ["".join("bcdf"[n // 4 ** i % 4] for i in range(5))
+             for n in range(400)]
+    with under(product, recording, serve.scripted(port), port):
+        client = Client(port)
+        for word in words:
+            client.send(get("/x/" + word))
+            client.receive(b"\r\n\r\n")
+        client.close()
+    report = recording.json()
+    found = counts(report)
+    assert sum(found.values()) >= 400
+    assert 150 < len(found) <= 210
+    assert found["GET _OTHER"] > 150
+    assert not any(report["losses"].values()), report["losses"]
+
+
 def test_no_http_follows_nothing(product, recording):
     port = serve.free_port()
     with under(product, recording, serve.scripted(port), port, "--no-http"):

@@ -70,6 +70,24 @@ Test(launch, has_other_modes_and_rates)
 	launch_free_environment(e);
 }
 
+Test(launch, tells_the_shim_of_routes_a_line_for_each)
+{
+	static const char *const routes[] = { "/users/{id}", "GET /a" };
+	struct launch l = plain;
+	char **e = environment_of(&l, none);
+
+	cr_assert_null(value_of(e, "STRANDLINE_ROUTES"));
+	launch_free_environment(e);
+	l.http = true;
+	l.routes = routes;
+	l.route_count = 2;
+	e = environment_of(&l, none);
+	cr_assert_str_eq(value_of(e, "STRANDLINE_HTTP"), "1");
+	cr_assert_str_eq(value_of(e, "STRANDLINE_ROUTES"),
+			 "/users/{id}\nGET /a");
+	launch_free_environment(e);
+}
+
 Test(launch, keeps_what_is_preloaded_already)
 {
 	char *const before[] = { "LD_PRELOAD=/lib/libjemalloc.so.2", NULL };
