@@ -14,9 +14,11 @@ import subprocess
 import time
 import xml.etree.ElementTree
 
+import jsonschema
 import pytest
 
 import serve
+import test_check_formats as formats
 
 
 def record(product, folder, name, fault="none", seconds=10, **kwargs):
@@ -320,17 +322,24 @@ def test_a_tolerance_that_is_none_is_refused(check, recordings):
 # -- what it writes --------------------------------------------------------
 
 def test_every_file_is_written_and_tells_the_same(check, recordings):
+    config("memory: {rss_max: 1 MiB}\n"
+           "latency: {endpoints: [{route: '*', p99_max: 1s}]}\n")
     answer = check(recordings["leak"], "-q", "--junit", "j.xml", "--sarif",
-                   "s.sarif", "--markdown", "m.md", "--json", "c.json")
+                   "s.sarif", "--markdown", "m.md", "--json", "c.json",
+                   "--baseline", recordings["clean"])
     assert answer.returncode == 10
     suites = xml.etree.ElementTree.parse("j.xml").getroot()
     assert int(suites.get("failures")) >= 1
     with open("s.sarif") as file:
-        run = json.load(file)["runs"][0]
+        sarif = json.load(file)
+    run = sarif["runs"][0]
     assert run["invocations"][0]["exitCode"] == 10
     with open("c.json") as file:
         told = json.load(file)
     assert told["status"] == 10
+    formats.validator("check-schema.json").validate(told)
+    jsonschema.Draft202012Validator(formats.SARIF).validate(sarif)
+    formats.test_junit_keeps_to_the_format("j.xml")
     assert told["findings"][0]["fingerprint"] == \
         run["results"][0]["partialFingerprints"]["strandlineStack/v1"]
     assert "parse\\_prompt" in open("m.md").read()
@@ -375,7 +384,9 @@ def test_a_diff_finds_the_site_that_grew(run, recordings):
     answer = run("diff", recordings["clean"], recordings["leak"], "-f",
                  "json")
     assert answer.returncode == 0, answer.stderr
-    sites = json.loads(answer.stdout)["sites"]
+    told = json.loads(answer.stdout)
+    formats.validator("diff-schema.json").validate(told)
+    sites = told["sites"]
     assert sites[0]["function"] == "parse_prompt"
     assert sites[0]["state"] == "worse"
     assert sites[0]["base"]["value"] == 0
