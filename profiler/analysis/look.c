@@ -21,16 +21,19 @@
 #define WALK_LIKELY   12
 #define WALK_POSSIBLE 20
 
-#define CHOSEN	    6
+#define CHOSEN	    6	 /* what is left of a walk looks less like one */
 #define WALK_UNSURE 1.25 /* its own variance is of few large steps */
 
-#define STEADY	 0.8 /* late over early slope: less is slower */
-#define WARM	 0.88
-#define SLOWER	 0.93 /* behind what slowed down already */
-#define SAME	 0.6  /* on the way of a random walk, not of another shape */
-#define EVEN	 0.7
-#define LOPSIDED 2.6 /* standard errors */
-#define STANDS	 0.3 /* of the slope before: it hardly goes on */
+/* The late slope over the early one: */
+#define STANDS 0.3  /* hardly goes on */
+#define SAME   0.6  /* as likely as not on the way of a random walk */
+#define EVEN   0.7  /* of few samples no more is to be had */
+#define STEADY 0.8  /* as good as the same */
+#define WARM   0.88 /* is asked behind a warm-up that slowed down */
+#define SLOWER 0.93 /* where another shape is as good, too */
+
+#define SURE	 2.3 /* standard errors, one side: 99 % */
+#define LOPSIDED 2.6 /* of a difference that every line is held to */
 #define DEPTH	 2   /* a start and a warm-up are cut off, not more */
 #define REST_MIN 0.4 /* of the whole must remain behind a cut */
 
@@ -96,8 +99,7 @@ static void memory_error(struct look *l, const double *r,
 					   ROUNDING);
 }
 
-/* The slope of l->s, and how sure; @walk is what the whole of it says of the
- * noise, where l->s is what a cut left of it. */
+/* The slope of l->s, and how sure; @chosen: because it looks like a line. */
 static void measure(struct look *l, const double *variance, bool chosen)
 {
 	double r[SERIES_MAX], squares = 0, n = (double)l->s.count;
@@ -110,7 +112,6 @@ static void measure(struct look *l, const double *variance, bool chosen)
 		squares += r[i] * r[i];
 	l->noise = sqrt(squares / n);
 	memory = fit_memory(r, l->s.count, 1);
-	/* A stretch that was chosen looks straighter than it is. */
 	memory.walk -= chosen ? CHOSEN : 0;
 	l->walk = memory.walk;
 	l->autocorrelation = memory.phi;
@@ -182,7 +183,7 @@ static void find_cut(struct shapes *w, const struct fits *fits,
 			cut = f;
 	}
 	w->cut = cut ? s->x[cut->index] : -1;
-	if (best->shape == FIT_DECAY && best->slope > 2.3 * best->error)
+	if (best->shape == FIT_DECAY && best->slope > SURE * best->error)
 		w->cut = s->x[0] + decay_over(best) * span_of(s);
 }
 
@@ -198,7 +199,7 @@ static void weigh(struct shapes *w, const struct fits *fits,
 
 		if (f->score > best->score + PLAUSIBLE)
 			continue;
-		w->low = fmin(w->low, (f->slope - 2.3 * f->error) / span);
+		w->low = fmin(w->low, (f->slope - SURE * f->error) / span);
 		w->end = fmin(w->end, f->slope / span);
 		w->smooth |= f->shape == FIT_LOG || f->shape == FIT_ROOT;
 	}
@@ -207,7 +208,7 @@ static void weigh(struct shapes *w, const struct fits *fits,
 	w->slower = line->score > best->score + SURELY && best->extra > 0;
 	w->plateau = line->score > best->score + SURELY && best->index > 0 &&
 		     best->shape != FIT_STEP &&
-		     best->slope + 2.3 * best->error < 0.5 * l->slope * span &&
+		     best->slope + SURE * best->error < 0.5 * l->slope * span &&
 		     is_still(l, best->index, 0.5);
 	w->steady = l->p < SIGNIFICANT && w->end > STEADY * l->slope &&
 		    l->late > STEADY * l->early && l->early > STEADY * l->late;

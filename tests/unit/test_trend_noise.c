@@ -196,3 +196,30 @@ Test(noise, seven_points_say_how_many_are_missing)
 	assert_class(t, TREND_UNDECIDED);
 	cr_assert_lt(fabs(t.more_seconds - 1), 1e-9);
 }
+
+Test(noise, a_fill_under_noise_that_hides_its_bend_does_not_grow)
+{
+	run_start(&p, &rng, 120, 1000);
+	add_decay(&p, 0.1, 2e6);
+	add_white(&p, &rng, 5e5);
+	cr_assert_neq(trend().class, TREND_GROWS);
+}
+
+Test(noise, sixteen_samples_of_a_rare_leak_are_enough)
+{
+	struct trend_series in = { p.count,
+				   p.x,
+				   p.y,
+				   p.t,
+				   .variance = p.variance,
+				   .rise_min = 4 * 65536,
+				   .alpha = 2e-4 };
+	struct trend t;
+
+	for (size_t i = 0; i < p.count; i++) {
+		p.y[i] = 65536 * floor(0.27 * (double)i);
+		p.variance[i] = 60000 * p.y[i];
+	}
+	cr_assert_eq(trend_of(&t, &in), 0);
+	assert_class(t, TREND_GROWS);
+}
