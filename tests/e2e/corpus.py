@@ -31,8 +31,8 @@ import corpus_cases
 from corpus_judge import MODES, Judge, confusion, failures
 
 SHORT = ["lru_fill", "sawtooth", "session_ttl", "table_doubling", "warm_up",
-         "leak_small", "grown_by_quarter", "strdup_kept", "mmap_kept",
-         "thread_waits"]
+         "leak_small", "cache_unbounded", "strdup_kept", "mmap_kept",
+         "fd_kept"]
 BRIEF = 15  # seconds: below, the ledger is read more often
 
 
