@@ -11,7 +11,7 @@
 #define RATIO_MIN   1.08 /* what less looks like is a curve */
 #define RATIO_MAX   2.5
 #define STILL_GOING 0.65 /* at least: a table that is full may stop before */
-#define ON_TIME     0.9  /* the next step, that is not to be seen yet */
+#define ON_TIME	    0.9	 /* the next step, that is not to be seen yet */
 
 /* Where the last STEPS jumps are, earliest first, and how many there were. */
 static unsigned find_jumps(const struct points *p, const double *y,
@@ -39,7 +39,7 @@ static unsigned find_jumps(const struct points *p, const double *y,
 struct ladder ladder_of(const struct points *p, const double *y, double x0)
 {
 	size_t where[STEPS] = { 0 };
-	double share, high, wide, base = p->y_base / p->y_scale;
+	double share, high, wide, due, base = p->y_base / p->y_scale;
 	struct ladder l = { 0 };
 
 	l.jumps = find_jumps(p, y, where, &share);
@@ -52,9 +52,9 @@ struct ladder ladder_of(const struct points *p, const double *y, double x0)
 	high = log((y[where[STEPS - 1]] + base) / (y[where[0]] + base));
 	wide = log((p->x[where[STEPS - 1]] + x0) / (p->x[where[0]] + x0));
 	l.ratio = exp(high / (STEPS - 1));
+	due = fmax(STILL_GOING, ON_TIME / l.ratio) * (1 + x0);
 	l.goes_on = fabs(high - wide) < ALIKE * high && l.ratio > RATIO_MIN &&
-		    l.ratio < RATIO_MAX && l.last + x0 >
-			     fmax(STILL_GOING, ON_TIME / l.ratio) * (1 + x0);
+		    l.ratio < RATIO_MAX && l.last + x0 > due;
 	for (size_t j = 1; j < STEPS; j++) {
 		double step =
 			log((y[where[j]] + base) / (y[where[j - 1]] + base));

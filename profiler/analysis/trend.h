@@ -22,10 +22,10 @@
  *table that is still put into (ladder.h)
  *
  * What cannot be told: a cache that still has room when the series ends, and
- * fills in a straight line, from a leak; it grows.  A table whose
- * last jump was before 65 % of the series is taken for full, and so is one of
- * fewer than five jumps in proportion: it fills.  What rises for less than 40 %
- *of the series at its end is undecided.
+ * fills in a straight line, from a leak; it grows.  A table whose last jump was
+ * before 65 % of the series is taken for full, and so is one of fewer than five
+ * jumps in proportion: it fills.  What rises for less than 40 % of the series,
+ * at its end, is undecided.
  *
  * Pure: numbers in, numbers out.  Scratch is malloc'ed and freed within; about
  * 100 to 400 us a series, on 120 KiB of stack.
