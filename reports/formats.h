@@ -17,6 +17,8 @@ int report_svg(const struct model *m, const struct report_options *opt,
 	       struct buf *out);
 int report_csv(const struct model *m, const struct report_options *opt,
 	       struct buf *out);
+int report_speedscope(const struct model *m, const struct report_options *opt,
+		      struct buf *out);
 
 /* Whether the options leave @frame out of stacks; markers always stay. */
 bool report_hides(const struct report_options *opt,

@@ -2,7 +2,8 @@
  * Names of symbols, files and threads are other people's bytes, and end up in
  * terminals, JSON parsers, flame graph tools and browsers.  Whatever they are:
  * text moves no cursor, JSON parses, a folded line is a stack and a number,
- * and the flame graph has one script, ours.
+ * and the flame graph has one script, ours.  What has no check of its own is
+ * written all the same, for the sanitizers.
  *
  * The input's first byte chooses kinds and options; the rest are texts, each
  * ended by a NUL, for the frames of one stack and the recording's own.
@@ -74,13 +75,31 @@ static unsigned count(const char *text, const char *what)
 	return n;
 }
 
+static void check_json(const char *format, const struct model *m,
+		       const struct report_options *opt)
+{
+	struct buf json = report(format, m, opt);
+	json_t *root = json_loadb(json.bytes, json.len, 0, NULL);
+
+	require(root != NULL);
+	json_decref(root);
+	buf_free(&json);
+}
+
+static void write_all(const struct model *m, const struct report_options *opt)
+{
+	for (const struct report_format *f = report_formats; f->name; f++) {
+		struct buf out = report(f->name, m, opt);
+
+		buf_free(&out);
+	}
+}
+
 static void check_all(const struct model *m, const struct report_options *opt)
 {
 	struct buf text = report("text", m, opt);
 	struct buf folded = report("folded", m, opt);
 	struct buf svg = report("svg", m, opt);
-	struct buf json = report("json", m, opt);
-	json_t *root = json_loadb(json.bytes, json.len, 0, NULL);
 
 	check_plain(&text, "\n");
 	check_plain(&folded, "\n");
@@ -88,12 +107,12 @@ static void check_all(const struct model *m, const struct report_options *opt)
 	check_folded(folded.bytes);
 	require(count(svg.bytes, "<script") == 1);
 	require(count(svg.bytes, "]]>") == 1);
-	require(root != NULL);
-	json_decref(root);
+	check_json("json", m, opt);
+	check_json("speedscope", m, opt);
+	write_all(m, opt);
 	buf_free(&text);
 	buf_free(&folded);
 	buf_free(&svg);
-	buf_free(&json);
 }
 
 /* The next text of the input; "" past its end. */
