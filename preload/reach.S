@@ -37,6 +37,10 @@ reach_enter:
 	restore	rdi 112
 	restore	rsp 152
 	jmp	*reach_call+128(%rip)
+	.if	. - reach_enter > 256	/* REACH_CODE_SIZE */
+	.error	"reach_enter has outgrown what tools take for its code"
+	.endif
+	.skip	256 - (. - reach_enter), 0xcc
 	.cfi_endproc
 	.size	reach_enter, .-reach_enter
 	.section .note.GNU-stack,"",@progbits

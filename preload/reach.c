@@ -22,7 +22,7 @@
 #define LEAVE_STEP   500000 /* ns between two looks */
 
 struct reach_call reach_call __attribute__((visibility("hidden")));
-static char stack[16 << 10] __attribute__((aligned(16)));
+static char stack[REACH_STACK_SIZE] __attribute__((aligned(16)));
 
 void reach_enter(void) __attribute__((visibility("hidden")));
 void reach_work(void) __attribute__((visibility("hidden")));

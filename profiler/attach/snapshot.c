@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,18 @@ static bool in_sequence(pid_t pid, const struct tracee *thread)
 	return remote_read(&there, rseq.rseq_abi_pointer + RSEQ_CS, &section,
 			   sizeof(section)) < 0 ||
 	       section != 0;
+}
+
+/* Is a thread still on its way back from a tool that was killed? */
+static bool is_lent(const struct tracees *t, const struct slab_entry *entry)
+{
+	const struct tracee *thread;
+
+	vec_foreach (&t->threads, thread)
+		if (thread->regs.rip - entry->code < REACH_CODE_SIZE ||
+		    entry->stack - thread->regs.rsp < REACH_STACK_SIZE)
+			return true;
+	return false;
 }
 
 /* The thread to borrow; how many there are when none will do. */
@@ -125,7 +138,7 @@ static int lend(struct loan *loan, struct tracees *t, size_t i,
 		const struct slab_entry *entry, struct reach_call *call,
 		struct err *err)
 {
-	struct user_regs_struct regs = tracees_resume_regs(t, i), saved;
+	struct user_regs_struct regs = t->threads.at[i].regs, saved;
 	uint64_t all = UINT64_MAX;
 
 	*loan = (struct loan) {
@@ -186,7 +199,6 @@ static int step(struct loan *loan, int *status)
  */
 static void give_back(struct loan *loan)
 {
-	struct tracee *thread = &loan->tracees->threads.at[loan->index];
 	pid_t pid = loan->tracees->pid;
 	int status = 0;
 
@@ -195,20 +207,17 @@ static void give_back(struct loan *loan)
 		if (step(loan, &status) < 0)
 			return; /* it has ended */
 	ptrace(PTRACE_SETSIGMASK, loan->tid, sizeof(loan->mask), &loan->mask);
-	memset(&thread->regs, 0, sizeof(thread->regs)); /* no more its own */
-	tracees_detach(loan->tracees, loan->index, &loan->regs);
+	ptrace(PTRACE_SETREGS, loan->tid, 0, &loan->regs);
+	tracees_detach(loan->tracees, loan->index);
 	if (loan->stopped_by)
 		kill(pid, loan->stopped_by);
 }
 
 static void release_others(struct tracees *t, size_t borrowed)
 {
-	for (size_t i = 0; i < t->threads.count; i++) {
-		struct user_regs_struct regs = tracees_resume_regs(t, i);
-
+	for (size_t i = 0; i < t->threads.count; i++)
 		if (i != borrowed && t->threads.at[i].tid)
-			tracees_detach(t, i, &regs);
-	}
+			tracees_detach(t, i);
 }
 
 /*
@@ -309,6 +318,16 @@ static int keep_registers(struct snapshot *s, const struct tracees *t)
 	return 0;
 }
 
+/* Leave word for the next tool, should we be killed: see reap_leftover(). */
+static void note_fork(const struct snapshot *s)
+{
+	const uint64_t done_result[] = { 1, (uint64_t)s->inner_pid };
+
+	(void)remote_write(s->origin,
+			   s->entry->call + offsetof(struct reach_call, done),
+			   done_result, sizeof(done_result));
+}
+
 /* All threads stand: fork, let them go. */
 static int fork_stopped(struct snapshot *s, struct tracees *t, struct err *err)
 {
@@ -318,7 +337,7 @@ static int fork_stopped(struct snapshot *s, struct tracees *t, struct err *err)
 	int64_t result;
 	int rc;
 
-	if (i == t->threads.count)
+	if (i == t->threads.count || is_lent(t, s->entry))
 		return err_set(err, -EBUSY,
 			       "no thread of process %d can be borrowed now; "
 			       "try again",
@@ -329,10 +348,52 @@ static int fork_stopped(struct snapshot *s, struct tracees *t, struct err *err)
 	if (rc < 0)
 		return rc;
 	rc = make_call(&loan, &result, &s->pid);
+	if (rc == 0 && s->pid > 0) {
+		s->inner_pid = (pid_t)result;
+		note_fork(s);
+	}
 	give_back(&loan);
 	if (s->pid > 0)
 		return 0;
 	return fork_error(t->pid, rc < 0 ? rc : result, err);
+}
+
+/*
+ * The process is the fork's parent and has to take note of its end; no wait()
+ * of its own would.  Any one thread does; if none will now, the fork's number
+ * stays taken until the next snapshot.
+ */
+static void reap(pid_t origin, const struct slab_entry *entry, pid_t inner_pid)
+{
+	struct reach_call call = { .op = REACH_REAP,
+				   .argument = (uint64_t)inner_pid };
+	struct tracees t;
+	struct loan loan;
+	int64_t result;
+	pid_t none;
+	size_t i;
+
+	if (tracees_stop(&t, origin, REAP_NS, NULL) < 0)
+		return;
+	i = choose(&t);
+	if (i < t.threads.count && !is_lent(&t, entry) &&
+	    lend(&loan, &t, i, entry, &call, NULL) == 0) {
+		release_others(&t, i);
+		make_call(&loan, &result, &none);
+		give_back(&loan);
+	}
+	tracees_release(&t);
+}
+
+/* A tool that was killed took its snapshot along, but could not do this. */
+static void reap_leftover(pid_t origin, const struct slab_entry *entry)
+{
+	struct remote there = remote_process(origin);
+	struct reach_call call;
+
+	if (remote_read(&there, entry->call, &call, sizeof(call)) == 0 &&
+	    call.op == REACH_FORK && call.done && (int64_t)call.result > 0)
+		reap(origin, entry, (pid_t)call.result);
 }
 
 int snapshot_take(struct snapshot *s, pid_t pid, const struct slab_entry *entry,
@@ -352,6 +413,7 @@ int snapshot_take(struct snapshot *s, pid_t pid, const struct slab_entry *entry,
 	if (!s->entry)
 		return err_set(err, -ENOMEM, "out of memory");
 	*s->entry = *entry;
+	reap_leftover(pid, entry);
 	since = tracees_now_ns();
 	rc = tracees_stop(&t, pid, PATIENCE_NS, err);
 	if (rc < 0)
@@ -371,33 +433,6 @@ free_entry:
 	return rc;
 }
 
-/*
- * The process is the fork's parent and has to take note of its end; no wait()
- * of its own would.  Any one thread does; if none will now, the fork's number
- * stays taken until the process ends.
- */
-static void reap(const struct snapshot *s)
-{
-	struct reach_call call = { .op = REACH_REAP };
-	struct tracees t;
-	struct loan loan;
-	int64_t result;
-	pid_t none;
-	size_t i;
-
-	call.argument = (uint64_t)s->pid;
-	if (tracees_stop(&t, s->origin, REAP_NS, NULL) < 0)
-		return;
-	i = choose(&t);
-	if (i < t.threads.count &&
-	    lend(&loan, &t, i, s->entry, &call, NULL) == 0) {
-		release_others(&t, i);
-		make_call(&loan, &result, &none);
-		give_back(&loan);
-	}
-	tracees_release(&t);
-}
-
 void snapshot_release(struct snapshot *s)
 {
 	int status;
@@ -407,7 +442,7 @@ void snapshot_release(struct snapshot *s)
 		while (waitpid(s->pid, &status, __WALL) == s->pid &&
 		       WIFSTOPPED(status))
 			;
-		reap(s);
+		reap(s->origin, s->entry, s->inner_pid);
 	}
 	if (s->mem > 0)
 		close(s->mem);

@@ -29,9 +29,10 @@ struct snapshot_stack { /* where a thread's stack was in use */
 };
 
 struct snapshot {
-	pid_t pid;    /* of the fork; 0: none */
-	pid_t origin; /* of what it was taken of */
-	int mem;      /* its /proc/PID/mem */
+	pid_t pid;	 /* of the fork; 0: none */
+	pid_t inner_pid; /* the same where the process is: in a container */
+	pid_t origin;	 /* of what it was taken of */
+	int mem;	 /* its /proc/PID/mem */
 	struct slab_entry *entry;
 	uint64_t tsc, at_ns; /* the instant, by both clocks */
 	uint64_t pause_ns;   /* how long any thread stood still */

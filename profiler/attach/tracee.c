@@ -91,14 +91,15 @@ static bool only_a_stop_ends(uint64_t nr)
  * restarted, unless a signal is there whose handler runs first; then it fails
  * with EINTR after all.
  */
-struct user_regs_struct tracees_resume_regs(const struct tracees *t, size_t i)
+static void hide_stop(struct tracee *thread)
 {
-	struct user_regs_struct regs = t->threads.at[i].regs;
+	struct user_regs_struct *regs = &thread->regs;
 
-	if ((int64_t)regs.rax == -EINTR && (int64_t)regs.orig_rax >= 0 &&
-	    only_a_stop_ends(regs.orig_rax))
-		regs.rax = (uint64_t)-ERESTARTNOHAND;
-	return regs;
+	if ((int64_t)regs->rax != -EINTR || (int64_t)regs->orig_rax < 0 ||
+	    !only_a_stop_ends(regs->orig_rax))
+		return;
+	regs->rax = (uint64_t)-ERESTARTNOHAND;
+	ptrace(PTRACE_SETREGS, thread->tid, 0, regs);
 }
 
 static char thread_state(const struct tracees *t, pid_t tid)
@@ -238,6 +239,7 @@ static int read_registers(struct tracees *t, struct tracee *thread)
 
 	if (ptrace(PTRACE_GETREGS, thread->tid, 0, &thread->regs) < 0)
 		return -errno;
+	hide_stop(thread); /* at once: we may be killed */
 	if (vec_reserve(&t->vectors, at + VECTOR_WORDS) < 0)
 		return -ENOMEM;
 	io.iov_base = t->vectors.at + at;
@@ -322,13 +324,10 @@ int tracees_stop(struct tracees *t, pid_t pid, uint64_t patience_ns,
 	return (int)news;
 }
 
-void tracees_detach(struct tracees *t, size_t i,
-		    const struct user_regs_struct *regs)
+void tracees_detach(struct tracees *t, size_t i)
 {
 	struct tracee *thread = &t->threads.at[i];
 
-	if (memcmp(regs, &thread->regs, sizeof(*regs)) != 0)
-		ptrace(PTRACE_SETREGS, thread->tid, 0, regs);
 	ptrace(PTRACE_DETACH, thread->tid, 0, 0);
 	thread->stopped = false;
 	thread->tid = 0;
@@ -349,12 +348,9 @@ static void release_late(struct tracees *t, pid_t tid)
 
 void tracees_release(struct tracees *t)
 {
-	for (size_t i = 0; i < t->threads.count; i++) {
-		struct user_regs_struct regs = tracees_resume_regs(t, i);
-
+	for (size_t i = 0; i < t->threads.count; i++)
 		if (t->threads.at[i].stopped)
-			tracees_detach(t, i, &regs);
-	}
+			tracees_detach(t, i);
 	for (size_t i = 0; i < t->threads.count; i++)
 		if (t->threads.at[i].tid)
 			release_late(t, t->threads.at[i].tid);

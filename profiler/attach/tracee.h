@@ -24,7 +24,7 @@ struct err;
 struct tracee {
 	pid_t tid; /* 0: it goes on already */
 	bool stopped;
-	struct user_regs_struct regs;
+	struct user_regs_struct regs; /* with which it goes on */
 };
 
 struct tracees {
@@ -45,13 +45,10 @@ int tracees_stop(struct tracees *t, pid_t pid, uint64_t patience_ns,
 /* Let all go on; @t is empty then.  A zeroed one is fine. */
 void tracees_release(struct tracees *t);
 
-/* The registers that let thread @i go on as if it had not been stopped. */
-struct user_regs_struct tracees_resume_regs(const struct tracees *t, size_t i);
 /* Wait until @tid stops; the status of waitpid, or -errno (-ESRCH: gone). */
 int tracees_wait(pid_t pid, pid_t tid, uint64_t until_ns, int *status);
-/* Let thread @i go on with @regs; it is no more in the list of the stopped. */
-void tracees_detach(struct tracees *t, size_t i,
-		    const struct user_regs_struct *regs);
+/* Let thread @i go on. */
+void tracees_detach(struct tracees *t, size_t i);
 uint64_t tracees_now_ns(void);
 
 #endif

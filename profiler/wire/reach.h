@@ -10,6 +10,9 @@
  * two of these steps.  The ordinary way back is that the tool stops it again
  * and puts its registers in place, because then the kernel restarts what
  * system call it was in by its own rules.
+ *
+ * There is one call and one stack: a tool that finds a thread in that code, or
+ * on that stack, has come after one that was killed, and has to wait.
  */
 #ifndef STRANDLINE_WIRE_REACH_H
 #define STRANDLINE_WIRE_REACH_H
@@ -21,7 +24,9 @@ enum reach_op {
 	REACH_REAP,	/* wait for `argument`, a snapshot that was killed */
 };
 
-#define REACH_REGISTERS 27
+#define REACH_REGISTERS	 27
+#define REACH_CODE_SIZE	 256	    /* from slab_entry.code on */
+#define REACH_STACK_SIZE (16 << 10) /* down from slab_entry.stack */
 
 struct reach_call {
 	/* In the order of struct user_regs_struct; reach.S knows offsets. */
