@@ -27,15 +27,7 @@ static struct {
 
 static void put(struct thread_state *ts, uint32_t node, int64_t by)
 {
-	uint64_t ticks = ticks_now();
-	uint8_t *at = pen_room(ts, ticks);
-
-	if (!at)
-		return;
-	*at++ = RECORD_BRK;
-	at = record_put(at, node);
-	at = record_put(at, record_zigzag(by));
-	pen_commit(ts, record_put_ticks(ts, at, ticks));
+	record_put_change(ts, RECORD_BRK, node, by);
 }
 
 static uint64_t top(void)

@@ -264,6 +264,11 @@ bool descriptor_is_file(int fd);
 struct thread_state *record_enter(void);
 void record_leave(struct thread_state *ts);
 bool record_wanted(void); /* recording, not idle or stopped */
+/* record_enter(), but NULL also where nothing is wanted now. */
+struct thread_state *record_enter_wanted(void);
+/* @type is one that says by how much the stack @node changed something. */
+void record_put_change(struct thread_state *ts, enum record_type type,
+		       uint32_t node, int64_t by);
 static inline uint8_t *record_put_ticks(struct thread_state *ts, uint8_t *at,
 					uint64_t ticks)
 {

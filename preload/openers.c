@@ -86,29 +86,7 @@ void openers_fork_child(void)
 /* One more or one less of those that the stack @node opened. */
 static void put(struct thread_state *ts, uint32_t node, int64_t by)
 {
-	uint64_t ticks = ticks_now();
-	uint8_t *at = pen_room(ts, ticks);
-
-	if (!at)
-		return;
-	*at++ = RECORD_DESCRIPTOR;
-	at = record_put(at, node);
-	at = record_put(at, record_zigzag(by));
-	pen_commit(ts, record_put_ticks(ts, at, ticks));
-}
-
-static struct thread_state *enter(void)
-{
-	struct thread_state *ts;
-
-	if (unlikely(!shim.started))
-		shim_start();
-	ts = record_enter();
-	if (ts && !record_wanted()) {
-		record_leave(ts);
-		return NULL;
-	}
-	return ts;
+	record_put_change(ts, RECORD_DESCRIPTOR, node, by);
 }
 
 __attribute__((used, visibility("hidden"))) int record_opened(
@@ -121,7 +99,7 @@ __attribute__((used, visibility("hidden"))) int record_opened(
 	(void)zero2;
 	if ((unsigned)fd >= FD_MAX)
 		return fd;
-	ts = enter();
+	ts = record_enter_wanted();
 	if (!ts)
 		return fd;
 	while (end <= (unsigned)fd &&
@@ -147,7 +125,7 @@ void opener_closing(int fd)
 	    !__atomic_load_n(&openers.node[fd], __ATOMIC_RELAXED))
 		return;
 	node = __atomic_exchange_n(&openers.node[fd], 0, __ATOMIC_RELAXED);
-	ts = node ? enter() : NULL;
+	ts = node ? record_enter_wanted() : NULL;
 	if (!ts)
 		return;
 	put(ts, node, -1);

@@ -198,7 +198,7 @@ out:
 	return p;
 }
 
-static struct thread_state *enter_release(void)
+struct thread_state *record_enter_wanted(void)
 {
 	struct thread_state *ts;
 
@@ -212,6 +212,20 @@ static struct thread_state *enter_release(void)
 	return ts;
 }
 
+void record_put_change(struct thread_state *ts, enum record_type type,
+		       uint32_t node, int64_t by)
+{
+	uint64_t ticks = ticks_now();
+	uint8_t *at = pen_room(ts, ticks);
+
+	if (!at)
+		return;
+	*at++ = (uint8_t)type;
+	at = record_put(at, node);
+	at = record_put(at, record_zigzag(by));
+	pen_commit(ts, record_put_ticks(ts, at, ticks));
+}
+
 /* Before the real free: afterwards another thread may own the address. */
 bool record_release(void *p)
 {
@@ -220,7 +234,7 @@ bool record_release(void *p)
 	if (!p || self.credit >= MUTED ||
 	    (shim.mode == SLAB_MODE_SAMPLE && !sampled_remove((uint64_t)p)))
 		return false;
-	ts = enter_release();
+	ts = record_enter_wanted();
 	if (!ts)
 		return false;
 	put_simple(ts, RECORD_FREE, (uint64_t)p, ticks_now());
@@ -231,7 +245,7 @@ bool record_release(void *p)
 /* realloc failed: the block that was recorded as released lives on. */
 void record_unrelease(void *p)
 {
-	struct thread_state *ts = enter_release();
+	struct thread_state *ts = record_enter_wanted();
 
 	if (!ts)
 		return;
@@ -244,7 +258,7 @@ void record_unrelease(void *p)
 __attribute__((used, visibility("hidden"))) void record_map(
 	void *at, size_t size, unsigned zero, const struct stack_regs *regs)
 {
-	struct thread_state *ts = enter_release();
+	struct thread_state *ts = record_enter_wanted();
 
 	(void)zero;
 	if (!ts)
@@ -255,7 +269,7 @@ __attribute__((used, visibility("hidden"))) void record_map(
 
 void record_unmap(void *addr, size_t size)
 {
-	struct thread_state *ts = enter_release();
+	struct thread_state *ts = record_enter_wanted();
 	uint64_t ticks;
 	uint8_t *at;
 

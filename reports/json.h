@@ -12,6 +12,9 @@ struct report_options;
 /* Begin @key's object or array on a line of its own. */
 void json_section(struct emit *e, const char *key, char bracket);
 void json_estimate(struct emit *e, const char *key, const struct estimate *x);
+/* "function", "file", "line" and "module"; NULL and 0 where unknown. */
+void json_place(struct emit *e, const char *function, const char *file,
+		uint32_t line, const char *module);
 /* "stack": the frames of the stack that ends at @node; 0 or -ENOMEM. */
 int json_stack(struct emit *e, const struct model *m,
 	       const struct report_options *opt, uint32_t node);

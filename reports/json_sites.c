@@ -36,16 +36,22 @@ void json_estimate(struct emit *e, const char *key, const struct estimate *x)
 	emit_close(e, '}');
 }
 
-static void put_place(struct emit *e, const struct model_frame *f)
+void json_place(struct emit *e, const char *function, const char *file,
+		uint32_t line, const char *module)
 {
-	emit_key_text(e, "function", f->function);
-	emit_key_text(e, "file", f->file);
+	emit_key_text(e, "function", function);
+	emit_key_text(e, "file", file);
 	emit_key(e, "line");
-	if (f->line > 0)
-		emit_unsigned(e, f->line);
+	if (line > 0)
+		emit_unsigned(e, line);
 	else
 		emit_null(e);
-	emit_key_text(e, "module", f->module);
+	emit_key_text(e, "module", module);
+}
+
+static void put_place(struct emit *e, const struct model_frame *f)
+{
+	json_place(e, f->function, f->file, f->line, f->module);
 }
 
 /*

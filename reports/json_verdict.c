@@ -79,14 +79,7 @@ static int put_finding(struct emit *e, const struct model *m,
 	emit_key_text(e, "sentence", f->sentence);
 	emit_key(e, "where");
 	emit_open(e, '{');
-	emit_key_text(e, "function", f->function);
-	emit_key_text(e, "file", f->file);
-	emit_key(e, "line");
-	if (f->line > 0)
-		emit_unsigned(e, f->line);
-	else
-		emit_null(e);
-	emit_key_text(e, "module", f->module);
+	json_place(e, f->function, f->file, f->line, f->module);
 	rc = json_stack(e, m, opt, f->node);
 	emit_close(e, '}');
 	emit_key_text(e, "endpoint", f->endpoint);

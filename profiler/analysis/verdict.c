@@ -31,10 +31,6 @@
 #define RISE_MIN_EXACT	 KIB /* bytes, of one place over the recording */
 #define RISE_MIN_SAMPLES 4   /* of the mean, where sampled */
 #define RISE_MIN_MAPPED	 (64 * KIB)
-#define RISE_MIN_THREADS 4
-#define RISE_MIN_FDS	 6
-#define RETAINED_MIN	 (8 * MIB) /* and RETAINED_SHARE of RSS */
-#define RETAINED_SHARE	 0.08
 #define UNDECIDED_MIN	 (256 * KIB) /* and UNDECIDED_SHARE of live bytes */
 #define UNDECIDED_SHARE	 0.02
 
@@ -65,10 +61,9 @@ static bool may_grow(const double *y, uint32_t count, double least)
 	return count >= WINDOWS_MIN && verdict_drift(y, count) > least / 4;
 }
 
-/* The trend of @y over the axis; points that are NAN are left out. */
-static int trend_over(struct judging *j, const struct course *along,
-		      const double *y, double per_byte, double least,
-		      struct trend *out)
+int verdict_trend(struct judging *j, const struct course *along,
+		  const double *y, double per_byte, double least,
+		  struct trend *out)
 {
 	double *x = j->scratch[0], *t = j->scratch[1], *level = j->scratch[2],
 	       *variance = j->scratch[3];
@@ -144,9 +139,8 @@ static void put_endpoint(struct judging *j, struct finding *f,
 		scaled(t->slope, (double)j->m->requests / (double)e->count);
 }
 
-/* A finding with the figures of @t; NULL when out of memory. */
-static struct finding *add_finding(struct judging *j, enum finding_class class,
-				   const struct trend *t)
+struct finding *verdict_add(struct judging *j, enum finding_class class,
+			    const struct trend *t)
 {
 	struct finding *f = vec_push(&j->findings);
 	const struct figure unknown = { NAN, NAN, NAN };
@@ -170,7 +164,7 @@ static struct finding *add_finding(struct judging *j, enum finding_class class,
 	return f;
 }
 
-static void put_where(struct judging *j, struct finding *f, uint32_t node)
+void verdict_put_where(struct judging *j, struct finding *f, uint32_t node)
 {
 	const struct model_frame *frame;
 
@@ -276,9 +270,9 @@ static int judge_place(struct judging *j, const struct place *p)
 	double survivors = p->born > 0 ? fmin(p->kept / p->born, 1) : 1;
 	struct finding *f;
 	struct trend t;
-	int rc = trend_over(j, &j->windows, p->level,
-			    is_exact(j->m) ? 0 : p->variance_per_byte,
-			    rise_min(j), &t);
+	int rc = verdict_trend(j, &j->windows, p->level,
+			       is_exact(j->m) ? 0 : p->variance_per_byte,
+			       rise_min(j), &t);
 
 	if (rc < 0)
 		return rc;
@@ -288,10 +282,10 @@ static int judge_place(struct judging *j, const struct place *p)
 		note_undecided(j, &t);
 	if (t.class != TREND_GROWS)
 		return 0;
-	f = add_finding(j, class_of(p, t.rise, survivors), &t);
+	f = verdict_add(j, class_of(p, t.rise, survivors), &t);
 	if (!f)
 		return -ENOMEM;
-	put_where(j, f, p->node);
+	verdict_put_where(j, f, p->node);
 	put_endpoint(j, f, endpoint_of(j->m, p), &t);
 	f->evidence.samples = p->samples;
 	f->evidence.survivors = fmax(survivors, 0);
@@ -312,15 +306,15 @@ static int judge_mapping(struct judging *j, const struct place *p)
 	if (!p->mapping ||
 	    !may_grow(p->mapping, j->axis.count, RISE_MIN_MAPPED))
 		return 0;
-	rc = trend_over(j, &j->windows, p->mapping, 0, RISE_MIN_MAPPED, &t);
+	rc = verdict_trend(j, &j->windows, p->mapping, 0, RISE_MIN_MAPPED, &t);
 	if (rc == 0 && t.class == TREND_UNDECIDED)
 		note_undecided(j, &t);
 	if (rc < 0 || t.class != TREND_GROWS)
 		return rc;
-	f = add_finding(j, FINDING_MAPPINGS, &t);
+	f = verdict_add(j, FINDING_MAPPINGS, &t);
 	if (!f)
 		return -ENOMEM;
-	put_where(j, f, p->node);
+	verdict_put_where(j, f, p->node);
 	f->evidence.samples = p->samples;
 	return 0;
 }
@@ -357,8 +351,8 @@ static int judge_total(struct judging *j)
 {
 	struct finding *f;
 	struct trend t;
-	int rc =
-		trend_over(j, &j->windows, j->places.total, 0, rise_min(j), &t);
+	int rc = verdict_trend(j, &j->windows, j->places.total, 0, rise_min(j),
+			       &t);
 
 	if (rc < 0)
 		return rc;
@@ -371,122 +365,7 @@ static int judge_total(struct judging *j)
 		j->undecided += t.rise;
 		return 0;
 	}
-	f = add_finding(j, FINDING_GROWTH, &t);
-	return f ? 0 : -ENOMEM;
-}
-
-static const struct place *thread_starter(const struct judging *j)
-{
-	const struct place *p, *best = NULL;
-
-	vec_foreach (&j->places.list, p)
-		if (p->in_thread_start && (!best || p->most > best->most))
-			best = p;
-	return best;
-}
-
-static const struct place *opener(const struct judging *j)
-{
-	const struct place *p, *best = NULL;
-	double most = 0;
-
-	vec_foreach (&j->places.list, p) {
-		double more = p->descriptors ? verdict_drift(p->descriptors,
-							     j->axis.count)
-					     : 0;
-
-		if (more <= most)
-			continue;
-		most = more;
-		best = p;
-	}
-	return best;
-}
-
-static int judge_column(struct judging *j, enum tide_column column,
-			enum finding_class class, double least)
-{
-	const double *y = j->tide.column[column];
-	const struct place *who;
-	struct finding *f;
-	struct trend t;
-	int rc;
-
-	rc = trend_over(j, &j->readings, y, 0, least, &t);
-	if (rc < 0 || t.class != TREND_GROWS)
-		return rc;
-	f = add_finding(j, class, &t);
-	if (!f)
-		return -ENOMEM;
-	if (class == FINDING_THREADS)
-		who = thread_starter(j);
-	else
-		who = opener(j);
-	if (who)
-		put_where(j, f, who->node);
-	return 0;
-}
-
-/* First and last of @y after @cut, medians of three: their difference. */
-static double growth(const double *y, size_t count, size_t cut)
-{
-	double first[3], last[3];
-	size_t n = 0;
-
-	for (size_t i = cut; i < count && n < 3; i++)
-		if (!isnan(y[i]))
-			first[n++] = y[i];
-	if (n < 3)
-		return NAN;
-	n = 0;
-	for (size_t i = count; i-- > cut && n < 3;)
-		if (!isnan(y[i]))
-			last[n++] = y[i];
-#define MEDIAN(v) fmax(fmin(v[0], v[1]), fmin(fmax(v[0], v[1]), v[2]))
-	return MEDIAN(last) - MEDIAN(first);
-#undef MEDIAN
-}
-
-static void split_growth(struct judging *j, size_t cut)
-{
-	const struct {
-		enum tide_column column;
-		double *to;
-	} parts[] = {
-		{ TIDE_RSS, &j->out->verdict.growth.rss },
-		{ TIDE_LIVE, &j->out->verdict.growth.live },
-		{ TIDE_RETAINED, &j->out->verdict.growth.retained },
-		{ TIDE_PRIVATE, &j->out->verdict.growth.anonymous },
-		{ TIDE_FILE, &j->out->verdict.growth.file },
-		{ TIDE_STACKS, &j->out->verdict.growth.stacks },
-		{ TIDE_SELF, &j->out->verdict.growth.self },
-	};
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		*parts[i].to = growth(j->tide.column[parts[i].column],
-				      j->tide.count, cut);
-}
-
-static int judge_retention(struct judging *j)
-{
-	const double *rss = j->tide.column[TIDE_RSS];
-	double last = 0;
-	struct finding *f;
-	struct trend t;
-	int rc;
-
-	for (uint32_t i = 0; i < j->tide.count; i++)
-		if (!isnan(rss[i]))
-			last = rss[i];
-	rc = trend_over(j, &j->readings, j->tide.column[TIDE_RETAINED], 0,
-			fmax(RETAINED_MIN, RETAINED_SHARE * last), &t);
-	if (rc < 0)
-		return rc;
-	split_growth(j, t.cut);
-	if (t.class != TREND_GROWS || t.rise < j->out->verdict.growth.live ||
-	    t.rise < j->out->verdict.growth.rss / 2)
-		return 0;
-	f = add_finding(j, FINDING_RETENTION, &t);
+	f = verdict_add(j, FINDING_GROWTH, &t);
 	return f ? 0 : -ENOMEM;
 }
 
@@ -527,12 +406,7 @@ static int judge(struct judging *j)
 	if (rc == 0)
 		rc = judge_mappings(j);
 	if (rc == 0)
-		rc = judge_column(j, TIDE_THREADS, FINDING_THREADS,
-				  RISE_MIN_THREADS);
-	if (rc == 0)
-		rc = judge_column(j, TIDE_FDS, FINDING_FDS, RISE_MIN_FDS);
-	if (rc == 0)
-		rc = judge_retention(j);
+		rc = judge_ledger(j);
 	if (rc < 0)
 		return rc;
 	refine_threads(j);

@@ -1,7 +1,7 @@
 /*
  * verdict_state: what a verdict is made from, for the files that make it:
- * verdict.c (which findings there are), refine.c (what they are together),
- * sentences.c (how they are told).
+ * verdict.c and judge_ledger.c (which findings there are), refine.c (what they
+ * are together), sentences.c (how they are told).
  */
 #ifndef STRANDLINE_ANALYSIS_VERDICT_STATE_H
 #define STRANDLINE_ANALYSIS_VERDICT_STATE_H
@@ -47,6 +47,23 @@ const char *verdict_string(struct owned_verdict *v, const char *text);
 
 /* Mean of the last fifth of @y less that of the first: a cheap look. */
 double verdict_drift(const double *y, uint32_t count);
+
+/*
+ * The trend of @y along @along; points that are NAN are left out.  @per_byte
+ * is the variance of a byte of y, 0 where y is exact.  0 or -errno.
+ */
+int verdict_trend(struct judging *j, const struct course *along,
+		  const double *y, double per_byte, double least,
+		  struct trend *out);
+/* A finding with the figures of @t; NULL when out of memory. */
+struct finding *verdict_add(struct judging *j, enum finding_class class,
+			    const struct trend *t);
+/* @f is about what stands at @node. */
+void verdict_put_where(struct judging *j, struct finding *f, uint32_t node);
+
+/* judge_ledger.c: findings of threads, descriptors and retention, and
+ * verdict.growth.  0 or -errno. */
+int judge_ledger(struct judging *j);
 
 /*
  * What all places hold together is @total: places that gain what others give
