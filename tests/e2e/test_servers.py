@@ -111,6 +111,36 @@ def test_redis_on_its_own_jemalloc(product, recording):
     assert check(recording.json())["allocator"] == "jemalloc"
 
 
+def ask(port, method, path, body=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request(method, path, body and json.dumps(body),
+                       {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    told = response.read().decode()
+    connection.close()
+    assert response.status == 200, told
+    return told
+
+
+def test_sessions_outlive_the_rag_server_in_redis(product, recording,
+                                                  monkeypatch):
+    store, port = serve.free_port(), serve.free_port()
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{store}/0")
+    command = commands(product, "uvloop", port)
+    with serve.running(serve.redis(store), store, ready=serve.accepts,
+                       stdout=subprocess.DEVNULL):
+        with served(product, recording, command, port, "--mode", "exact"):
+            ask(port, "POST", "/api/v1/chat",
+                {"message": "the strandline of debris", "session_id": "tide",
+                 "max_tokens": 20})
+            assert product.load(port, "-n", "200", "-m",
+                                "chat=3,search")["errors"] == 0
+        with serve.running(command, port):
+            assert "strandline of debris" in ask(
+                port, "GET", "/api/v1/memory/search?session_id=tide")
+    check(recording.json())
+
+
 def test_nginx_with_a_master_and_workers(product, recording, tmp_path):
     port = serve.free_port()
     command = serve.nginx(port, tmp_path / "nginx", workers=2)
