@@ -40,6 +40,7 @@ struct chunk {
 struct candidate {
 	uint64_t word;
 	uint32_t source, block;
+	uint32_t at; /* in the piece, from 1; 0: elsewhere */
 };
 
 struct mark {
@@ -58,6 +59,7 @@ struct mark {
 	struct candidate batch[BATCH];
 	uint64_t bytes, unread;
 	bool failed;
+	uint32_t piece_words; /* that were read */
 	uint64_t piece[PIECE / 8 + 1];
 };
 
@@ -284,6 +286,36 @@ static uint32_t before(const struct mark *m, uint64_t word)
 	       bits_in(cell->bits & UINT64_MAX >> (63 - (word >> 3 & 63)));
 }
 
+/*
+ * glibc's chunks: a block may reach 8 bytes into the header of the one behind
+ * it, which free chunks refer to from their lists.
+ */
+static bool is_next_header(const struct mark_block *b, uint64_t word)
+{
+	return word - b->addr == ((b->size + 23) & ~15ULL) - 16;
+}
+
+/* Whether a free chunk of glibc begins at word @header of the piece. */
+static bool is_free_chunk(const struct mark *m, uint32_t header)
+{
+	uint64_t size =
+		header + 1 < m->piece_words ? m->piece[header + 1] & ~7ULL : 0;
+	uint64_t next = header + size / 8;
+
+	return size >= 32 && size % 16 == 0 && size < PIECE &&
+	       next + 1 < m->piece_words && m->piece[next] == size &&
+	       !(m->piece[next + 1] & 1);
+}
+
+/* Whether @c stands where a free chunk has its links: words 2 to 5 of it. */
+static bool is_free_link(const struct mark *m, const struct candidate *c)
+{
+	for (uint32_t link = 3; link <= 6; link++)
+		if (c->at >= link && is_free_chunk(m, c->at - link))
+			return true;
+	return false;
+}
+
 /* Two rounds, each of which has had its cache lines fetched by the last. */
 static void settle(struct mark *m)
 {
@@ -309,6 +341,9 @@ static void settle(struct mark *m)
 		if (c->word - b->addr >= b->size || m->reached[c->block] ||
 		    c->block == c->source)
 			continue;
+		if (c->source == ROOT && is_next_header(b, c->word) &&
+		    is_free_link(m, c))
+			continue;
 		if (c->source == ROOT || m->reached[c->source])
 			reach(m, c->block);
 		else
@@ -316,7 +351,8 @@ static void settle(struct mark *m)
 	}
 }
 
-static inline void consider(struct mark *m, uint64_t word, uint32_t source)
+static inline void consider(struct mark *m, uint64_t word, uint32_t source,
+			    uint32_t at)
 {
 	struct chunk *chunk;
 	struct candidate *c;
@@ -331,6 +367,7 @@ static inline void consider(struct mark *m, uint64_t word, uint32_t source)
 	c = &m->batch[m->batched++];
 	c->word = word;
 	c->source = source;
+	c->at = at;
 	if (unlikely(m->batched == BATCH))
 		settle(m);
 }
@@ -338,7 +375,7 @@ static inline void consider(struct mark *m, uint64_t word, uint32_t source)
 int mark_words(struct mark *m, const uint64_t *words, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		consider(m, words[i], ROOT);
+		consider(m, words[i], ROOT, 0);
 	settle(m);
 	return m->failed ? -ENOMEM : 0;
 }
@@ -372,11 +409,10 @@ static uint64_t part_end(struct mark *m, uint64_t addr, uint32_t *source)
 	}
 }
 
-/* @words are at @addr, which is aligned. */
-static void scan_words(struct mark *m, const uint64_t *words, uint64_t addr,
-		       size_t count)
+/* The piece's words, which are at @addr. */
+static void scan_words(struct mark *m, uint64_t addr, size_t count)
 {
-	const uint64_t *end = words + count;
+	const uint64_t *words = m->piece, *end = words + count;
 
 	while (words < end) {
 		uint32_t source;
@@ -387,7 +423,8 @@ static void scan_words(struct mark *m, const uint64_t *words, uint64_t addr,
 			stop = words + (part - addr + 7) / 8;
 		addr += (uint64_t)(stop - words) * 8;
 		for (; words < stop; words++)
-			consider(m, *words, source);
+			consider(m, *words, source,
+				 (uint32_t)(words - m->piece) + 1);
 	}
 }
 
@@ -397,7 +434,7 @@ static void scan_any_offset(struct mark *m, const char *bytes, size_t size)
 		uint64_t word;
 
 		memcpy(&word, bytes + i, sizeof(word));
-		consider(m, word, ROOT);
+		consider(m, word, ROOT, 0);
 	}
 }
 
@@ -405,10 +442,12 @@ static void scan_piece(struct mark *m, uint64_t addr, size_t size,
 		       bool any_offset)
 {
 	m->bytes += size;
+	m->piece_words = (uint32_t)(size / 8);
 	if (any_offset)
 		scan_any_offset(m, (const char *)m->piece, size);
 	else
-		scan_words(m, m->piece, addr, size / 8);
+		scan_words(m, addr, size / 8);
+	settle(m); /* while the piece is there */
 }
 
 /* A page of it may have gone, or never been there. */

@@ -137,6 +137,33 @@ Test(mark, the_last_word_of_a_block_of_odd_size_belongs_to_it)
 	cr_assert_str_eq(reached(), "");
 }
 
+/* As glibc lays it out: A, and a free chunk behind it that is in a list. */
+static void free_behind_a(uint64_t size)
+{
+	blocks[A].size = 40;
+	for (int i = B; i < BLOCKS; i++)
+		blocks[i].addr += 4096;
+	heap[5] = size | 1;
+	heap[6] = heap[7] = HEAP + 32;
+	heap[4 + size / 8] = size;
+	heap[5 + size / 8] = 48;
+}
+
+Test(mark, a_free_chunk_does_not_reach_the_block_before_it)
+{
+	free_behind_a(112);
+	run();
+	cr_expect(!mark_reached(mark, A));
+}
+
+Test(mark, a_link_in_what_is_no_free_chunk_counts)
+{
+	free_behind_a(112);
+	heap[5 + 112 / 8] |= 1; /* in use */
+	run();
+	cr_expect(mark_reached(mark, A));
+}
+
 Test(mark, a_reference_back_to_a_block_behind_is_followed_on)
 {
 	*slot(D) = blocks[B].addr;
