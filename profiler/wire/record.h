@@ -329,14 +329,14 @@ struct wire_reach {
 	struct wire_head head;
 	int32_t pid;
 	uint32_t image;
-	uint64_t at_ns;	   /* CLOCK_MONOTONIC of the snapshot */
-	uint64_t pause_ns; /* how long the process stood still for it */
-	uint64_t scan_ns;  /* how long it took to look through */
-	uint64_t bytes;	   /* looked through */
-	uint64_t blocks;   /* known to be alive */
-	uint64_t lost;	   /* events lost so far: stale blocks at most */
-	uint32_t number;   /* scans of this process, from 1 */
-	uint32_t flags;	   /* enum wire_reach_flag */
+	uint64_t at_ns;	     /* CLOCK_MONOTONIC of the snapshot */
+	uint64_t pause_ns;   /* how long the process stood still for it */
+	uint64_t scan_ns;    /* how long it took to look through */
+	uint64_t bytes;	     /* looked through */
+	uint64_t blocks;     /* known to be alive */
+	uint64_t lost;	     /* events lost so far: stale blocks at most */
+	uint32_t number;     /* scans of this process, from 1 */
+	uint32_t flags;	     /* enum wire_reach_flag */
 	uint32_t site_count; /* struct wire_reach_site[] follow */
 	uint32_t pad;
 };
