@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "profiler/analysis/axis.h"
@@ -16,12 +17,18 @@
 
 struct process { /* the latest that was read of it */
 	int32_t pid;
-	double t;
+	double t, parts_t;	    /* of the parts of RSS: read seldom */
 	double value[READ_COLUMNS]; /* NAN: not yet */
+};
+
+/* What of RSS was private when all parts of it were read. */
+struct anchor {
+	double t, less; /* private less RSS */
 };
 
 struct reading {
 	VEC(struct process) processes;
+	VEC(struct anchor) anchors;
 	double interval; /* between readings of one process, seconds */
 	double round;	 /* when this one began; infinite: not yet */
 };
@@ -42,7 +49,7 @@ static struct process *process_of(struct reading *r, int32_t pid)
 	if (!p)
 		return NULL;
 	p->pid = pid;
-	p->t = NAN;
+	p->t = p->parts_t = NAN;
 	for (int c = 0; c < READ_COLUMNS; c++)
 		p->value[c] = NAN;
 	return p;
@@ -67,10 +74,17 @@ static int take(struct reading *r, const struct model_ledger_point *at)
 	for (int c = 0; c < READ_COLUMNS; c++)
 		if (!isnan(now[c]))
 			p->value[c] = now[c];
+	if (!isnan(now[TIDE_PRIVATE]))
+		p->parts_t = at->t;
 	if (at->t - p->t > r->interval)
 		r->interval = at->t - p->t;
 	p->t = at->t;
 	return 0;
+}
+
+static bool is_stale(const struct reading *r, const struct process *p, double t)
+{
+	return t - p->t > STALE_TICKS * r->interval;
 }
 
 static void put(const struct reading *r, struct tide *tide, uint32_t i,
@@ -83,14 +97,49 @@ static void put(const struct reading *r, struct tide *tide, uint32_t i,
 		unsigned count = 0;
 
 		vec_foreach (&r->processes, p) {
-			if (t - p->t > STALE_TICKS * r->interval ||
-			    isnan(p->value[c]))
+			if (is_stale(r, p, t) || isnan(p->value[c]))
 				continue;
 			sum += p->value[c];
 			count++;
 		}
 		tide->column[c][i] = count ? sum : NAN;
 	}
+}
+
+/* A round has ended at @t; were the parts of all read in it? */
+static int note_anchor(struct reading *r, double t)
+{
+	const struct process *p;
+	struct anchor *anchor;
+	double less = 0;
+
+	vec_foreach (&r->processes, p) {
+		if (is_stale(r, p, t))
+			continue;
+		if (!(p->parts_t >= r->round))
+			return 0;
+		less += p->value[TIDE_PRIVATE] - p->value[TIDE_RSS];
+	}
+	anchor = vec_push(&r->anchors);
+	if (!anchor)
+		return -ENOMEM;
+	*anchor = (struct anchor) { t, less };
+	return 0;
+}
+
+/* Private less RSS at @t; @i is where to begin to look, and moves on. */
+static double less_at(const struct reading *r, double t, size_t *i)
+{
+	const struct anchor *a = r->anchors.at;
+
+	if (!r->anchors.count)
+		return NAN;
+	while (*i + 1 < r->anchors.count && a[*i + 1].t <= t)
+		(*i)++;
+	a += *i;
+	if (t <= a->t || *i + 1 == r->anchors.count)
+		return a->less;
+	return a->less + (a[1].less - a->less) * (t - a->t) / (a[1].t - a->t);
 }
 
 static double retained(const struct tide *t, uint32_t i)
@@ -125,7 +174,18 @@ static void put_windows(struct tide *tide, const struct model *m,
 		between(a, i, t, before->live_bytes, now->live_bytes);
 	tide->column[TIDE_MAPPED][k] =
 		between(a, i, t, before->mapped_bytes, now->mapped_bytes);
-	tide->column[TIDE_RETAINED][k] = retained(tide, k);
+}
+
+/* RSS is read each time, its parts seldom: what lies between is told by it. */
+static void put_private(struct tide *tide, const struct reading *r)
+{
+	size_t anchor = 0;
+
+	for (uint32_t k = 0; k < tide->count; k++) {
+		tide->column[TIDE_PRIVATE][k] = tide->column[TIDE_RSS][k] +
+						less_at(r, tide->t[k], &anchor);
+		tide->column[TIDE_RETAINED][k] = retained(tide, k);
+	}
 }
 
 /* All processes are read one after the other: does @next begin a new round? */
@@ -146,7 +206,7 @@ static int fill(struct tide *tide, const struct model *m, const struct axis *a)
 {
 	double apart = a->count ? a->seconds / a->count / 2 : 0,
 	       last = -INFINITY;
-	struct reading r = { VEC_INIT, 0, -INFINITY };
+	struct reading r = { .round = INFINITY };
 	uint32_t i = 0;
 	int rc = 0;
 
@@ -158,6 +218,7 @@ static int fill(struct tide *tide, const struct model *m, const struct axis *a)
 		rc = take(&r, &m->ledger[n]);
 		if (rc < 0 || !is_round(&r, m, n + 1))
 			continue;
+		rc = note_anchor(&r, t);
 		r.round = INFINITY;
 		while (i + 1 < a->count && a->t[i + 1] <= t)
 			i++;
@@ -168,7 +229,9 @@ static int fill(struct tide *tide, const struct model *m, const struct axis *a)
 		put_windows(tide, m, a, i, t);
 		tide->count++;
 	}
+	put_private(tide, &r);
 	vec_free(&r.processes);
+	vec_free(&r.anchors);
 	return rc;
 }
 

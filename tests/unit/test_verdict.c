@@ -348,6 +348,38 @@ Test(verdict, mappings_that_stay_are_found)
 	verdict_free(v);
 }
 
+/* RSS grows; what of it is private is read every thirtieth time only. */
+static void grow_rss(double private_share)
+{
+	for (uint32_t w = 0; w < WINDOWS; w++) {
+		ledger[w].rss += w << 20;
+		ledger[w].anonymous +=
+			(uint64_t)(private_share * (double)(w << 20));
+		if (w % 30 && w != WINDOWS - 1)
+			ledger[w].anonymous = ledger[w].heap = UINT64_MAX;
+	}
+}
+
+Test(verdict, what_is_retained_between_thorough_readings_is_told_by_rss)
+{
+	struct verdict *v;
+
+	grow_rss(1);
+	v = judge();
+	cr_expect_eq(v->class, FINDING_RETENTION, "%s", v->sentence);
+	verdict_free(v);
+}
+
+Test(verdict, pages_of_files_are_not_retained)
+{
+	struct verdict *v;
+
+	grow_rss(0);
+	v = judge();
+	cr_expect_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	verdict_free(v);
+}
+
 /* A crowd every so often; returns how many came before window @w. */
 static double crowds(uint32_t w)
 {
