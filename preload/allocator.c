@@ -41,7 +41,7 @@ static void *function(const char *name)
 
 void allocator_start(void)
 {
-	const char *object = real_object_of((void *)real.malloc);
+	const char *object = real_object_of(real_symbol("malloc"));
 
 	mallctl = function("mallctl");
 	if (!mallctl)

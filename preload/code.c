@@ -82,9 +82,10 @@ bool code_pages_finish(void *at, size_t size)
 }
 
 /* What the file has there, where written code may not be executed. */
-static void restore(uint64_t page, size_t size, uint64_t offset)
+static void restore(uint64_t page, size_t size, const char *path,
+		    uint64_t offset)
 {
-	int fd = sys_open("/proc/self/exe", O_RDONLY | O_CLOEXEC, 0);
+	int fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
 
 	if (fd < 0)
 		return;
@@ -108,6 +109,6 @@ bool code_write(struct code_site *site, const uint8_t *bytes)
 	}
 	if (protect(page, size, PROT_READ | PROT_EXEC))
 		return true;
-	restore(page, size, site->offset - (site->address - page));
+	restore(page, size, site->path, site->offset - (site->address - page));
 	return false;
 }

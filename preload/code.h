@@ -17,6 +17,7 @@ struct code_site { /* bytes of code to be changed */
 	size_t size;
 	uint64_t offset;   /* of them in the file */
 	uint8_t before[8]; /* what stood there when they were written */
+	const char *path;  /* the file that its code is of */
 	bool sound;	   /* as expected: private, from a file, not writable */
 };
 

@@ -223,7 +223,8 @@ void modules_refresh(void);	   /* now */
 bool modules_missing(uint64_t pc); /* true: the table changed */
 void modules_invalidate(void);	   /* after dlclose */
 void modules_fork_child(void);
-void modules_tell_patch(const char *function, enum wire_patch_state state);
+void modules_tell_patch(const char *function, const char *path,
+			enum wire_patch_state state);
 const struct unwind_module *modules_find(uint64_t pc);
 
 /* nodes.c: calling-context tree */

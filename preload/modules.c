@@ -164,9 +164,9 @@ static void write_module(const struct unwind_module *m,
 }
 
 /* What became of a function of the program's own; see patch.c. */
-void modules_tell_patch(const char *function, enum wire_patch_state state)
+void modules_tell_patch(const char *function, const char *path,
+			enum wire_patch_state state)
 {
-	const char *path = shim.file->exe;
 	size_t name_size = 1, path_size = 1, size;
 	struct wire_patch *w;
 

@@ -165,6 +165,14 @@ static bool find_operator(const char *symbol, struct names_entry *entry)
 	return false;
 }
 
+static struct names_entry entry_of(const struct prefix *p, const struct name *n)
+{
+	struct names_entry entry = { p->family, n->shape };
+
+	entry.shape.at += p->bit == HEAP;
+	return entry;
+}
+
 static bool find_in(const struct prefix *p, const char *name,
 		    struct names_entry *entry)
 {
@@ -174,13 +182,39 @@ static bool find_in(const struct prefix *p, const char *name,
 		if (n->text[0] != name[0] || !(n->where & p->bit) ||
 		    !names_equal(n->text, name))
 			continue;
-		entry->family = p->family;
-		entry->shape = n->shape;
-		if (p->bit == HEAP)
-			entry->shape.at++;
+		*entry = entry_of(p, n);
 		return true;
 	}
 	return false;
+}
+
+bool names_is_more(const char *symbol, const struct names_entry *entry)
+{
+	size_t last = 0;
+
+	while (symbol[last] && symbol[last + 1])
+		last++;
+	return entry->family > NAMES_OPERATOR ||
+	       (entry->family == NAMES_PLAIN && symbol[last] == 'x');
+}
+
+void names_each(void (*visit)(void *context, const char *symbol), void *context)
+{
+	for (unsigned i = 0; i < COUNT(prefixes) * COUNT(names); i++) {
+		const struct prefix *p = &prefixes[i / COUNT(names)];
+		const struct name *n = &names[i % COUNT(names)];
+		char symbol[64], *at = symbol;
+
+		if (!(n->where & p->bit) ||
+		    (p->bit == PLAIN && (n->where & EVERY) == EVERY))
+			continue;
+		for (const char *c = p->text; *c; c++)
+			*at++ = *c;
+		for (const char *c = n->text; *c; c++)
+			*at++ = *c;
+		*at = 0;
+		visit(context, symbol);
+	}
 }
 
 bool names_find(const char *symbol, struct names_entry *entry)

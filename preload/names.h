@@ -30,6 +30,15 @@ struct names_entry {
 /* What the function of that name does; false: it is none of ours. */
 bool names_find(const char *symbol, struct names_entry *entry);
 
+/*
+ * Visit every name that a library can export beside the functions which are
+ * interposed anyway: those with a prefix, and jemalloc's that take flags.
+ */
+void names_each(void (*visit)(void *context, const char *symbol),
+		void *context);
+/* Is it one of those? */
+bool names_is_more(const char *symbol, const struct names_entry *entry);
+
 /* "mallctl" of "_rjem_mallctl": past a prefix, NULL: without one. */
 const char *names_past_prefix(const char *symbol);
 

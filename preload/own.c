@@ -208,6 +208,18 @@ static uintptr_t own_release(PARAMS)
 	return nothing;
 }
 
+/* The hook of malloc calls the library's, which may call what is patched. */
+static uintptr_t own_muted(PARAMS)
+{
+	int64_t credit = mute();
+	uintptr_t result;
+
+	WITH_PERSONALITY;
+	result = CALL;
+	unmute(credit);
+	return result;
+}
+
 const void *own_hook(enum own_kind kind)
 {
 	static const void *const hooks[OWN_NKINDS] = {
@@ -216,6 +228,7 @@ const void *own_hook(enum own_kind kind)
 		[OWN_RESIZE] = own_resize,   [OWN_REARRAY] = own_rearray,
 		[OWN_REPLACE] = own_resize,  [OWN_EXPAND] = own_expand,
 		[OWN_XALLOCX] = own_xallocx, [OWN_RELEASE] = own_release,
+		[OWN_MUTED] = own_muted,
 	};
 
 	return hooks[kind];

@@ -29,6 +29,7 @@ enum own_kind {
 	OWN_EXPAND,  /* (block, size): NULL, or the block, where it was */
 	OWN_XALLOCX, /* (block, size, extra): the size it has now */
 	OWN_RELEASE, /* (block, ..) */
+	OWN_MUTED,   /* anything: an exported hook has it on record */
 	OWN_NKINDS,
 };
 

@@ -2,18 +2,16 @@
 
 #include <link.h>
 
-#include "preload/code.h"
 #include "preload/image.h"
 #include "preload/internal.h"
 #include "preload/names.h"
 #include "preload/own.h"
+#include "preload/pads.h"
 #include "preload/prologue.h"
 #include "preload/real.h"
 #include "preload/sys.h"
 
 #define MAX_FOUND 256
-#define PAD_ROOM  80 /* the way to the hook, then the moved prologue */
-#define PAD_MOVED 32
 
 struct found {
 	char name[48];
@@ -23,11 +21,14 @@ struct found {
 	struct prologue prologue;
 	enum wire_patch_state state;
 	const struct found *same; /* whose code it shares, NULL: its own */
+	const char *library;	  /* its file, NULL: the program's */
 };
 
 static struct {
 	struct found at[MAX_FOUND];
-	unsigned count;
+	unsigned first, count; /* of the object in hand; of all */
+	bool program;	       /* it has functions of its own */
+	bool exports;	       /* the library in hand has some */
 	void *mallctl, *tcmalloc_property;
 	/* Of these it is known that a compiler takes them for any function. */
 	bool known[NAMES_NFAMILIES];
@@ -56,20 +57,19 @@ static void note_marker(const char *name, uint64_t address)
 /* The symbol tables repeat each other: each function once. */
 static bool is_there(const char *name, uint64_t address)
 {
-	for (unsigned i = 0; i < found.count; i++)
+	for (unsigned i = found.first; i < found.count; i++)
 		if (found.at[i].address == address &&
 		    names_equal(found.at[i].name, name))
 			return true;
 	return false;
 }
 
-static void add(const struct image_function *f, uint64_t bias)
+static void add(const struct image_function *f, uint64_t address,
+		const char *library)
 {
-	uint64_t address = bias + f->address;
 	struct names_entry entry;
 	struct found *to;
 
-	note_marker(f->name, address);
 	if (!names_find(f->name, &entry) || is_there(f->name, address) ||
 	    found.count >= MAX_FOUND || length(f->name) >= sizeof(to->name))
 		return;
@@ -78,6 +78,7 @@ static void add(const struct image_function *f, uint64_t bias)
 		.address = address,
 		.size = f->size,
 		.entry = entry,
+		.library = library,
 	};
 	for (size_t i = 0; f->name[i]; i++)
 		to->name[i] = f->name[i];
@@ -85,7 +86,7 @@ static void add(const struct image_function *f, uint64_t bias)
 
 static const struct found *find(const char *name)
 {
-	for (unsigned i = 0; i < found.count; i++)
+	for (unsigned i = found.first; i < found.count; i++)
 		if (names_equal(found.at[i].name, name))
 			return &found.at[i];
 	return NULL;
@@ -93,9 +94,9 @@ static const struct found *find(const char *name)
 
 static void drop_family(enum names_family family)
 {
-	unsigned kept = 0;
+	unsigned kept = found.first;
 
-	for (unsigned i = 0; i < found.count; i++)
+	for (unsigned i = found.first; i < found.count; i++)
 		if (found.at[i].entry.family != family)
 			found.at[kept++] = found.at[i];
 	found.count = kept;
@@ -112,7 +113,7 @@ static void judge(void)
 
 	if (!find("malloc") || !find("free") || !find("realloc"))
 		drop_family(NAMES_PLAIN);
-	for (unsigned i = 0; i < found.count; i++) {
+	for (unsigned i = found.first; i < found.count; i++) {
 		enum names_family family = found.at[i].entry.family;
 
 		others += family != NAMES_OPERATOR;
@@ -134,7 +135,7 @@ static bool same_shape(const struct own_shape *a, const struct own_shape *b)
 /* One function of several names is patched once; one name, one function. */
 static void resolve(struct found *f)
 {
-	for (struct found *g = found.at; g < f; g++) {
+	for (struct found *g = found.at + found.first; g < f; g++) {
 		if (g->address == f->address && !g->same) {
 			f->same = g;
 			if (!same_shape(&g->entry.shape, &f->entry.shape))
@@ -158,7 +159,7 @@ static bool is_due(const struct found *f)
 
 static void refuse_due(enum wire_patch_state state)
 {
-	for (unsigned i = 0; i < found.count; i++)
+	for (unsigned i = found.first; i < found.count; i++)
 		if (is_due(&found.at[i]))
 			found.at[i].state = state;
 }
@@ -176,7 +177,7 @@ static bool is_complete(void)
 {
 	bool complete[NAMES_NFAMILIES] = { 0 };
 
-	for (unsigned i = 0; i < found.count; i++) {
+	for (unsigned i = found.first; i < found.count; i++) {
 		const struct found *f = &found.at[i];
 
 		if (releases(f) && state_of(f) != PATCH_DONE)
@@ -184,7 +185,7 @@ static bool is_complete(void)
 		if (f->entry.shape.kind == OWN_RELEASE)
 			complete[f->entry.family] = true;
 	}
-	for (unsigned i = 0; i < found.count; i++)
+	for (unsigned i = found.first; i < found.count; i++)
 		if (!complete[found.at[i].entry.family])
 			return false;
 	return true;
@@ -220,9 +221,19 @@ static bool has_text_relocations(const struct link_map *map)
 	return false;
 }
 
+/* A moved call returns to where no call stands: a shadow stack objects. */
+static bool has_shadow_stack(void)
+{
+	uint64_t features = 0;
+
+	return sys3(SYS_arch_prctl, 0x5005 /* ARCH_SHSTK_STATUS */,
+		    (long)&features, 0) == 0 &&
+	       features;
+}
+
 static void measure(void)
 {
-	for (unsigned i = 0; i < found.count; i++) {
+	for (unsigned i = found.first; i < found.count; i++) {
 		struct found *f = &found.at[i];
 
 		if (is_due(f))
@@ -231,184 +242,165 @@ static void measure(void)
 	}
 }
 
-static uint8_t *put64(uint8_t *at, const void *value)
+/* What the exported hooks call of a library whose functions are patched. */
+static unsigned add_muted(struct pads_entry *entries, unsigned count,
+			  const struct link_map *library)
 {
-	uint64_t bits = (uint64_t)value;
+	const void *functions[64];
+	unsigned n = real_of(library, functions, 64);
 
-	for (int i = 0; i < 8; i++)
-		*at++ = (uint8_t)(bits >> 8 * i);
-	return at;
+	for (unsigned i = 0; i < n && count < OWN_SLOTS; i++)
+		entries[count++] = (struct pads_entry) {
+			.address = (uint64_t)functions[i],
+			.shape = { .kind = OWN_MUTED },
+		};
+	return count;
 }
 
-/* movabs $slot, %r9; or push $number of it; then jmp *(%rip) to where. */
-static void write_way(uint8_t *pad, unsigned slot, bool careful)
+static enum wire_patch_state redirect(const struct link_map *map,
+				      const char *path)
 {
-	static const uint8_t jump[] = { 0xff, 0x25, 0, 0, 0, 0 };
-	const void *to = own_slots[slot].hook;
+	static struct pads_entry entries[OWN_SLOTS]; /* early stacks */
+	enum wire_patch_state state;
+	bool prefixed = false;
+	unsigned count = 0;
 
-	if (careful) {
-		*pad++ = 0x68;
-		*pad++ = (uint8_t)slot;
-		for (int i = 0; i < 3; i++)
-			*pad++ = 0;
-		to = (const void *)own_careful;
-	} else {
-		*pad++ = 0x49;
-		*pad++ = 0xb9;
-		pad = put64(pad, &own_slots[slot]);
-	}
-	for (size_t i = 0; i < sizeof(jump); i++)
-		*pad++ = jump[i];
-	put64(pad, to);
-}
-
-static bool write_pad(uint8_t *pad, unsigned slot, const struct found *f)
-{
-	uint8_t *moved = pad + PAD_MOVED;
-
-	own_slots[slot].shape = f->entry.shape;
-	own_slots[slot].hook = own_hook(f->entry.shape.kind);
-	own_slots[slot].original = (own_function *)moved;
-	write_way(pad, slot, !found.known[f->entry.family]);
-	return prologue_move(&f->prologue, (const void *)f->address, f->address,
-			     moved, (uint64_t)moved) != 0;
-}
-
-/* What is due, in order of its slots. */
-struct plan {
-	struct found *functions[OWN_SLOTS];
-	struct code_site sites[OWN_SLOTS];
-	unsigned count;
-	uint8_t *pads;
-	size_t size;
-};
-
-static enum wire_patch_state plan_sites(struct plan *p)
-{
-	uint64_t room;
-
-	for (unsigned i = 0; i < found.count; i++) {
-		struct found *f = &found.at[i];
+	for (unsigned i = found.first; i < found.count; i++) {
+		const struct found *f = &found.at[i];
 
 		if (!is_due(f))
 			continue;
-		if (p->count == OWN_SLOTS)
+		prefixed |= f->entry.family > NAMES_OPERATOR;
+		if (count == OWN_SLOTS)
 			return PATCH_NO_ROOM;
-		p->functions[p->count] = f;
-		p->sites[p->count++] = (struct code_site) {
-			.address = f->address + f->prologue.kept,
-			.size = PROLOGUE_JUMP,
+		entries[count++] = (struct pads_entry) {
+			.address = f->address,
+			.prologue = f->prologue,
+			.shape = f->entry.shape,
+			.careful = !f->library && !found.known[f->entry.family],
 		};
 	}
-	p->size = ((size_t)p->count * PAD_ROOM + 4095) & ~(size_t)4095;
-	room = code_survey(p->sites, p->count, p->size);
-	for (unsigned i = 0; i < p->count; i++)
-		if (!p->sites[i].sound)
-			return PATCH_FORBIDDEN;
-	p->pads = room ? code_pages(room, p->size) : NULL;
-	return p->pads ? PATCH_DONE : PATCH_NO_ROOM;
-}
-
-static enum wire_patch_state plan_pads(struct plan *p)
-{
-	for (unsigned i = 0; i < p->count; i++)
-		if (!write_pad(p->pads + (size_t)i * PAD_ROOM, i,
-			       p->functions[i]))
-			return PATCH_NO_ROOM;
-	return code_pages_finish(p->pads, p->size) ? PATCH_DONE
-						   : PATCH_FORBIDDEN;
-}
-
-static void plan_take_back(struct plan *p, unsigned written)
-{
-	while (written-- > 0) {
-		uint8_t bytes[PROLOGUE_JUMP];
-
-		for (int i = 0; i < PROLOGUE_JUMP; i++)
-			bytes[i] = p->sites[written].before[i];
-		code_write(&p->sites[written], bytes);
-	}
-}
-
-/* All entries or none. */
-static enum wire_patch_state plan_carry_out(struct plan *p)
-{
-	uint8_t jump[PROLOGUE_JUMP];
-
-	for (unsigned i = 0; i < p->count; i++) {
-		uint64_t pad = (uint64_t)p->pads + (uint64_t)i * PAD_ROOM;
-
-		if (prologue_jump(jump, p->sites[i].address, pad) &&
-		    code_write(&p->sites[i], jump))
-			continue;
-		plan_take_back(p, i);
-		return PATCH_FORBIDDEN;
-	}
-	return PATCH_DONE;
-}
-
-static enum wire_patch_state patch(void)
-{
-	static struct plan plan; /* early stacks can be small */
-	enum wire_patch_state state = plan_sites(&plan);
-
-	if (state == PATCH_DONE)
-		state = plan_pads(&plan);
-	if (state == PATCH_DONE)
-		state = plan_carry_out(&plan);
-	if (state != PATCH_DONE && plan.pads)
-		sys_munmap(plan.pads, plan.size);
+	if (!count)
+		return PATCH_DONE;
+	if (prefixed) /* jemalloc's malloc does not call mallocx */
+		count = add_muted(entries, count, map);
+	state = pads_redirect(entries, count, path);
+	for (unsigned i = 0; i < count && state == PATCH_DONE; i++)
+		if (entries[i].shape.kind == OWN_MUTED)
+			real_replace((const void *)entries[i].address,
+				     entries[i].original);
 	return state;
 }
 
-static void collect(void)
-{
-	struct image_function f;
-	struct image image;
-
-	if (!image_open(&image, "/proc/self/exe"))
-		return;
-	while (image_next(&image, &f))
-		add(&f, real_objects()->l_addr);
-	image_close(&image);
-}
-
-void patch_start(bool wanted)
+/* What was found in one object, whose file is @path. */
+static void patch(const struct link_map *map, const char *path, bool wanted)
 {
 	enum wire_patch_state state;
 
-	if (!real_objects())
-		return;
-	collect();
-	judge();
-	if (!found.count)
-		return;
-	for (unsigned i = 0; i < found.count; i++)
+	for (unsigned i = found.first; i < found.count; i++)
 		resolve(&found.at[i]);
 	measure();
 	if (!wanted)
 		state = PATCH_OFF;
 	else if (!single_threaded())
 		state = PATCH_THREADS;
-	else if (has_text_relocations(real_objects()))
+	else if (has_text_relocations(map) || has_shadow_stack())
 		state = PATCH_FORBIDDEN;
 	else if (!is_complete())
 		state = PATCH_INCOMPLETE;
 	else
-		state = patch();
+		state = redirect(map, path);
 	if (state != PATCH_DONE)
 		refuse_due(state);
 }
 
+static void patch_program(bool wanted)
+{
+	static const char path[] = "/proc/self/exe";
+	const struct link_map *map = real_objects();
+	struct image_function f;
+	struct image image;
+
+	if (!image_open(&image, path))
+		return;
+	while (image_next(&image, &f)) {
+		note_marker(f.name, map->l_addr + f.address);
+		add(&f, map->l_addr + f.address, NULL);
+	}
+	image_close(&image);
+	judge();
+	found.program = found.count > 0;
+	if (found.program)
+		patch(map, path, wanted);
+}
+
+/* Not interposed, since a program that finds mallocx takes it for jemalloc. */
+static bool is_more(const char *name)
+{
+	struct names_entry entry;
+
+	return names_find(name, &entry) && names_is_more(name, &entry);
+}
+
+static void any_export(void *map, const char *name)
+{
+	found.exports |= real_export(map, name) != NULL;
+}
+
+/*
+ * An allocator's library exports more than malloc.  Where another object
+ * calls that, its entries are patched, too.
+ */
+static void patch_library(const struct link_map *map, bool wanted)
+{
+	struct image_function f;
+	struct image image;
+
+	found.exports = false;
+	names_each(any_export, (void *)map);
+	if (!found.exports || !real_imports(is_more, map) ||
+	    !image_open(&image, map->l_name))
+		return;
+	found.first = found.count;
+	while (image_next(&image, &f)) {
+		uint64_t address = map->l_addr + f.address;
+
+		/* The file may have been replaced since it was loaded. */
+		if (is_more(f.name) &&
+		    (uint64_t)real_export(map, f.name) == address)
+			add(&f, address, map->l_name);
+	}
+	image_close(&image);
+	if (found.count > found.first)
+		patch(map, map->l_name, wanted);
+}
+
+void patch_start(bool wanted)
+{
+	const struct link_map *map = real_objects();
+
+	if (!map)
+		return;
+	patch_program(wanted);
+	while ((map = map->l_next))
+		if (!real_is_ours(map) && map->l_name && map->l_name[0] == '/')
+			patch_library(map, wanted);
+}
+
 void patch_tell(void)
 {
-	for (unsigned i = 0; i < found.count; i++)
-		modules_tell_patch(found.at[i].name, state_of(&found.at[i]));
+	for (unsigned i = 0; i < found.count; i++) {
+		const struct found *f = &found.at[i];
+
+		modules_tell_patch(f->name,
+				   f->library ? f->library : shim.file->exe,
+				   state_of(f));
+	}
 }
 
 enum slab_allocator patch_allocator(void)
 {
-	if (!found.count)
+	if (!found.program)
 		return SLAB_ALLOCATOR_UNKNOWN;
 	if (found.mallctl)
 		return SLAB_ALLOCATOR_JEMALLOC;

@@ -15,17 +15,20 @@ static bool leads_inside(const struct insn *i, size_t at,
 	return target > p->kept && target < (uint64_t)p->kept + p->moved;
 }
 
+/*
+ * A call returns to what follows it, where it was: it begins before the end
+ * of the jump that replaces it and is as long, so it is the last that moves.
+ */
 static bool ends(const struct insn *i)
 {
 	return i->kind == INSN_JUMP || i->kind == INSN_INDIRECT ||
-	       i->kind == INSN_RETURN;
+	       i->kind == INSN_RETURN || i->kind == INSN_CALL;
 }
 
-/* May this instruction run elsewhere?  A call would leave its address. */
+/* May this instruction run elsewhere? */
 static enum wire_patch_state movable(const struct insn *i)
 {
 	switch (i->kind) {
-	case INSN_CALL:
 	case INSN_CALL_REGS:
 		return PATCH_CALLS;
 	case INSN_LOOP:
@@ -92,17 +95,22 @@ static void put(struct writer *w, const uint8_t *bytes, size_t count)
 		w->to[w->size++] = bytes[i];
 }
 
+static void put32(struct writer *w, uint32_t bits)
+{
+	uint8_t bytes[4] = { (uint8_t)bits, (uint8_t)(bits >> 8),
+			     (uint8_t)(bits >> 16), (uint8_t)(bits >> 24) };
+
+	put(w, bytes, 4);
+}
+
 /* The last four bytes of an instruction of which @after follow them. */
 static void put_distance(struct writer *w, uint64_t target, size_t after)
 {
 	int64_t by = (int64_t)(target - (w->address + w->size + 4 + after));
-	uint32_t bits = (uint32_t)by;
-	uint8_t bytes[4] = { (uint8_t)bits, (uint8_t)(bits >> 8),
-			     (uint8_t)(bits >> 16), (uint8_t)(bits >> 24) };
 
 	if (by != (int32_t)by)
 		w->failed = true;
-	put(w, bytes, 4);
+	put32(w, (uint32_t)by);
 }
 
 /* A jump of one byte's distance, as one of four. */
@@ -123,6 +131,20 @@ static void put_long_jump(struct writer *w, const struct insn *i,
 	put_distance(w, target, 0);
 }
 
+/* push the address in two halves, and jump */
+static void put_call(struct writer *w, uint64_t target, uint64_t back)
+{
+	static const uint8_t push = 0x68, jump = 0xe9;
+	static const uint8_t high[] = { 0xc7, 0x44, 0x24, 0x04 };
+
+	put(w, &push, 1);
+	put32(w, (uint32_t)back);
+	put(w, high, sizeof(high)); /* movl $.., 4(%rsp) */
+	put32(w, (uint32_t)(back >> 32));
+	put(w, &jump, 1);
+	put_distance(w, target, 0);
+}
+
 static void put_insn(struct writer *w, const struct insn *i,
 		     const uint8_t *code, uint64_t address)
 {
@@ -130,6 +152,8 @@ static void put_insn(struct writer *w, const struct insn *i,
 
 	if (!i->relative_at) {
 		put(w, code, i->size);
+	} else if (i->kind == INSN_CALL) {
+		put_call(w, insn_target(i, address), address + i->size);
 	} else if (i->relative_size == 1) {
 		put_long_jump(w, i, code, insn_target(i, address));
 	} else {

@@ -3,9 +3,10 @@
  *
  * A jump to somewhere within 2 GiB takes five bytes.  The instructions that
  * it replaces are written again elsewhere, with what is relative in them led
- * to the same places, and followed by a jump to the rest of the function.  An
- * endbr64 stays where it is.  Pure functions of bytes; whatever might mean
- * something else after the move is refused.
+ * to the same places, and followed by a jump to the rest of the function.  A
+ * call becomes a push of its return address and a jump, so that nothing ever
+ * returns to here.  An endbr64 stays where it is.  Pure functions of bytes;
+ * whatever might mean something else after the move is refused.
  */
 #ifndef STRANDLINE_PRELOAD_PROLOGUE_H
 #define STRANDLINE_PRELOAD_PROLOGUE_H

@@ -218,6 +218,16 @@ void *real_symbol(const char *name)
 	return NULL;
 }
 
+bool real_is_ours(const struct link_map *object)
+{
+	return is_ours(object);
+}
+
+void *real_export(const struct link_map *object, const char *name)
+{
+	return object_find(object, name);
+}
+
 /* The definition that callers use instead of ours; NULL: they use ours. */
 static void *symbol_before_us(const char *name)
 {
@@ -366,31 +376,60 @@ void real_forget_late(void)
 #undef FORGET
 }
 
-/* Does the object that @code lies in call @name by way of its linkage table? */
-static bool calls_out(const void *code, const char *name)
+/* Relocations that bind functions: a table by the tags of its place, size. */
+static bool table_names(const struct link_map *map, int64_t at, int64_t bytes,
+			bool (*wanted)(const char *name))
 {
-	const struct link_map *map = object_around(code);
 	const ElfW(Rela) *relocations = NULL;
 	size_t size = 0;
 	struct object o;
 
-	if (!map || !object_read(map, &o))
+	if (!object_read(map, &o))
 		return false;
 	for (const ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
-		if (d->d_tag == DT_JMPREL)
+		if (d->d_tag == at)
 			relocations =
 				(const void *)relocated(map, d->d_un.d_ptr);
-		else if (d->d_tag == DT_PLTRELSZ)
+		else if (d->d_tag == bytes)
 			size = d->d_un.d_val;
 	}
 	for (size_t i = 0; relocations && i < size / sizeof(*relocations);
 	     i++) {
 		uint32_t index = ELF64_R_SYM(relocations[i].r_info);
 
-		if (text_equal(o.strings + o.symbols[index].st_name, name))
+		if (index && wanted(o.strings + o.symbols[index].st_name))
 			return true;
 	}
 	return false;
+}
+
+bool real_imports(bool (*wanted)(const char *name),
+		  const struct link_map *except)
+{
+	for (const struct link_map *m = real_objects(); m; m = m->l_next)
+		if (m != except && !is_ours(m) &&
+		    (table_names(m, DT_JMPREL, DT_PLTRELSZ, wanted) ||
+		     table_names(m, DT_RELA, DT_RELASZ, wanted)))
+			return true;
+	return false;
+}
+
+static bool is_aligned_alloc(const char *name)
+{
+	return text_equal(name, "aligned_alloc");
+}
+
+static bool is_free(const char *name)
+{
+	return text_equal(name, "free");
+}
+
+/* Does the object that @code lies in call it by way of its linkage table? */
+static bool calls_out(const void *code, bool (*wanted)(const char *name))
+{
+	const struct link_map *map = object_around(code);
+
+	return map && table_names(map, DT_JMPREL, DT_PLTRELSZ, wanted);
 }
 
 /*
@@ -420,9 +459,9 @@ static void judge_operators(void)
 		at_start.past_malloc |= REAL_BIT(name);
 	REAL_FUNCTIONS(JUDGE)
 #undef JUDGE
-	if (calls_out((void *)at_start.malloc, "aligned_alloc"))
+	if (calls_out((void *)at_start.malloc, is_aligned_alloc))
 		at_start.past_malloc &= ~aligned_news;
-	if (calls_out((void *)at_start.malloc, "free"))
+	if (calls_out((void *)at_start.malloc, is_free))
 		at_start.past_malloc &= ~plain_deletes;
 }
 
@@ -437,4 +476,40 @@ void real_start(void)
 	at_start.own_realloc = symbol_before_us("realloc");
 	at_start.own_free = symbol_before_us("free");
 	real = at_start;
+}
+
+void real_replace(const void *function, const void *original)
+{
+#define REPLACE(type, name, params)                          \
+	if ((const void *)real.name == function)             \
+		real.name = (__typeof__(real.name))original; \
+	if ((const void *)at_start.name == function)         \
+		at_start.name = (__typeof__(real.name))original;
+	REAL_FUNCTIONS(REPLACE)
+#undef REPLACE
+}
+
+static unsigned add_once(const void **functions, unsigned count, unsigned max,
+			 const void *function)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (functions[i] == function)
+			return count;
+	if (count < max)
+		functions[count++] = function;
+	return count;
+}
+
+unsigned real_of(const struct link_map *object, const void **functions,
+		 unsigned max)
+{
+	unsigned count = 0;
+
+#define COLLECT(type, name, params)                                        \
+	if (real.name && object_around((const void *)real.name) == object) \
+		count = add_once(functions, count, max,                    \
+				 (const void *)real.name);
+	REAL_FUNCTIONS(COLLECT)
+#undef COLLECT
+	return count;
 }

@@ -81,6 +81,16 @@ void real_start(void);
 /* The loader's list, the program first; NULL: it cannot be found. */
 struct link_map;
 const struct link_map *real_objects(void);
+bool real_is_ours(const struct link_map *object);
+void *real_export(const struct link_map *object, const char *name);
+/* Does an object but @except bind to a function of a name that is wanted? */
+bool real_imports(bool (*wanted)(const char *name),
+		  const struct link_map *except);
+/* The functions behind the hooks that @object holds: up to @max, each once. */
+unsigned real_of(const struct link_map *object, const void **functions,
+		 unsigned max);
+/* Calls of a function whose entry was changed go on to @original. */
+void real_replace(const void *function, const void *original);
 bool real_libc_is_foreign(void); /* then nothing is recorded */
 void real_late(void);		 /* look again for what was not there */
 void real_forget_late(void);	 /* after dlclose */

@@ -62,13 +62,12 @@ static void put_names(struct buf *to, const char **names, size_t count)
 }
 
 static int say(struct model *m, const struct trace_image *im,
-	       enum wire_patch_state state)
+	       const char *module, enum wire_patch_state state)
 {
 	struct sentences notes = { &m->notes, &m->note_count };
 	struct sentences problems = { &m->problems, &m->problem_count };
 	const char **names = calloc(im->patch_count, sizeof(*names));
-	const char *module = im->patches[0].module, *reason;
-	const char *slash = strrchr(module, '/');
+	const char *slash = strrchr(module, '/'), *reason;
 	struct buf text = BUF_INIT;
 	size_t count = 0;
 	int rc;
@@ -76,7 +75,8 @@ static int say(struct model *m, const struct trace_image *im,
 	if (!names)
 		return -ENOMEM;
 	for (size_t i = 0; i < im->patch_count; i++)
-		if (im->patches[i].state == state)
+		if (im->patches[i].state == state &&
+		    !strcmp(im->patches[i].module, module))
 			names[count++] = im->patches[i].function;
 	if (count == 0) {
 		free(names);
@@ -97,14 +97,27 @@ static int say(struct model *m, const struct trace_image *im,
 	return rc;
 }
 
+/* Those of an object stand together. */
+static int say_image(struct model *m, const struct trace_image *im)
+{
+	const char *module = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; i < im->patch_count; i++) {
+		if (module && !strcmp(module, im->patches[i].module))
+			continue;
+		module = im->patches[i].module;
+		for (int state = 0; state <= PATCH_NSTATES && rc == 0; state++)
+			rc = say(m, im, module, (enum wire_patch_state)state);
+	}
+	return rc;
+}
+
 int build_patches(struct model *m, const struct trace_view *v)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < v->image_count && rc == 0; i++)
-		for (int state = 0; state <= PATCH_NSTATES && rc == 0; state++)
-			if (v->images[i].patch_count)
-				rc = say(m, &v->images[i],
-					 (enum wire_patch_state)state);
+		rc = say_image(m, &v->images[i]);
 	return rc;
 }

@@ -231,7 +231,7 @@ enum wire_patch_state {
 	PATCH_TOO_SHORT,    /* no room for a jump */
 	PATCH_UNKNOWN_CODE, /* an instruction that cannot be decoded, or moved
 			     */
-	PATCH_CALLS,	    /* it begins with a call */
+	PATCH_CALLS,	    /* it begins with an indirect call */
 	PATCH_LOOPS,	    /* it jumps back into its first bytes */
 	PATCH_AMBIGUOUS,    /* several functions of that name */
 	PATCH_THREADS,	    /* threads already ran when the shim was loaded */
@@ -259,7 +259,7 @@ static inline const char *wire_patch_reason(enum wire_patch_state state)
 	case PATCH_UNKNOWN_CODE:
 		return "its code is not understood";
 	case PATCH_CALLS:
-		return "it begins with a call";
+		return "it begins with an indirect call";
 	case PATCH_LOOPS:
 		return "it jumps back to its beginning";
 	case PATCH_AMBIGUOUS:

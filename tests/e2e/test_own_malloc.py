@@ -27,6 +27,8 @@ PROGRAMS = [
     ("_rjem_jemalloc", PLAIN), ("_rjem_jemalloc_flags", FLAGS),
     ("je_jemalloc", PLAIN), ("je_jemalloc_flags", FLAGS),
     ("careful", "own/careful.c"),
+    ("shared_jemalloc_flags", FLAGS),
+    ("shared_tcmalloc", "own/both.c"), ("shared_mimalloc", "own/both.c"),
 ]
 IDS = [name for name, _ in PROGRAMS]
 
@@ -83,7 +85,8 @@ def test_exact_is_exact(product, recording, name, source):
     assert seen(report, truth) == truth
     assert not any(report["losses"].values())
     assert report["problems"] == []
-    assert re.fullmatch(rf"\S.*: patched at entry in own_{name}",
+    where = r"lib\S*" if name.startswith("shared") else f"own_{name}"
+    assert re.fullmatch(rf"\S.*: patched at entry in {where}",
                         report["notes"][0])
     # The allocator is nobody's caller, and is not seen from inside.
     assert not {function for function in innermost(report, name)

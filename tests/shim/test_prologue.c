@@ -113,10 +113,25 @@ Test(prologue, what_ends_before_a_jump_fits_is_refused)
 	cr_expect_eq(measured(NULL, 0), PATCH_TOO_SHORT);
 }
 
-Test(prologue, a_call_is_refused)
+Test(prologue, a_call_returns_to_where_it_stood)
 {
-	cr_expect_eq(measured(CODE(0x55, 0xe8, 0, 1, 0, 0, 0x5d, 0xc3)),
-		     PATCH_CALLS);
+	/* push %rbx; call +0x100; pop %rbx; ret */
+	struct moved m =
+		moved_to(CODE(0x53, 0xe8, 0x00, 0x01, 0x00, 0x00, 0x5b, 0xc3),
+			 THERE);
+
+	cr_assert_eq(m.p.moved, 6);
+	cr_assert_eq(m.size, 1 + 5 + 8 + 5);
+	/* push $HERE + 6; movl $0,4(%rsp) */
+	cr_assert_arr_eq(m.bytes + 1,
+			 "\x68\x06\x00\x01\x00"
+			 "\xc7\x44\x24\x04\x00\x00\x00\x00",
+			 13);
+	cr_assert_eq(leads_to(&m, 14), HERE + 6 + 0x100);
+}
+
+Test(prologue, an_indirect_call_is_refused)
+{
 	cr_expect_eq(measured(CODE(0x55, 0xff, 0xd0, 0x90, 0x90, 0xc3)),
 		     PATCH_CALLS);
 }
