@@ -65,11 +65,12 @@ static void choose(struct scratch *s, const struct fold_route *route,
 		total += (double)route->windows[w];
 	*count = 0;
 	for (size_t w = 0; w < s->last; w++) {
+		/* What is kept is least when the window begins. */
+		if (answered && answered * 4 >= total) {
+			s->x[*count] = answered;
+			s->y[(*count)++] = l->low[w];
+		}
 		answered += (double)route->windows[w];
-		if (answered * 4 < total || !answered)
-			continue;
-		s->x[*count] = answered;
-		s->y[(*count)++] = l->low[w];
 	}
 }
 

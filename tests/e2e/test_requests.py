@@ -113,12 +113,14 @@ def test_no_request_takes_longer_than_its_client_waits(
     found = endpoints(recording.json())
     for theirs in seen["requests"]:
         ours = found[SEARCH if theirs["name"] == "search" else CHAT]
+        # When a request came is not known better than the loop was held up.
+        slack = WRITE_MS + ours["queue_p95_ms"]
         for q in ("p50", "p95"):
             assert 0 < ours[f"ttfb_{q}_ms"] <= ours[f"{q}_ms"]
             assert (ours[f"{q}_ms"] <=
-                    theirs[f"whole_{q}_ms"] * 1.02 + WRITE_MS), q
+                    theirs[f"whole_{q}_ms"] * 1.02 + slack), q
             assert (ours[f"ttfb_{q}_ms"] <=
-                    theirs[f"first_{q}_ms"] * 1.02 + WRITE_MS), q
+                    theirs[f"first_{q}_ms"] * 1.02 + slack), q
 
 
 def test_no_request_takes_less_than_its_handler_waits(product, recording):
