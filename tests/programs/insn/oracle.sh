@@ -7,7 +7,7 @@ set -euo pipefail
 oracle=$1 file=$2
 if [[ $file != /* ]]; then
 	file=$(/sbin/ldconfig -p | awk -v name="$file" \
-		'$1 == name && /x86-64/ { print $NF; exit }')
+		'$1 == name && /x86-64/ && !found++ { print $NF }')
 fi
 if [[ ! -e $file ]]; then
 	echo "skipped: no $2 here"
