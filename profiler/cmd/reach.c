@@ -28,6 +28,7 @@ static const uint64_t first_ns[] = { 2 * SECOND, 8 * SECOND, 30 * SECOND };
 #define EVERY_NS (60 * SECOND)
 #define SHARE	 20 /* scans take one part in so many of the time at most */
 #define HOLD_NS	 (4 * SECOND) /* the shim waits five for its keeper */
+#define LAST_NS	 SECOND	      /* for the last snapshots of all processes */
 #define RETRY_NS (SECOND / 4)
 #define RETRIES	 8
 
@@ -37,7 +38,8 @@ struct target {
 	struct scan *scan;	/* from its first on */
 	struct slab_file *file; /* its header, mapped; as `scan` */
 	uint64_t began_ns, next_ns;
-	uint64_t last_ns; /* of the last snapshot */
+	uint64_t last_ns;  /* of the last snapshot */
+	uint64_t asked_ns; /* when it was asked to end; 0: not yet */
 	unsigned scans, failures;
 	unsigned jobs; /* in hand */
 	bool gone, told;
@@ -338,8 +340,9 @@ static void see_leaving(struct reach *r)
 					  __ATOMIC_ACQUIRE);
 		if (leaving <= t->file->entry.leave)
 			continue;
-		/* Not again just after it was asked to end. */
-		if (leaving > t->last_ns + SECOND)
+		/* What it tears down on being asked to end tells nothing. */
+		if (leaving > t->last_ns + SECOND &&
+		    (!t->asked_ns || leaving > t->asked_ns + EVERY_NS))
 			take_last(r, i, REACH_LEAVING);
 		__atomic_store_n(&t->file->entry.leave, leaving,
 				 __ATOMIC_RELEASE);
@@ -388,7 +391,9 @@ void reach_last(struct reach *r)
 
 		if (t->gone || !t->scan || has_ended(t))
 			continue;
-		take_last(r, i, REACH_LEAVING);
+		if (now_ns() - now < LAST_NS)
+			take_last(r, i, REACH_LEAVING);
+		t->asked_ns = now;
 		t->next_ns = now + EVERY_NS;
 	}
 }

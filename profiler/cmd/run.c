@@ -347,7 +347,16 @@ const struct command cmd_run = {
 		"Should strandline be killed, the server goes on unharmed.\n\n"
 		"Scripts and chains of commands are followed to the server at "
 		"their end, and a server that puts itself in the background "
-		"is waited for.",
+		"is waited for.\n\n"
+		"Its processes are searched for blocks that nothing refers to: "
+		"2, 8 and 30 seconds after each began and every minute then, "
+		"before they are asked to end, and as they exit. What two "
+		"searches in a row find is lost for certain. A search needs "
+		"the right to trace the process (not for what strandline "
+		"started, as a rule) and room in its memory cgroup; where it "
+		"lacks either it is left out, and that is said. Pointers that "
+		"a program hides (XORed, compressed, in io_uring) are not "
+		"seen; what is found there and released later shows it.",
 	.examples =
 		"strandline run -- python3 -m uvicorn app:app\tprofile until "
 		"the server ends\n"
