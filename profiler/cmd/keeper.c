@@ -15,7 +15,7 @@
 #include "profiler/trace/digest.h"
 
 /* A busy exact recording writes 100 MB a second, of a cap of 256 MiB. */
-#define ROUND_NS 200000000ULL
+#define ROUND_NS 100000000ULL
 
 struct keeper {
 	struct digest *digest; /* the thread's alone while that runs */

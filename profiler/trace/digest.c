@@ -15,7 +15,7 @@
  * A record is written within microseconds of its stamp; what is older than
  * this is complete, whichever thread wrote it.
  */
-#define SETTLE_NS 500000000ULL
+#define SETTLE_NS 100000000ULL
 
 #define SETTLE_POLLS 5 /* the disk is looked at about once a second */
 #define FEW_SLABS    8 /* nodes, modules and what threads have at hand */

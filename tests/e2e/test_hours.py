@@ -100,7 +100,7 @@ def check(recording, watch, cap):
 
 
 def test_a_busy_redis_stays_within_its_cap(product, recording):
-    port, cap = serve.free_port(), 16
+    port, cap = serve.free_port(), 48 if LONG else 32
     until = time.monotonic() + (120 if LONG else 6)
     with Watch(recording.path) as watch, \
             busy(product, recording, serve.redis(port), port, cap,
