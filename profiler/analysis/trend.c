@@ -110,13 +110,24 @@ static unsigned rises(const struct series *s, unsigned *late)
 	return count;
 }
 
-/* Few samples, of which none was freed: as if a coin fell the same each time.
+/*
+ * The chance that a level which never fell rose that often, as if a coin fell
+ * the same each time; 1 where it fell, or hardly rose in the end.
  */
 static double sign_test(const struct view *v)
 {
 	unsigned late, count = rises(&v->look.s, &late);
 
-	return v->p->exact || late < count / 6 || !count ? 1 : pow(0.5, count);
+	return late < count / 6 || !count ? 1 : pow(0.5, count);
+}
+
+/* It rose now and then and never fell, but by so few jumps that a pool, which
+ * grows when there is more need than ever, may have made them. */
+static bool is_by_few_jumps(const struct view *v, double alpha)
+{
+	unsigned late, count = rises(&v->look.s, &late);
+
+	return count > 0 && pow(0.5, count) > SUSPICIOUS * alpha;
 }
 
 static bool only_rises(const struct view *v)
@@ -152,7 +163,7 @@ static enum trend_class classify(struct view *v)
 {
 	const struct look *l = &v->look;
 	double alpha = alpha_of(v);
-	bool sure = fmin(l->p, sign_test(v)) < alpha && l->p_kendall < KENDALL;
+	double p = v->p->exact ? l->p : fmin(l->p, sign_test(v));
 
 	if (l->end == END_BOUNDED)
 		return rose(v);
@@ -163,7 +174,9 @@ static enum trend_class classify(struct view *v)
 	}
 	if (l->s.x[0] > 0 && fell_before(v))
 		return TREND_LEVEL;
-	if (sure)
+	if (is_by_few_jumps(v, alpha))
+		return only_rises(v) ? TREND_UNDECIDED : rose(v);
+	if (p < alpha && l->p_kendall < KENDALL)
 		return l->end == END_OPEN ? TREND_GROWS : TREND_UNDECIDED;
 	return is_suspicious(v, alpha) ? TREND_UNDECIDED : rose(v);
 }

@@ -141,6 +141,16 @@ Test(shapes, a_pool_as_large_as_there_ever_was_need_of_does_not_grow)
 	cr_assert(is_clean(trend()));
 }
 
+Test(shapes, a_pool_that_had_to_grow_a_few_times_is_no_trend)
+{
+	for (int units = 1; units < 6; units++) {
+		setup();
+		for (int k = 1; k <= units; k++)
+			add_step(&p, k / (units + 1.), 1e4);
+		cr_assert(is_clean(trend()), "by %d", units);
+	}
+}
+
 Test(shapes, tables_built_by_the_first_request_of_a_route_fill)
 {
 	for (int route = 1; route <= 40; route++)
