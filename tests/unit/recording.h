@@ -139,6 +139,31 @@ static inline void recording_module(struct recording *r, const char *path)
 	free(slab);
 }
 
+/* Routes 1, 2, ... of @texts, which NULL ends. */
+static inline void recording_routes(struct recording *r,
+				    const char *const *texts)
+{
+	uint8_t *slab = calloc(1, SLAB_SIZE);
+	struct slab_head *head = (struct slab_head *)slab;
+
+	for (uint32_t id = 1; *texts; id++, texts++) {
+		struct wire_route *w =
+			(struct wire_route *)(slab + sizeof(*head) +
+					      head->used);
+
+		w->head.type = WIRE_ROUTE;
+		w->head.size = (uint32_t)((sizeof(*w) + strlen(*texts) + 8) &
+					  ~(size_t)7);
+		w->id = id;
+		strcpy(w->text, *texts);
+		head->used += w->head.size;
+	}
+	head->magic = SLAB_MAGIC;
+	head->kind = SLAB_META;
+	recording_put(r, slab, SLAB_SIZE, slab_offset(recording_take(r)));
+	free(slab);
+}
+
 static inline void lane_flush(struct lane *l)
 {
 	l->head.used = (uint32_t)(l->at - (uint8_t *)(&l->head + 1));

@@ -1,0 +1,157 @@
+#include <criterion/criterion.h>
+#include <math.h>
+
+#include "profiler/base/err.h"
+#include "profiler/model/model.h"
+#include "profiler/trace/fold.h"
+#include "tests/unit/recording.h"
+#include "tests/unit/scratch.h"
+
+#define T0 (100 * SECOND)
+#define MS (SECOND / 1000)
+
+TestSuite(endpoints, .init = scratch_make, .fini = scratch_remove);
+
+static const char *const chat_first[] = { "POST /chat", "GET /health", NULL };
+static const char *const health_first[] = { "GET /health", "POST /chat", NULL };
+
+static struct model *load(void)
+{
+	struct err err = ERR_INIT;
+	struct model *m;
+
+	cr_assert_eq(model_load(&m, scratch, &err), 0, "%s", err.text);
+	return m;
+}
+
+static void begin(struct recording *r, struct lane *lane, const char *name,
+		  int32_t pid, const char *const *routes)
+{
+	recording_begin(r, scratch_path(name), pid);
+	recording_module(r, "/usr/bin/server");
+	recording_nodes(r, 10, 10);
+	recording_routes(r, routes);
+	lane_begin(lane, r, (uint32_t)pid, T0);
+}
+
+static void end(struct recording *r, struct lane *lane)
+{
+	lane_seal(lane);
+	recording_end(r, T0 + 3 * SECOND);
+}
+
+/* Of route @id, @count requests of @ms each. */
+static void serve(struct lane *lane, uint32_t id, uint64_t count, uint64_t ms)
+{
+	for (uint64_t i = 0; i < count; i++)
+		lane_request(lane, id, 200, REQUEST_ALONE, ms * MS,
+			     T0 + i * 10 * MS);
+}
+
+Test(endpoints, of_all_processes_are_one)
+{
+	static struct recording r;
+	static struct lane lane;
+	struct model *m;
+
+	begin(&r, &lane, "1.slabs", 1, chat_first);
+	serve(&lane, 1, 99, 10);
+	end(&r, &lane);
+	begin(&r, &lane, "2.slabs", 2, health_first);
+	serve(&lane, 2, 1, 500);
+	serve(&lane, 1, 20, 1);
+	end(&r, &lane);
+	m = load();
+	cr_assert_eq(m->endpoint_count, 2);
+	cr_expect_eq(m->requests, 120);
+	cr_expect_str_eq(m->endpoints[0].method, "POST");
+	cr_expect_str_eq(m->endpoints[0].route, "/chat");
+	cr_expect_eq(m->endpoints[0].count, 100);
+	cr_expect_float_eq(m->endpoints[0].p50_ms, 10, 0.02);
+	cr_expect_float_eq(m->endpoints[0].p99_ms, 10, 0.02);
+	cr_expect_float_eq(m->endpoints[0].max_ms, 500, 0.5);
+	cr_expect_str_eq(m->endpoints[1].route, "/health");
+	cr_expect_eq(m->endpoints[1].count, 20);
+	model_free(m);
+}
+
+Test(endpoints, fill_the_windows_with_their_requests)
+{
+	static struct recording r;
+	static struct lane lane;
+	double sum = 0, of_endpoint = 0;
+	struct model *m;
+
+	begin(&r, &lane, "1.slabs", 1, chat_first);
+	serve(&lane, 1, 250, 10);
+	end(&r, &lane);
+	m = load();
+	for (uint32_t w = 0; w < m->window_count; w++) {
+		sum += m->windows[w].requests;
+		of_endpoint += m->endpoints[0].windows[w];
+	}
+	cr_expect_eq(sum, 250);
+	cr_expect_eq(of_endpoint, 250);
+	cr_expect_gt(m->windows[0].requests, 0);
+	cr_expect_eq(m->windows[m->window_count - 1].requests, 0);
+	model_free(m);
+}
+
+Test(endpoints, are_charged_per_request)
+{
+	static struct recording r;
+	static struct lane lane;
+	struct model *m;
+
+	begin(&r, &lane, "1.slabs", 1, chat_first);
+	lane_alloc(&lane, 5, 7777, 0x10000, T0); /* for nobody */
+	for (uint64_t i = 0; i < 10; i++) {
+		uint64_t at = T0 + i * MS;
+
+		lane_context(&lane, 1, at);
+		lane_alloc(&lane, 5, 300, 0x20000 + i * 4096, at);
+		lane_alloc(&lane, 6, 100, 0x20800 + i * 4096, at);
+		lane_free(&lane, 0x20800 + i * 4096, at);
+		lane_request(&lane, 1, 200, REQUEST_ALONE, MS, at);
+	}
+	end(&r, &lane);
+	m = load();
+	cr_expect_eq(m->endpoints[0].alloc_bytes_per_request, 400);
+	cr_expect_eq(m->endpoints[0].alloc_objects_per_request, 2);
+	cr_expect_eq(m->endpoints[0].peak_bytes_per_request, 400);
+	cr_expect_eq(m->endpoints[0].retained_bytes_per_request, 300);
+	model_free(m);
+}
+
+Test(endpoints, of_which_no_allocation_is_known_do_not_say_none)
+{
+	static struct recording r;
+	static struct lane lane;
+	struct model *m;
+
+	begin(&r, &lane, "1.slabs", 1, chat_first);
+	lane_alloc(&lane, 5, 7777, 0x10000, T0);
+	lane_request(&lane, 1, 200, 0, MS, T0 + MS); /* on some thread */
+	end(&r, &lane);
+	m = load();
+	cr_expect(isnan(m->endpoints[0].alloc_bytes_per_request));
+	cr_expect(isnan(m->endpoints[0].retained_bytes_per_request));
+	model_free(m);
+}
+
+Test(endpoints, whose_route_was_lost_are_still_counted)
+{
+	static struct recording r;
+	static struct lane lane;
+	struct model *m;
+
+	begin(&r, &lane, "1.slabs", 1, chat_first);
+	serve(&lane, 9, 5, 10);
+	serve(&lane, 0, 2, 10);
+	end(&r, &lane);
+	m = load();
+	cr_assert_eq(m->endpoint_count, 1);
+	cr_expect_eq(m->endpoints[0].count, 7);
+	cr_expect_str_eq(m->endpoints[0].route, "_OTHER");
+	model_free(m);
+}
