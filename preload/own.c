@@ -85,6 +85,18 @@ static uintptr_t own_alloc(PARAMS)
 	return allocated(p, size, slot->shape.api);
 }
 
+/* malloc itself: nothing but the size and the slot outlive the call. */
+static uintptr_t own_malloc(PARAMS)
+{
+	int64_t credit = mute();
+	uintptr_t p;
+
+	WITH_PERSONALITY;
+	p = CALL;
+	unmute(credit);
+	return allocated(p, a, slot->shape.api);
+}
+
 static uintptr_t own_array(PARAMS)
 {
 	size_t size = product(argument(a, b, c, slot->shape.at),
@@ -202,6 +214,9 @@ static uintptr_t own_release(PARAMS)
 	int64_t credit;
 
 	release(a);
+	/* A sample is released once, whoever asks again: no need to mute. */
+	if (likely(shim.mode == SLAB_MODE_SAMPLE))
+		return CALL;
 	credit = mute();
 	nothing = CALL;
 	unmute(credit);
@@ -220,7 +235,7 @@ static uintptr_t own_muted(PARAMS)
 	return result;
 }
 
-const void *own_hook(enum own_kind kind)
+const void *own_hook(const struct own_shape *shape)
 {
 	static const void *const hooks[OWN_NKINDS] = {
 		[OWN_ALLOC] = own_alloc,     [OWN_ARRAY] = own_array,
@@ -231,5 +246,7 @@ const void *own_hook(enum own_kind kind)
 		[OWN_MUTED] = own_muted,
 	};
 
-	return hooks[kind];
+	if (shape->kind == OWN_ALLOC && shape->at == 0)
+		return own_malloc;
+	return hooks[shape->kind];
 }

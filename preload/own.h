@@ -56,7 +56,7 @@ _Static_assert(__builtin_offsetof(struct own_slot, hook) == 8, "own.S");
 extern struct own_slot own_slots[OWN_SLOTS]
 	__attribute__((visibility("hidden")));
 
-const void *own_hook(enum own_kind kind);
+const void *own_hook(const struct own_shape *shape);
 
 /*
  * In own.S: a way to a hook that leaves every register as it was, but for the

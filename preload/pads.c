@@ -62,7 +62,7 @@ static bool write_pad(uint8_t *pad, unsigned slot, struct pads_entry *e,
 	uint8_t *moved = pad + PAD_MOVED;
 
 	own_slots[slot].shape = e->shape;
-	own_slots[slot].hook = own_hook(e->shape.kind);
+	own_slots[slot].hook = own_hook(&e->shape);
 	write_way(pad, slot, e->careful);
 	if (e->shape.kind == OWN_MUTED) {
 		own_slots[slot].original = (own_function *)way_to(e, entries);

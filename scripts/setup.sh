@@ -29,7 +29,8 @@ server_packages=(
 test_packages=(
 	"${server_packages[@]}"
 	libcriterion-dev libunwind-dev libjemalloc-dev libmicrohttpd-dev
-	libsqlite3-dev clang libclang-rt-14-dev clang-format shellcheck
+	libsqlite3-dev libgoogle-perftools-dev clang libclang-rt-14-dev
+	clang-format shellcheck
 	libc6-dbg git binutils man-db procps curl chromium libxml2-utils
 	python3-pytest python3-httpx python3-jsonschema python3-yaml
 	redis-server nginx-light debootstrap musl-tools gcc-multilib
