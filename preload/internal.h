@@ -264,7 +264,9 @@ bool descriptor_is_file(int fd);
  */
 struct thread_state *record_enter(void);
 void record_leave(struct thread_state *ts);
-bool record_wanted(void); /* recording, not idle or stopped */
+bool record_wanted(void);   /* recording, not idle or stopped */
+bool record_in_vfork(void); /* a child that has our memory, but descriptors
+			     * of its own, until it execs; costs a call */
 /* record_enter(), but NULL also where nothing is wanted now. */
 struct thread_state *record_enter_wanted(void);
 /* @type is one that says by how much the stack @node changed something. */

@@ -97,7 +97,7 @@ __attribute__((used, visibility("hidden"))) int record_opened(
 
 	(void)zero;
 	(void)zero2;
-	if ((unsigned)fd >= FD_MAX)
+	if ((unsigned)fd >= FD_MAX || record_in_vfork())
 		return fd;
 	ts = record_enter_wanted();
 	if (!ts)
@@ -122,7 +122,8 @@ void opener_closing(int fd)
 	uint32_t node;
 
 	if ((unsigned)fd >= FD_MAX ||
-	    !__atomic_load_n(&openers.node[fd], __ATOMIC_RELAXED))
+	    !__atomic_load_n(&openers.node[fd], __ATOMIC_RELAXED) ||
+	    record_in_vfork())
 		return;
 	node = __atomic_exchange_n(&openers.node[fd], 0, __ATOMIC_RELAXED);
 	ts = node ? record_enter_wanted() : NULL;

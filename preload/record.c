@@ -6,6 +6,7 @@
  * except when a slab is full.
  */
 #include "preload/internal.h"
+#include "preload/sys.h"
 
 /*
  * This thread's state if it may record now, marked busy; else NULL.  A signal
@@ -196,6 +197,11 @@ __attribute__((used, visibility("hidden"))) void *record_alloc(
 out:
 	record_leave(ts);
 	return p;
+}
+
+bool record_in_vfork(void)
+{
+	return shim.file && sys_getpid() != shim.file->pid;
 }
 
 struct thread_state *record_enter_wanted(void)

@@ -496,15 +496,6 @@ void requests_written(int fd, const struct iovec *at, size_t count,
 	leave(ts, now);
 }
 
-/*
- * In the child of a vfork, which has its own descriptors and our memory, a
- * close is none of our connection's.
- */
-static bool is_vforked(void)
-{
-	return sys_getpid() != shim.file->pid;
-}
-
 static void end_connection(int fd)
 {
 	struct thread_state *ts = record_enter();
@@ -523,7 +514,7 @@ COLD void requests_forget(int fd)
 	struct requests_fd *e = requests_fd(fd);
 
 	if (e->kind == REQUESTS_CONNECTION && shim.file) {
-		if (is_vforked())
+		if (record_in_vfork())
 			return;
 		end_connection(fd);
 	}
@@ -534,7 +525,8 @@ COLD void requests_shut(int fd)
 {
 	struct requests_fd *e = requests_fd(fd);
 
-	if (!e || e->kind != REQUESTS_CONNECTION || !shim.file || is_vforked())
+	if (!e || e->kind != REQUESTS_CONNECTION || !shim.file ||
+	    record_in_vfork())
 		return;
 	end_connection(fd);
 	e->kind = REQUESTS_OTHER;

@@ -166,6 +166,7 @@ static void put_site(struct emit *e, const struct model *m,
 	json_estimate(e, "temporary", &s->temporary);
 	json_estimate(e, "inherited_freed", &s->inherited_freed);
 	emit_key_real(e, "mapped_bytes", s->mapped, 0);
+	emit_key_real(e, "descriptors", s->descriptors, 0);
 	emit_key_unsigned(e, "samples", s->samples);
 	json_unreachable(e, m, s);
 }
