@@ -17,6 +17,8 @@ int report_svg(const struct model *m, const struct report_options *opt,
 	       struct buf *out);
 int report_csv(const struct model *m, const struct report_options *opt,
 	       struct buf *out);
+int report_pprof(const struct model *m, const struct report_options *opt,
+		 struct buf *out);
 int report_speedscope(const struct model *m, const struct report_options *opt,
 		      struct buf *out);
 

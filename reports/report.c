@@ -13,6 +13,8 @@ const struct report_format report_formats[] = {
 	{ "folded", "stacks and bytes, for flame graph tools", report_folded },
 	{ "svg", "a flame graph for the browser", report_svg },
 	{ "csv", "the memory ledger, a line per reading", report_csv },
+	{ "pprof", "the heap, for pprof and what takes its files",
+	  report_pprof },
 	{ "speedscope", "stacks of every kind, for www.speedscope.app",
 	  report_speedscope },
 	{ NULL, NULL, NULL },

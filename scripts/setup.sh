@@ -15,7 +15,7 @@ build_packages=(
 	gcc g++ cmake ninja-build pkg-config libc6-dev
 	libelf-dev libdw-dev libiberty-dev libjansson-dev zlib1g-dev
 	libcyaml-dev libyaml-dev
-	liblzma-dev
+	liblzma-dev libprotobuf-c-dev protobuf-c-compiler
 )
 
 # The bundled Python server, which the demo, the tests and the bench run.
@@ -34,6 +34,7 @@ test_packages=(
 	libc6-dbg git binutils man-db procps curl chromium libxml2-utils
 	python3-pytest python3-httpx python3-jsonschema python3-yaml
 	redis-server nginx-light debootstrap musl-tools gcc-multilib
+	protobuf-compiler prometheus
 	libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0
 )
 

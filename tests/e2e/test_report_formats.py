@@ -77,3 +77,71 @@ def test_speedscope_shows_hostile_names_as_text(tmp_path):
     page = view(GOLDEN / "hostile.speedscope", tmp_path / "profile", tmp_path)
     assert "<title>&lt;rag&gt; &amp; \"co\" - speedscope</title>" in page
     assert "<script>alert" not in page
+
+
+def decoded(path):
+    """What protoc reads from a pprof file, as text."""
+    return subprocess.run(
+        ["protoc", "--decode=pprof.Profile", f"-I{ROOT}/reports",
+         "profile.proto"], input=path.read_bytes(), capture_output=True,
+        timeout=60, check=True).stdout.decode()
+
+
+def go_pprof(path, *options):
+    """What Go's pprof prints about a file."""
+    return subprocess.run(
+        ["go", "tool", "pprof", *options, str(path)], capture_output=True,
+        text=True, timeout=120, check=True).stdout
+
+
+needs_protoc = pytest.mark.skipif(
+    not shutil.which("protoc"), reason="no protoc here (protobuf-compiler)")
+needs_go = pytest.mark.skipif(not shutil.which("go"), reason="no go here")
+
+
+@needs_protoc
+@pytest.mark.parametrize("name", ["rag", "hostile", "empty"])
+def test_protoc_decodes_pprof_files_and_knows_every_field(name):
+    text = decoded(GOLDEN / f"{name}.pprof")
+    assert not re.search(r"^\s*\d+:", text, re.M)
+    assert text.startswith("sample_type {")
+
+
+@needs_protoc
+def test_protoc_finds_all_sites_of_the_server():
+    text = decoded(GOLDEN / "rag.pprof")
+    assert len(re.findall(r"^sample \{", text, re.M)) == 11
+    assert "/usr/lib/x86_64-linux-gnu/libsqlite3.so.0.8.6" in text
+
+
+@needs_go
+def test_go_sums_pprof_files_up():
+    text = go_pprof(GOLDEN / "rag.pprof", "-top", "-unit=MB")
+    assert "Type: inuse_space" in text
+    assert re.search(r"120MB .* std::vector<float", text), text
+    text = go_pprof(GOLDEN / "rag.pprof", "-top", "-sample_index=alloc_space",
+                    "-unit=MB")
+    assert re.search(r"4200MB .* PyArray_NewFromDescr_int", text), text
+
+
+@needs_go
+def test_go_shows_inlined_calls_with_their_lines():
+    text = go_pprof(GOLDEN / "rag.pprof", "-traces", "-lines")
+    assert "/usr/include/c++/12/bits/stl_vector.h:1287" in text
+    assert "(inline)" in text
+
+
+@needs_go
+def test_go_reads_hostile_names():
+    text = go_pprof(GOLDEN / "hostile.pprof", "-top")
+    assert "<script>alert(1)</script>" in text
+    assert "\033" not in text
+
+
+@needs_go
+def test_go_reads_the_gzip_that_the_tool_writes(product, recording, tmp_path):
+    subprocess.run([*product.under(recording.path), "/bin/true"], check=True,
+                   timeout=60)
+    report = tmp_path / "true.pb.gz"
+    recording.text("-f", "pprof", "-k", "alloc", "-o", report)
+    assert "Type: alloc_space" in go_pprof(report, "-top")
