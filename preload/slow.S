@@ -48,4 +48,40 @@
 	entry	map_slow record_map
 	entry	brk_slow record_brk
 	entry	opened_slow record_opened
+
+/*
+ * syscall(), by which libuv closes descriptors.  It passes on whatever it is
+ * given, calls that return twice included, so nothing of ours may stay on the
+ * stack: all but a close (and the very first call) is a jump.
+ */
+	.globl	syscall
+	.type	syscall, @function
+	.p2align 4
+syscall:
+	.cfi_startproc
+	cmpq	$0, sockets_syscall(%rip)
+	je	1f
+	cmpq	$3, %rdi		/* SYS_close */
+	je	1f
+	jmp	*sockets_syscall(%rip)
+1:	pushq	%rdi
+	pushq	%rsi
+	pushq	%rdx
+	pushq	%rcx
+	pushq	%r8
+	pushq	%r9
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 56
+	call	sockets_before_syscall
+	addq	$8, %rsp
+	popq	%r9
+	popq	%r8
+	popq	%rcx
+	popq	%rdx
+	popq	%rsi
+	popq	%rdi
+	.cfi_adjust_cfa_offset -56
+	jmp	*sockets_syscall(%rip)
+	.cfi_endproc
+	.size	syscall, .-syscall
 	.section .note.GNU-stack,"",@progbits

@@ -6,7 +6,7 @@
  * through libc.  A read or write is told after it returned, so a thread that
  * is cancelled within one leaves nothing behind.
  *
- * Not seen: stdio on a socket, splice, io_uring, raw system calls; TLS is
+ * Not seen: stdio on a socket, splice, io_uring, system calls past libc; TLS is
  * seen as such and not looked into.
  */
 #include <poll.h>
@@ -65,8 +65,12 @@ static struct io {
 	bool ready;
 } io;
 
+/* What syscall() of slow.S goes on to. */
+__attribute__((visibility("hidden"))) void *sockets_syscall;
+
 void sockets_start(void)
 {
+	sockets_syscall = real_symbol("syscall");
 #define LOOK_UP(type, name, params) io.name = real_symbol(#name);
 	IO_FUNCTIONS(LOOK_UP)
 #undef LOOK_UP
@@ -79,6 +83,16 @@ static inline const struct io *real_io(void)
 	if (unlikely(!io.ready))
 		shim_start();
 	return &io;
+}
+
+/* Called by slow.S before the first system call, and before each close. */
+__attribute__((used, visibility("hidden"))) void sockets_before_syscall(
+	long number, int fd)
+{
+	if (unlikely(!io.ready))
+		shim_start();
+	if (number == SYS_close)
+		requests_closing(fd);
 }
 
 static inline void was_read(int fd, void *to, ssize_t got, uint64_t since)

@@ -251,6 +251,23 @@ def test_a_client_that_goes_away_cuts_its_request_off(product, recording):
     assert found["p50_ms"] is None
 
 
+def test_what_libuv_closes_past_libc_is_cut_off(product, recording):
+    """uvloop closes by syscall(), while the chat of 100 ms is on."""
+    port = serve.free_port()
+    body = json.dumps({"message": "compressed file", "session_id": "s"})
+    with under(product, recording, serve.rag_fastapi(port, "uvloop"), port):
+        for _ in range(3):
+            client = Client(port)
+            client.send("POST /api/v1/chat HTTP/1.1\r\nHost: x\r\n"
+                        "Content-Type: application/json\r\n"
+                        f"Content-Length: {len(body)}\r\n\r\n{body}")
+            client.receive(b"data:")
+            client.abort()
+            time.sleep(1)
+    found = endpoints(recording.json())[CHAT]
+    assert (found["count"], found["cut"]) == (3, 3)
+
+
 def test_what_a_request_keeps_is_charged_to_it(product, recording,
                                                monkeypatch):
     monkeypatch.setenv("RAG_FAULT", "native_leak")
