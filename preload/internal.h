@@ -130,6 +130,7 @@ struct shim {
 	bool patch;		     /* change code where it must be */
 	const uint32_t *fork_canary; /* wiped by the kernel in a child */
 	struct slab_file *file;	     /* NULL: no recording */
+	bool scarce;		     /* space, when somebody looked last */
 	struct wire_quota *quota;    /* of all processes; NULL: each its own */
 	struct rules *rules;
 	const struct unwind_modules *modules; /* release by modules.c */

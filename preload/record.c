@@ -87,6 +87,17 @@ static inline uint8_t *put_context(struct thread_state *ts, uint8_t *at,
 	return record_put_ticks(ts, at, ticks);
 }
 
+/* Set when space is taken; here it is looked at until there is more again. */
+static bool scarce(void)
+{
+	if (likely(!__atomic_load_n(&shim.scarce, __ATOMIC_RELAXED)))
+		return false;
+	if (quota_scarce(shim.quota))
+		return true;
+	__atomic_store_n(&shim.scarce, false, __ATOMIC_RELAXED);
+	return false;
+}
+
 static void put_alloc(struct thread_state *ts, uint64_t addr, size_t size,
 		      unsigned tag, uint64_t ticks,
 		      const struct stack_regs *regs)
@@ -135,6 +146,10 @@ static void exact_alloc(struct thread_state *ts, void *p, size_t size,
 {
 	uint64_t ticks = ticks_now();
 
+	if (unlikely(scarce())) {
+		shim_drop(DROP_NO_SLAB);
+		return;
+	}
 	put_alloc(ts, (uint64_t)p, size, RECORD_ALLOC | api << 4, ticks, regs);
 	if (unlikely(brk_moved()))
 		brk_note(ts, ts->last_node);

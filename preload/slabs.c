@@ -37,6 +37,8 @@ static bool within_cap(uint64_t bytes, enum slab_kind kind)
 
 	if (shim.quota) {
 		ok = quota_take(shim.quota, bytes, kind == SLAB_EVENTS);
+		__atomic_store_n(&shim.scarce, quota_scarce(shim.quota),
+				 __ATOMIC_RELAXED);
 	} else {
 		taken = __atomic_load_n(&f->slabs_taken, __ATOMIC_RELAXED);
 		back = __atomic_load_n(&f->slabs_given_back, __ATOMIC_RELAXED);

@@ -40,6 +40,16 @@ static inline void quota_return(struct wire_quota *b, uint64_t bytes)
 	__atomic_fetch_sub(&b->held_bytes, bytes, __ATOMIC_RELAXED);
 }
 
+/*
+ * Little is left: what begins is better not recorded, so that there is room
+ * for what ends.  A lost end would stay alive for ever.
+ */
+static inline bool quota_scarce(const struct wire_quota *q)
+{
+	return __atomic_load_n(&q->held_bytes, __ATOMIC_RELAXED) >
+	       __atomic_load_n(&q->max_bytes, __ATOMIC_RELAXED) / 4 * 3;
+}
+
 /* False: they may not be had. */
 static inline bool quota_take(struct wire_quota *b, uint64_t bytes, bool events)
 {

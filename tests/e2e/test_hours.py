@@ -80,6 +80,21 @@ def test_a_hoard_stays_within_its_cap_and_exact(
     assert events * 8 > cap << 20  # it would not have fitted
 
 
+def test_what_a_cap_loses_is_not_taken_for_a_leak(product, recording,
+                                                  tmp_path):
+    """What begins is lost before what ends: that would live for ever."""
+    witness = tmp_path / "witness"
+    witness.write_bytes(bytes(256))
+    subprocess.run([*product.under(recording.path, "--mode", "exact",
+                                   "--max-size", "2MiB"),
+                    product.program("truth_witness"), str(witness), "4"],
+                   check=True, timeout=60)
+    report = recording.json()
+    assert report["losses"]["no_slab"] > 0
+    # four threads that hold 1,000 blocks each, and a few of libc's
+    assert report["totals"]["live"]["count"]["value"] < 4100
+
+
 @contextlib.contextmanager
 def busy(product, recording, command, port, cap, ready):
     options = ["--mode", "exact", "--max-size", f"{cap}MiB"]
