@@ -21,6 +21,8 @@ int report_pprof(const struct model *m, const struct report_options *opt,
 		 struct buf *out);
 int report_speedscope(const struct model *m, const struct report_options *opt,
 		      struct buf *out);
+int report_openmetrics(const struct model *m, const struct report_options *opt,
+		       struct buf *out);
 
 /* Whether the options leave @frame out of stacks; markers always stay. */
 bool report_hides(const struct report_options *opt,

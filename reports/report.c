@@ -17,6 +17,7 @@ const struct report_format report_formats[] = {
 	  report_pprof },
 	{ "speedscope", "stacks of every kind, for www.speedscope.app",
 	  report_speedscope },
+	{ "openmetrics", "the last state, for Prometheus", report_openmetrics },
 	{ NULL, NULL, NULL },
 };
 

@@ -145,3 +145,96 @@ def test_go_reads_the_gzip_that_the_tool_writes(product, recording, tmp_path):
     report = tmp_path / "true.pb.gz"
     recording.text("-f", "pprof", "-k", "alloc", "-o", report)
     assert "Type: alloc_space" in go_pprof(report, "-top")
+
+
+METRICS = [GOLDEN / f"{name}.openmetrics" for name in ("rag", "hostile")]
+SUFFIXES = {"gauge": [""], "counter": ["_total"], "info": ["_info"],
+            "summary": ["", "_count"], "stateset": [""]}
+LABEL = r'[a-z_]+="(?:[^"\\]|\\["\\n])*"'
+SERIES = re.compile(rf"([a-z_]+)(?:\{{({LABEL}(?:,{LABEL})*)\}})? (\S+)")
+
+
+class Family:
+    """What one # TYPE begins."""
+
+    def __init__(self, name, kind):
+        self.name, self.kind, self.unit, self.help = name, kind, None, None
+        self.series = {}
+
+    def add(self, line):
+        """A line with a value, held to the family's type."""
+        name, labels, value = SERIES.fullmatch(line).groups()
+        assert name in [self.name + s for s in SUFFIXES[self.kind]], line
+        assert (name, labels) not in self.series, f"twice: {line}"
+        value = float(value)
+        assert self.kind != "counter" or value >= 0, line
+        assert self.kind != "stateset" or value in (0, 1), line
+        if self.kind == "summary" and name == self.name:
+            quantile = re.search(r'quantile="([^"]+)"', labels).group(1)
+            assert 0 <= float(quantile) <= 1
+        self.series[name, labels] = value
+
+
+def families(text):
+    """All families of a text, which must be OpenMetrics to the letter."""
+    assert text.endswith("# EOF\n")
+    found = {}
+    for line in text[:-len("# EOF\n")].splitlines():
+        if not line.startswith("#"):
+            family.add(line)
+            continue
+        _, word, name, rest = line.split(" ", 3)
+        if word == "TYPE":
+            assert name not in found, f"{name} in two places"
+            family = found[name] = Family(name, rest)
+            continue
+        assert name == family.name and not family.series
+        assert word in ("UNIT", "HELP")
+        assert word != "UNIT" or name.endswith("_" + rest)
+        setattr(family, word.lower(), rest)
+    return found
+
+
+def as_older_text(text):
+    """The same for readers of the older text format, which is promtool's:
+    it knows fewer types, and names a counter with its suffix."""
+    for family in families(text).values():
+        suffix = SUFFIXES[family.kind][0]
+        text = re.sub(rf"^(# (?:TYPE|HELP) {family.name})(?= )",
+                      rf"\1{suffix}", text, flags=re.M)
+    text = re.sub(r"^(# TYPE \S+) (info|stateset)$", r"\1 gauge", text,
+                  flags=re.M)
+    return re.sub(r"^# (UNIT|EOF).*\n", "", text, flags=re.M)
+
+
+@pytest.mark.parametrize("path", METRICS, ids=lambda path: path.name)
+def test_openmetrics_is_written_to_the_letter(path):
+    found = families(path.read_text())
+    assert all(family.help and family.series for family in found.values())
+    assert "strandline_recording" in found
+
+
+def test_openmetrics_has_the_names_that_dashboards_know():
+    found = families((GOLDEN / "rag.openmetrics").read_text())
+    assert {"process_resident_memory_bytes", "process_cpu_seconds",
+            "process_open_fds", "process_threads",
+            "process_start_time_seconds",
+            "http_server_request_duration_seconds"} <= found.keys()
+
+
+@pytest.mark.parametrize("path", METRICS, ids=lambda path: path.name)
+def test_prometheus_own_parser_of_openmetrics_reads_it(path):
+    parser = pytest.importorskip("prometheus_client.openmetrics.parser")
+    text = path.read_text()
+    read = list(parser.text_string_to_metric_families(text))
+    assert [family.name for family in read] == list(families(text))
+
+
+@pytest.mark.skipif(not shutil.which("promtool"),
+                    reason="no promtool here (prometheus)")
+@pytest.mark.parametrize("path", METRICS, ids=lambda path: path.name)
+def test_promtool_has_nothing_to_say(path):
+    done = subprocess.run(["promtool", "check", "metrics"],
+                          input=as_older_text(path.read_text()),
+                          capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")

@@ -64,6 +64,21 @@ static void check_folded(char *text)
 	}
 }
 
+/* A line is a comment or ends in a number, whatever its labels are. */
+static void check_metrics(char *text)
+{
+	char *line, *end, *number;
+
+	while ((line = strsep(&text, "\n")) != NULL) {
+		if (!*line || *line == '#')
+			continue;
+		number = strrchr(line, ' ');
+		require(number && number[1]);
+		strtod(number + 1, &end);
+		require(!*end);
+	}
+}
+
 static unsigned count(const char *text, const char *what)
 {
 	unsigned n = 0;
@@ -100,10 +115,13 @@ static void check_all(const struct model *m, const struct report_options *opt)
 	struct buf text = report("text", m, opt);
 	struct buf folded = report("folded", m, opt);
 	struct buf svg = report("svg", m, opt);
+	struct buf metrics = report("openmetrics", m, opt);
 
 	check_plain(&text, "\n");
 	check_plain(&folded, "\n");
 	check_plain(&svg, "\n\t");
+	check_plain(&metrics, "\n");
+	check_metrics(metrics.bytes);
 	check_folded(folded.bytes);
 	require(count(svg.bytes, "<script") == 1);
 	require(count(svg.bytes, "]]>") == 1);
@@ -113,6 +131,7 @@ static void check_all(const struct model *m, const struct report_options *opt)
 	buf_free(&text);
 	buf_free(&folded);
 	buf_free(&svg);
+	buf_free(&metrics);
 }
 
 /* The next text of the input; "" past its end. */

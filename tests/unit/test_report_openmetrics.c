@@ -1,0 +1,140 @@
+/*
+ * OpenMetrics.  That readers take it is held by
+ * tests/e2e/test_report_formats.py on the same golden files.
+ */
+#include <criterion/criterion.h>
+
+#include "profiler/analysis/verdict.h"
+#include "reports/metrics.h"
+#include "tests/unit/fixture_model.h"
+#include "tests/unit/golden.h"
+
+static struct fixture one, two;
+
+static struct verdict growing(void)
+{
+	static struct finding found = {
+		.class = FINDING_LEAK,
+		.confidence = 0.99,
+		.sentence = "It leaks.",
+		.function = "rag::Index::add(float const*, long)",
+		.file = "/srv/rag/native/index.cpp",
+		.node = MODEL_NONE,
+		.endpoint = "POST /api/v1/retrieval/search",
+		.bytes_per_request = { 151552, 131072, 172032 },
+		.bytes_per_second = { 3460300, 3300000, 3600000 },
+		.fingerprint = "0123456789abcdef",
+	};
+
+	return (struct verdict) { .class = FINDING_LEAK,
+				  .confidence = 0.99,
+				  .sentence = "It leaks.",
+				  .findings = &found,
+				  .finding_count = 1 };
+}
+
+static bool says(const struct buf *out, const char *line)
+{
+	return strstr(out->bytes, line) != NULL;
+}
+
+Test(report_openmetrics, a_rag_server_is_written_as_agreed)
+{
+	struct verdict v = growing();
+	struct report_options opt = { .kind = MODEL_LIVE, .verdict = &v };
+
+	golden_check_report("rag.openmetrics", "openmetrics",
+			    fixture_rag(&one, false), &opt);
+}
+
+Test(report_openmetrics, hostile_names_stay_inside_their_labels)
+{
+	struct report_options opt = { .kind = MODEL_LIVE };
+
+	golden_check_report("hostile.openmetrics", "openmetrics",
+			    fixture_hostile(&one), &opt);
+}
+
+Test(report_openmetrics, insertion_order_does_not_show)
+{
+	struct report_options opt = { .kind = MODEL_LIVE };
+
+	golden_check_equal("openmetrics", fixture_rag(&one, false),
+			   fixture_rag(&two, true), &opt);
+}
+
+Test(report_openmetrics, an_empty_recording_ends_as_it_must)
+{
+	struct report_options opt = { .kind = MODEL_LIVE };
+	struct buf out =
+		golden_report("openmetrics", fixture_empty(&one), &opt);
+
+	cr_assert_str_eq(out.bytes + out.len - 6, "# EOF\n");
+	cr_assert_not(says(&out, "process_resident_memory_bytes"));
+	cr_assert_not(says(&out, "strandline_verdict"));
+	buf_free(&out);
+}
+
+Test(report_openmetrics, the_verdict_is_one_of_its_states)
+{
+	struct verdict v = growing();
+	struct report_options opt = { .kind = MODEL_LIVE, .verdict = &v };
+	struct buf out =
+		golden_report("openmetrics", fixture_empty(&one), &opt);
+
+	cr_assert(says(&out, "# TYPE strandline_verdict stateset\n"));
+	cr_assert(says(&out,
+		       "strandline_verdict{strandline_verdict=\"leak\"} 1\n"));
+	cr_assert(says(&out,
+		       "strandline_verdict{strandline_verdict=\"clean\"} 0\n"));
+	buf_free(&out);
+}
+
+Test(report_openmetrics, only_as_many_sites_as_asked_for)
+{
+	struct report_options opt = { .kind = MODEL_LIVE, .top = 1 };
+	struct buf out =
+		golden_report("openmetrics", fixture_rag(&one, false), &opt);
+	const char *first = strstr(out.bytes, "strandline_site_live_bytes{");
+
+	cr_assert_not_null(first);
+	cr_assert_null(strstr(first + 1, "strandline_site_live_bytes{"));
+	buf_free(&out);
+}
+
+Test(report_openmetrics, equal_series_are_written_once)
+{
+	struct buf out = BUF_INIT;
+	struct metrics x;
+
+	cr_assert_eq(metrics_init(&x, &out), 0);
+	metrics_family(&x, METRICS_COUNTER, "a_bytes", "A.");
+	metrics_label(&x, "l", "\xff");
+	metrics_value(&x, 1);
+	metrics_label(&x, "l", "\xfe");
+	metrics_value(&x, 2);
+	cr_assert_eq(metrics_fini(&x), 0);
+	cr_assert_str_eq(out.bytes, "# TYPE a_bytes counter\n"
+				    "# UNIT a_bytes bytes\n"
+				    "# HELP a_bytes A.\n"
+				    "a_bytes_total{l=\"\xef\xbf\xbd\"} 1\n"
+				    "# EOF\n");
+	buf_free(&out);
+}
+
+Test(report_openmetrics, what_is_not_a_number_leaves_no_trace)
+{
+	struct buf out = BUF_INIT;
+	struct metrics x;
+
+	cr_assert_eq(metrics_init(&x, &out), 0);
+	metrics_family(&x, METRICS_GAUGE, "a", "A.");
+	metrics_label(&x, "l", "gone");
+	metrics_value(&x, NAN);
+	metrics_family(&x, METRICS_GAUGE, "b", "B.");
+	metrics_value(&x, 2.5);
+	cr_assert_eq(metrics_fini(&x), 0);
+	cr_assert_str_eq(out.bytes, "# TYPE b gauge\n# HELP b B.\nb 2.5\n"
+				    "# EOF\n");
+	buf_free(&out);
+}
