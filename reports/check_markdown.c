@@ -12,42 +12,10 @@
 #include "reports/check.h"
 #include "reports/diff.h"
 #include "reports/escape.h"
-#include "reports/names.h"
+#include "reports/markdown.h"
 #include "reports/outcome.h"
 
 #define MOST_FINDINGS 10u
-#define MOST_FRAMES   12u
-
-/* @text as it is put together in a buffer, escaped and taken. */
-static void put_taken(struct buf *out, struct buf *text)
-{
-	if (buf_status(text) < 0)
-		out->failed = true;
-	else
-		escape_markdown(out, text->bytes);
-	buf_free(text);
-}
-
-static void put_stack(struct buf *out, const struct model *m, uint32_t node)
-{
-	unsigned frames = 0;
-
-	for (; node != MODEL_NONE && frames < MOST_FRAMES; frames++) {
-		const struct model_frame *f = &m->frames[m->nodes[node].frame];
-		struct buf name = BUF_INIT, place = BUF_INIT;
-
-		name_put_function(&name, f);
-		name_put_place(&place, f, f->line, false);
-		buf_puts(out, "  1. ");
-		escape_markdown_code(out, name.len ? name.bytes : "?");
-		buf_putc(out, ' ');
-		if (place.len)
-			put_taken(out, &place);
-		buf_putc(out, '\n');
-		buf_free(&name);
-		node = m->nodes[node].parent;
-	}
-}
 
 static void put_finding(struct buf *out, const struct gate *g,
 			const struct finding *f)
@@ -56,7 +24,7 @@ static void put_finding(struct buf *out, const struct gate *g,
 	escape_markdown(out, f->sentence);
 	buf_puts(out, gate_fails(g, f) ? "\n" : " (does not fail)\n");
 	if (f->node != MODEL_NONE)
-		put_stack(out, g->model, f->node);
+		markdown_stack(out, g->model, f->node);
 }
 
 static void put_findings(struct buf *out, const struct gate *g)
@@ -96,7 +64,7 @@ static void put_budgets(struct buf *out, const struct gate *g)
 
 		outcome_check_name(&name, c);
 		buf_puts(out, "| ");
-		put_taken(out, &name);
+		markdown_taken(out, &name);
 		buf_printf(out, " | %s | ", marks[c->state]);
 		escape_markdown(out, c->sentence);
 		buf_puts(out, " |\n");
@@ -112,7 +80,7 @@ static void put_baseline(struct buf *out, const struct gate *g)
 		return;
 	outcome_side(&side, g->diff, false);
 	buf_puts(out, "Against the baseline ");
-	put_taken(out, &side);
+	markdown_taken(out, &side);
 	buf_printf(out, ", worse by more than %.3g %%: %zu.\n\n",
 		   g->tolerance * 100, g->worse);
 	diff_markdown_table(g->diff, out);

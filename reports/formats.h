@@ -15,6 +15,8 @@ int report_folded(const struct model *m, const struct report_options *opt,
 		  struct buf *out);
 int report_svg(const struct model *m, const struct report_options *opt,
 	       struct buf *out);
+int report_md(const struct model *m, const struct report_options *opt,
+	      struct buf *out);
 int report_csv(const struct model *m, const struct report_options *opt,
 	       struct buf *out);
 int report_pprof(const struct model *m, const struct report_options *opt,

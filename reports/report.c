@@ -12,6 +12,7 @@ const struct report_format report_formats[] = {
 	{ "json", "everything, by reports/schema.json", report_json },
 	{ "folded", "stacks and bytes, for flame graph tools", report_folded },
 	{ "svg", "a flame graph for the browser", report_svg },
+	{ "md", "a summary for a merge request or a ticket", report_md },
 	{ "csv", "the memory ledger, a line per reading", report_csv },
 	{ "pprof", "the heap, for pprof and what takes its files",
 	  report_pprof },

@@ -115,12 +115,14 @@ static void check_all(const struct model *m, const struct report_options *opt)
 	struct buf text = report("text", m, opt);
 	struct buf folded = report("folded", m, opt);
 	struct buf svg = report("svg", m, opt);
+	struct buf markdown = report("md", m, opt);
 	struct buf metrics = report("openmetrics", m, opt);
 
 	check_plain(&text, "\n");
 	check_plain(&folded, "\n");
 	check_plain(&svg, "\n\t");
 	check_plain(&metrics, "\n");
+	check_plain(&markdown, "\n");
 	check_metrics(metrics.bytes);
 	check_folded(folded.bytes);
 	require(count(svg.bytes, "<script") == 1);
@@ -132,6 +134,7 @@ static void check_all(const struct model *m, const struct report_options *opt)
 	buf_free(&folded);
 	buf_free(&svg);
 	buf_free(&metrics);
+	buf_free(&markdown);
 }
 
 /* The next text of the input; "" past its end. */

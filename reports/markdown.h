@@ -1,0 +1,33 @@
+/*
+ * markdown: what the documents in Markdown share, of check and of report.
+ */
+#ifndef STRANDLINE_REPORTS_MARKDOWN_H
+#define STRANDLINE_REPORTS_MARKDOWN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct finding;
+struct model;
+struct model_frame;
+struct report_options;
+struct verdict;
+
+/* What was put together in @text, escaped; @text is freed. */
+void markdown_taken(struct buf *out, struct buf *text);
+/* The stack that ends at @node as a list within a list, leaf first. */
+void markdown_stack(struct buf *out, const struct model *m, uint32_t node);
+
+/* Sections of report's documents; each ends with an empty line, and says
+ * "not measured" of what the recording does not have. */
+void markdown_findings(struct buf *out, const struct model *m,
+		       const struct verdict *v);
+void markdown_memory(struct buf *out, const struct model *m);
+void markdown_requests(struct buf *out, const struct model *m);
+/* The heaviest @count sites of the kind asked for; 0 or -ENOMEM. */
+int markdown_sites(struct buf *out, const struct model *m,
+		   const struct report_options *opt, size_t count);
+void markdown_account(struct buf *out, const struct model *m);
+
+#endif
