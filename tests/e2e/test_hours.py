@@ -115,7 +115,7 @@ def check(recording, watch, cap):
 
 
 def test_a_busy_redis_stays_within_its_cap(product, recording):
-    port, cap = serve.free_port(), 48 if LONG else 32
+    port, cap = serve.free_port(), 96 if LONG else 32
     until = time.monotonic() + (120 if LONG else 6)
     with Watch(recording.path) as watch, \
             busy(product, recording, serve.redis(port), port, cap,
@@ -130,7 +130,7 @@ def test_a_busy_redis_stays_within_its_cap(product, recording):
 
 
 def test_a_busy_rag_server_stays_within_its_cap(product, recording):
-    port, cap = serve.free_port(), 8
+    port, cap = serve.free_port(), 32 if LONG else 8
     seconds = 180 if LONG else 8
     with Watch(recording.path) as watch, \
             busy(product, recording, serve.rag_fastapi(port, "uvloop"), port,
