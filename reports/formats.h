@@ -17,6 +17,9 @@ int report_svg(const struct model *m, const struct report_options *opt,
 	       struct buf *out);
 int report_md(const struct model *m, const struct report_options *opt,
 	      struct buf *out);
+/* The same for options.performance. */
+int md_performance(const struct model *m, const struct report_options *opt,
+		   struct buf *out);
 int report_csv(const struct model *m, const struct report_options *opt,
 	       struct buf *out);
 int report_pprof(const struct model *m, const struct report_options *opt,

@@ -40,6 +40,10 @@ int report_md(const struct model *m, const struct report_options *opt,
 {
 	int rc;
 
+	if (opt->performance) {
+		rc = md_performance(m, opt, out);
+		return rc < 0 ? rc : buf_status(out);
+	}
 	put_title(out, m, opt->verdict);
 	markdown_findings(out, m, opt->verdict);
 	buf_puts(out, "#### Memory\n\n");

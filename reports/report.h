@@ -8,6 +8,7 @@
 #include "profiler/model/model.h"
 
 struct buf;
+struct checks;
 struct verdict;
 
 struct report_options {
@@ -18,6 +19,8 @@ struct report_options {
 	bool native_only; /* hide Python frames */
 	bool python_only; /* hide native frames */
 	const struct verdict *verdict; /* NULL: none was made */
+	bool performance; /* md: the document handed in after a load test */
+	const struct checks *checks; /* its targets; NULL: none were given */
 };
 
 struct report_format {

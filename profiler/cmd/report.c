@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "profiler/analysis/budget.h"
 #include "profiler/analysis/leaks.h"
 #include "profiler/analysis/verdict.h"
 #include "profiler/base/buf.h"
@@ -18,7 +19,7 @@
 #include "reports/report.h"
 
 struct report_args {
-	const char *format, *kind, *output;
+	const char *format, *kind, *output, *template, *config;
 	uint64_t top;
 	bool native_only, python_only;
 	struct opt_list wrappers;
@@ -42,6 +43,11 @@ static const char *kind_choice(size_t n)
 	return model_kind_name(kinds[n]);
 }
 
+static const char *template_choice(size_t n)
+{
+	return n == 0 ? "performance" : NULL;
+}
+
 #define AT(field) offsetof(struct report_args, field)
 
 static const struct opt options[] = {
@@ -53,6 +59,11 @@ static const struct opt options[] = {
 	  kind_choice, false },
 	{ 'o', "output", OPT_TEXT, AT(output), "FILE",
 	  "where to write; - is standard output (default)", NULL, false },
+	{ 0, "template", OPT_CHOICE, AT(template), "NAME",
+	  "with -f md: the whole document of a load test", template_choice,
+	  false },
+	{ 'c', "config", OPT_TEXT, AT(config), "FILE",
+	  "its targets, a strandline.yml", NULL, false },
 	{ 0, "top", OPT_COUNT, AT(top), "N",
 	  "rows in tables (default: as the format likes)", NULL, false },
 	{ 0, "native-only", OPT_FLAG, AT(native_only), NULL,
@@ -67,6 +78,7 @@ static const struct opt options[] = {
 };
 
 static int write_report(const struct model *m, const struct verdict *verdict,
+			const struct checks *checks,
 			const struct report_args *args, struct err *err)
 {
 	const struct report_format *format = report_format_find(args->format);
@@ -78,6 +90,8 @@ static int write_report(const struct model *m, const struct verdict *verdict,
 		.native_only = args->native_only,
 		.python_only = args->python_only,
 		.verdict = verdict,
+		.performance = args->template != NULL,
+		.checks = checks,
 	};
 	struct buf out = BUF_INIT;
 	int rc;
@@ -99,6 +113,32 @@ static int write_report(const struct model *m, const struct verdict *verdict,
 	return rc;
 }
 
+/* Write it with what @args->config asks for, if anything. */
+static int hold_and_write(const struct model *m, const struct verdict *verdict,
+			  const struct report_args *args, struct err *err)
+{
+	struct buf text = BUF_INIT;
+	struct budgets budgets;
+	struct checks checks = { 0 };
+	int rc;
+
+	if (!args->config)
+		return write_report(m, verdict, NULL, args, err);
+	budgets_init(&budgets);
+	rc = buf_read_file(&text, args->config, err);
+	if (rc == 0)
+		rc = budgets_parse(&budgets, args->config,
+				   text.bytes ? text.bytes : "", text.len, err);
+	if (rc == 0)
+		rc = checks_of(&checks, &budgets, m, err);
+	if (rc == 0)
+		rc = write_report(m, verdict, &checks, args, err);
+	checks_free(&checks);
+	budgets_fini(&budgets);
+	buf_free(&text);
+	return rc;
+}
+
 static int load_and_write(const char *recording, const struct report_args *args,
 			  struct err *err)
 {
@@ -116,7 +156,7 @@ static int load_and_write(const char *recording, const struct report_args *args,
 	if (rc == 0 && leaks_mark(m, verdict) < 0)
 		rc = err_set(err, -ENOMEM, "out of memory");
 	if (rc == 0)
-		rc = write_report(m, verdict, args, err);
+		rc = hold_and_write(m, verdict, args, err);
 	verdict_free(verdict);
 	model_free(m);
 	return rc;
@@ -152,6 +192,15 @@ static int run(int argc, char **argv, struct err *err)
 		return err_set(err, -EINVAL,
 			       "--native-only and --python-only together leave "
 			       "no frame; give one of them");
+	if (args.template && strcmp(args.format, "md") != 0)
+		return err_set(err, -EINVAL,
+			       "--template is for -f md, not for -f %s",
+			       args.format);
+	if (args.config && !args.template)
+		return err_set(err, -EINVAL,
+			       "-c is for --template performance; strandline "
+			       "check holds a recording to %s",
+			       args.config);
 	return load_and_write(argv[arg], &args, err);
 }
 
@@ -173,7 +222,9 @@ const struct command cmd_report = {
 		    "strandline report -f svg -k peak -o peak.svg "
 		    "python3-1.strand\ta flame graph of the high-water mark\n"
 		    "strandline report -f folded python3-1.strand\tstacks for "
-		    "other flame graph tools\n",
+		    "other flame graph tools\n"
+		    "strandline report -f md --template performance "
+		    "python3-1.strand\tthe report of a load test\n",
 	.options = options,
 	.operands = OPERANDS_RECORDING,
 	.run = run,

@@ -174,6 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	opt.columns = 72 + bytes[0] % 64;
 	opt.native_only = bytes[0] & 0x40;
 	opt.python_only = bytes[0] & 0x80;
+	opt.performance = bytes[0] & 0x20;
 	m.name = next(&at, copy + size);
 	m.command = next(&at, copy + size);
 	m.host = next(&at, copy + size);

@@ -1,6 +1,7 @@
 /* Markdown, for a merge request. */
 #include <criterion/criterion.h>
 
+#include "profiler/analysis/budget.h"
 #include "tests/unit/fixture_model.h"
 #include "tests/unit/golden.h"
 
@@ -35,4 +36,54 @@ Test(report_md, a_site_more_than_asked_for_is_counted)
 
 	cr_assert_not_null(strstr(out.bytes, "\nand 7 more\n"));
 	buf_free(&out);
+}
+
+static const struct report_options performance = { .kind = MODEL_LIVE,
+						   .performance = true };
+
+Test(report_md, a_performance_report_is_written_as_agreed)
+{
+	golden_check_report("rag_performance.md", "md",
+			    fixture_rag(&one, false), &performance);
+}
+
+Test(report_md, a_performance_report_of_nothing_measures_nothing)
+{
+	golden_check_report("empty_performance.md", "md", fixture_empty(&one),
+			    &performance);
+}
+
+static void check_results(const char *config, const char *row)
+{
+	struct report_options opt = performance;
+	struct err err = ERR_INIT;
+	struct budgets budgets;
+	struct checks checks;
+	struct buf out;
+
+	fixture_rag(&one, false);
+	budgets_init(&budgets);
+	cr_assert_eq(budgets_parse(&budgets, "strandline.yml", config,
+				   strlen(config), &err),
+		     0, "%s", err.text);
+	cr_assert_eq(checks_of(&checks, &budgets, &one.model, &err), 0);
+	opt.checks = &checks;
+	out = golden_report("md", &one.model, &opt);
+	cr_assert_not_null(strstr(out.bytes, row), "%s", out.bytes);
+	buf_free(&out);
+	checks_free(&checks);
+	budgets_fini(&budgets);
+}
+
+Test(report_md, results_stand_against_their_targets)
+{
+	check_results("memory:\n  rss_max: 100MiB\n",
+		      "| memory.rss\\_max | fail | ");
+	check_results("memory:\n  rss_max: 1GiB\n",
+		      "| memory.rss\\_max | pass | ");
+}
+
+Test(report_md, a_target_that_is_missed_is_something_to_do)
+{
+	check_results("memory:\n  rss_max: 100MiB\n", "\n1. Meet the target: ");
 }
