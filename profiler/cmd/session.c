@@ -133,7 +133,11 @@ static void reap(struct session *s)
 			s->detached = WIFEXITED(status) &&
 				      WEXITSTATUS(status) == 0 &&
 				      !s->asked_to_stop;
-		} else if (s->main_ended && targets_records(s->targets, pid)) {
+		} else if (s->main_ended &&
+			   (s->asked_to_stop ||
+			    now_ns() - s->main_ended_ns > SETTLE_NS / 2) &&
+			   targets_records(s->targets, pid)) {
+			/* One that ends beside it is a child, no daemon. */
 			s->heir_ended = true;
 			s->heir_status = status;
 		}
