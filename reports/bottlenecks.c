@@ -12,6 +12,7 @@
 #include "reports/ledger.h"
 
 #define QUEUE_SHARE	0.2 /* of the p95 of an endpoint */
+#define QUEUE_REQUESTS	20  /* fewer have no p95 to speak of */
 #define TAIL_RATIO	5.0 /* p99 over p50 */
 #define TAIL_REQUESTS	100 /* fewer have no p99 to speak of */
 #define TEMPORARY_SHARE 0.3 /* of what is allocated */
@@ -57,7 +58,9 @@ static bool sees_errors(const struct model *m, struct buf *out)
 
 static double queued(const struct model_endpoint *p)
 {
-	return p->p95_ms > 0 ? p->queue_p95_ms / p->p95_ms : 0;
+	return p->count >= QUEUE_REQUESTS && p->p95_ms > 0
+		       ? p->queue_p95_ms / p->p95_ms
+		       : 0;
 }
 
 static bool sees_queue(const struct model *m, struct buf *out)

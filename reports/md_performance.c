@@ -199,9 +199,14 @@ static unsigned advise_targets(struct buf *out, const struct checks *checks)
 	if (!checks)
 		return 0;
 	vec_foreach (&checks->list, c) {
+		struct buf name = BUF_INIT;
+
 		if (c->state != CHECK_EXCEEDED)
 			continue;
-		buf_puts(out, "1. Meet the target: ");
+		outcome_check_name(&name, c);
+		buf_puts(out, "1. Meet ");
+		markdown_taken(out, &name);
+		buf_puts(out, ": ");
 		escape_markdown(out, c->sentence);
 		buf_puts(out, ".\n");
 		steps++;

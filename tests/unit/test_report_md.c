@@ -85,5 +85,21 @@ Test(report_md, results_stand_against_their_targets)
 
 Test(report_md, a_target_that_is_missed_is_something_to_do)
 {
-	check_results("memory:\n  rss_max: 100MiB\n", "\n1. Meet the target: ");
+	check_results("memory:\n  rss_max: 100MiB\n",
+		      "\n1. Meet memory.rss\\_max: peak RSS is ");
+}
+
+Test(report_md, a_queue_that_a_few_requests_saw_is_no_bottleneck)
+{
+	struct buf out;
+
+	fixture_rag(&one, false);
+	one.model.endpoints[1].queue_p95_ms = 60;
+	out = golden_report("md", &one.model, &performance);
+	cr_assert_not_null(strstr(out.bytes, "wait for their handler"));
+	buf_free(&out);
+	one.model.endpoints[1].count = 19;
+	out = golden_report("md", &one.model, &performance);
+	cr_assert_null(strstr(out.bytes, "wait for their handler"));
+	buf_free(&out);
 }
