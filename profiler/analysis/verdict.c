@@ -40,10 +40,13 @@
 #define NEARLY_ALL	0.9  /* of the requests, or of what grew */
 #define LOST_RISES	4    /* windows in which more was lost */
 #define LOST_CONFIDENCE 0.99
-#define NEVER_FREED	0.95 /* of the bytes that a leak's place allocates */
-#define SECONDS_WANTED	30
-#define HARDLY		0.25 /* of the slope of the whole */
-#define PAIRED		0.25 /* of the pairs that both are on record */
+/* Of what the last scan found, what the one before must have found, too.
+ * Of a leak that goes on that is the time between them: 2, 8, 30, 90 s. */
+#define DEFINITE_SHARE 0.1
+#define NEVER_FREED    0.95 /* of the bytes that a leak's place allocates */
+#define SECONDS_WANTED 30
+#define HARDLY	       0.25 /* of the slope of the whole */
+#define PAIRED	       0.25 /* of the pairs that both are on record */
 
 static bool is_exact(const struct model *m)
 {
@@ -291,7 +294,8 @@ static int judge_place(struct judging *j, const struct place *p)
 	f->evidence.survivors = fmax(survivors, 0);
 	if (p->unreachable >= 0) {
 		f->evidence.unreachable = p->unreachable;
-		f->evidence.definite = p->twice > p->unreachable / 2;
+		f->evidence.definite =
+			p->twice > DEFINITE_SHARE * p->unreachable;
 	}
 	j->explained += t.slope.value;
 	return 0;

@@ -100,3 +100,12 @@ def test_a_report_sees_through_wrappers_that_are_named(product, recording):
     assert "serve_listen" in told
     seen_through = recording.json("--wrapper", "serve_*")["sites"]
     assert "serve_listen" not in {s["function"] for s in seen_through}
+
+
+def test_a_run_that_fails_fast_ends_at_a_definite_leak(served):
+    server = served("leak_small", "--mode", "exact", "--verdict-every", "1",
+                    "--fail-fast")
+    output = server.process.communicate(timeout=120)[0]
+    assert server.process.returncode == 10
+    assert "ended early: a leak is definite" in output
+    assert re.search(r"^verdict +leaks .*make_token", output, re.M | re.S)
