@@ -30,7 +30,7 @@ void shape_expressions(action *then);
 void shape_bp_is_cfa(action *then);
 void shape_no_return(action *then);
 
-static jmp_buf back;
+static __thread jmp_buf back;
 static volatile unsigned ticks;
 
 NOIPA static void allocate(void)
