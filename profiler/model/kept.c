@@ -6,9 +6,10 @@
 
 #define WINDOWS_MIN 4
 
-struct line {		  /* one route's: by window */
-	double *low;	  /* least bytes alive */
-	double end_bytes; /* alive at the end of the last window with any */
+struct line {		     /* one route's: by window */
+	double *low;	     /* least bytes alive */
+	double end_bytes;    /* alive at the end of the last window with any */
+	double before_bytes; /* where that window began */
 	double allocated, variance;
 };
 
@@ -50,6 +51,8 @@ static void add_stacks(struct scratch *s)
 		for (size_t w = 0; w < s->r->window_count; w++)
 			l->low[w] += s->levels[w].low;
 		l->end_bytes += s->levels[s->last].end;
+		if (s->last)
+			l->before_bytes += s->levels[s->last - 1].end;
 		l->allocated += stack->allocated.bytes;
 		l->variance += stack->allocated.bytes_variance;
 	}
@@ -119,6 +122,25 @@ static double slope_variance(struct scratch *s, size_t count, double slope)
 	return squares > 0 ? sigma * sigma / squares : 0;
 }
 
+/*
+ * Too few points for a slope: what is alive over what was answered, before the
+ * last window where that may do, for the server may have ended within it.
+ */
+static struct kept plain(const struct scratch *s,
+			 const struct fold_route *route, const struct line *l)
+{
+	double per_byte = l->allocated > 0 ? l->variance / l->allocated : 0;
+	double n = (double)route->count, before = 0, bytes = l->end_bytes;
+
+	for (size_t w = 0; w < s->last; w++)
+		before += (double)route->windows[w];
+	if (before * 4 >= n) {
+		n = before;
+		bytes = l->before_bytes;
+	}
+	return (struct kept) { bytes / n, bytes * per_byte / (n * n) };
+}
+
 static struct kept measure(struct scratch *s, const struct fold_route *route,
 			   const struct line *l)
 {
@@ -130,11 +152,8 @@ static struct kept measure(struct scratch *s, const struct fold_route *route,
 	choose(s, route, l, &count);
 	if (count >= WINDOWS_MIN)
 		slope = theil_sen(s, count);
-	if (isnan(slope)) {
-		k.bytes_per_request = l->end_bytes / n;
-		k.variance = l->end_bytes * per_byte / (n * n);
-		return k;
-	}
+	if (isnan(slope))
+		return plain(s, route, l);
 	k.bytes_per_request = fmax(0, slope);
 	k.variance = slope_variance(s, count, slope) +
 		     s->y[count - 1] * per_byte / (n * n);
