@@ -13,8 +13,9 @@
 
 #include "profiler/model/build.h"
 
-#define WINDOWS_MAX 3600
-#define LEVELS_MAX  (1u << 19) /* of all sites: 24 MiB */
+#define READINGS_MISSED 3 /* of the ledger: the process is gone */
+#define WINDOWS_MAX	3600
+#define LEVELS_MAX	(1u << 19) /* of all sites: 24 MiB */
 
 static double widest_window(const struct trace_view *v)
 {
@@ -69,6 +70,31 @@ uint32_t build_fold_window(const struct model *m, const struct trace_view *v,
 }
 
 /*
+ * A child that leaves by _exit between two looks may have no end on record.
+ * Who lives is in the ledger at each reading: seconds of the last sign of
+ * @im, INFINITY when that is not long ago or there is no ledger.
+ */
+static double last_sign(const struct trace_view *v,
+			const struct trace_image *im)
+{
+	double interval = (double)v->meta.interval_ms / 1e3, end;
+	double last = build_seconds(v, im->result.last_ns);
+
+	if (!v->ledger_count || !(interval > 0))
+		return INFINITY;
+	end = build_seconds(v, v->ledger[v->ledger_count - 1].at_ns);
+	for (size_t i = v->ledger_count; i-- > 0;) {
+		double t = build_seconds(v, v->ledger[i].at_ns);
+
+		if (v->ledger[i].pid != im->header.pid)
+			continue;
+		last = t > last ? t : last;
+		break;
+	}
+	return end - last > READINGS_MISSED * interval ? last : INFINITY;
+}
+
+/*
  * Seconds at which @im's memory went back to the kernel, INFINITY when it
  * lived for as long as anybody looked.
  */
@@ -83,6 +109,8 @@ static double image_gone(const struct model *m, const struct trace_view *v,
 		if (v->processes[i].pid == im->header.pid &&
 		    v->processes[i].ended)
 			ended = build_seconds(v, v->processes[i].at_ns);
+	if (isinf(ended))
+		ended = last_sign(v, im);
 	return ended < m->duration - m->window_seconds ? ended : INFINITY;
 }
 
