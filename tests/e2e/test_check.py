@@ -27,13 +27,14 @@ def record(product, folder, name, fault="none", seconds=10, **kwargs):
     port = serve.free_port()
     env = {**os.environ, "RAG_FAULT": fault, **kwargs.get("env", {})}
     options = kwargs.get("options", ["--mode", "exact"])
-    command = [product.tool, "run", "--quiet", "-o", str(path), *options,
+    command = [product.tool, "run", "--quiet", "--interval", "100",
+               "-o", str(path), *options,
                "--", *serve.rag_c(port, product.build)]
     with serve.running(command, port, env=env, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL):
         product.load(port, "-c", 4, "-d", seconds, "-r", 150, "-m",
                      "chat=3,search=1")
-        time.sleep(3)
+        time.sleep(5)  # at rest, for three readings at the least
     return path
 
 
