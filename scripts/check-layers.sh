@@ -27,8 +27,8 @@ declare -A may=(
 	[profiler/attach]='profiler/base profiler/wire profiler/proc
 		profiler/sym'
 	[profiler/latency]='profiler/base'
-	[profiler/probe]='profiler/base profiler/unwind profiler/http
-		profiler/trace bpf'
+	[profiler/probe]='profiler/base profiler/wire profiler/unwind
+		profiler/http profiler/trace profiler/proc bpf'
 	[profiler/model]='profiler/base profiler/trace profiler/sym
 		profiler/latency'
 	[profiler/analysis]='profiler/base profiler/model'

@@ -16,6 +16,7 @@ build_packages=(
 	libelf-dev libdw-dev libiberty-dev libjansson-dev zlib1g-dev
 	libcyaml-dev libyaml-dev
 	liblzma-dev libprotobuf-c-dev protobuf-c-compiler
+	clang bpftool libbpf-dev
 )
 
 # The bundled Python server, which the demo, the tests and the bench run.

@@ -1,0 +1,53 @@
+/*
+ * kernel: the few kernel types that our programs look into, written by hand.
+ *
+ * Not vmlinux.h: that is 3 MB, belongs to one kernel, and cannot be made on a
+ * build machine without BTF.  Only the names and types of members matter
+ * here; where they lie is put in when a program is loaded (CO-RE), from the
+ * BTF of the kernel that runs.  Add what you need, no more: a member that a
+ * kernel lacks makes the load fail there.
+ *
+ * Constants and the types of the user interface come from <linux/...>.
+ */
+#ifndef STRANDLINE_BPF_KERNEL_H
+#define STRANDLINE_BPF_KERNEL_H
+
+#include <asm/ptrace.h>
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+
+typedef int pid_t;
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), \
+			     apply_to = record)
+
+struct mm_struct;
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live; /* threads that have not begun to exit */
+	int group_exit_code;
+};
+
+struct task_struct {
+	unsigned int flags;
+	pid_t pid;
+	pid_t tgid;
+	struct task_struct *group_leader;
+	struct task_struct *real_parent;
+	struct mm_struct *mm;
+	struct signal_struct *signal;
+	__u64 start_boottime;
+	int exit_code;
+	char comm[16];
+};
+
+struct linux_binprm;
+
+#pragma clang attribute pop
+
+#endif
