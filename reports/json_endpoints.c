@@ -30,6 +30,34 @@ static void put_times(struct emit *e, const struct model_endpoint *p)
 	emit_key_real(e, "queue_p95_ms", p->queue_p95_ms, 6);
 }
 
+/* In the buckets of traffic.latency_bounds_s; null: nothing was timed. */
+static void put_latency(struct emit *e, const char *key,
+			const struct model_latency *l)
+{
+	emit_key(e, key);
+	if (l->count == 0) {
+		emit_null(e);
+		return;
+	}
+	emit_open(e, '{');
+	emit_key_unsigned(e, "count", l->count);
+	emit_key_real(e, "sum_s", l->sum_s, 9);
+	emit_key(e, "within");
+	emit_open(e, '[');
+	for (size_t i = 0; i < MODEL_LATENCY_BOUNDS; i++)
+		emit_unsigned(e, l->within[i]);
+	emit_close(e, ']');
+	emit_close(e, '}');
+}
+
+static void put_latencies(struct emit *e, const struct model_endpoint *p)
+{
+	put_latency(e, "duration", &p->took);
+	put_latency(e, "ttfb", &p->ttfb);
+	put_latency(e, "gap", &p->gap);
+	put_latency(e, "queue", &p->queue);
+}
+
 static const char *attribution(const struct model_endpoint *p)
 {
 	if (isnan(p->alloc_bytes_per_request))
@@ -64,6 +92,11 @@ void json_endpoints(struct emit *e, const struct model *m)
 	emit_key_unsigned(e, "requests", m->requests);
 	emit_key_unsigned(e, "connections", m->connections);
 	emit_key_unsigned(e, "foreign", m->foreign);
+	emit_key(e, "latency_bounds_s");
+	emit_open(e, '[');
+	for (size_t i = 0; i < MODEL_LATENCY_BOUNDS; i++)
+		emit_real(e, model_latency_bounds_s[i], 4);
+	emit_close(e, ']');
 	emit_close(e, '}');
 	json_section(e, "endpoints", '[');
 	for (uint32_t i = 0; i < m->endpoint_count; i++) {
@@ -79,6 +112,7 @@ void json_endpoints(struct emit *e, const struct model *m)
 		emit_key_unsigned(e, "streamed", p->streamed);
 		put_status(e, p);
 		put_times(e, p);
+		put_latencies(e, p);
 		put_memory(e, p);
 		emit_close(e, '}');
 	}

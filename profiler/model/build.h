@@ -32,6 +32,9 @@ int build_levels(struct model *m, const struct trace_view *v,
 		 struct build_part *parts, size_t count);
 /* After the windows. */
 int build_endpoints(struct model *m, const struct trace_view *v);
+/* latencies.c: what @h holds, in buckets; the model's to free. */
+struct histo;
+int build_latency(struct model_latency *to, const struct histo *h);
 /* reach.c: the scans, and what they say of the sites. */
 int build_reach(struct model *m, const struct trace_view *v,
 		const struct build_part *parts, size_t count);

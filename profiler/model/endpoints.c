@@ -206,7 +206,12 @@ static int fill_endpoint(struct model *m, struct model_endpoint *to,
 	memcpy(to->status, e->status, sizeof(to->status));
 	fill_memory(to, e);
 	e->windows = NULL;
-	return to->method ? 0 : -ENOMEM;
+	if (!to->method || build_latency(&to->took, e->took) < 0 ||
+	    build_latency(&to->ttfb, e->ttfb) < 0 ||
+	    build_latency(&to->gap, e->gap) < 0 ||
+	    build_latency(&to->queue, e->queue) < 0)
+		return -ENOMEM;
+	return 0;
 }
 
 static int by_count(const void *a, const void *b)

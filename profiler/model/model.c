@@ -37,6 +37,15 @@ struct model *model_new(void)
 	return &o->model;
 }
 
+static void endpoint_fini(struct model_endpoint *p)
+{
+	free((void *)p->windows);
+	free((void *)p->took.buckets);
+	free((void *)p->ttfb.buckets);
+	free((void *)p->gap.buckets);
+	free((void *)p->queue.buckets);
+}
+
 void model_free(struct model *m)
 {
 	if (!m)
@@ -51,7 +60,7 @@ void model_free(struct model *m)
 	free(m->windows);
 	free(m->levels);
 	for (uint32_t i = 0; i < m->endpoint_count; i++)
-		free((void *)m->endpoints[i].windows);
+		endpoint_fini(&m->endpoints[i]);
 	free(m->endpoints);
 	free(m->processes);
 	free(m->threads);

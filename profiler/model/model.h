@@ -141,6 +141,28 @@ struct model_window {	   /* totals; all windows are equally wide */
 	double errors;	 /* of them, answered 5xx or cut off */
 };
 
+/*
+ * Bounds of the latency histograms: those of OpenTelemetry's conventions, with
+ * finer ones for answers from memory and coarser ones for slow generation.
+ */
+#define MODEL_LATENCY_BOUNDS 22
+extern const double model_latency_bounds_s[MODEL_LATENCY_BOUNDS];
+
+struct model_bucket {
+	double low_ms, high_ms;
+	uint64_t count;
+};
+
+/* How long it took those requests of an endpoint that it is known of. */
+struct model_latency {
+	uint64_t count;
+	double sum_s;
+	uint64_t within[MODEL_LATENCY_BOUNDS]; /* at or below each bound */
+	/* The same for looking at: four to a doubling, without the empty. */
+	const struct model_bucket *buckets;
+	uint32_t bucket_count;
+};
+
 /* Requests of one method and route; milliseconds, NAN where not known. */
 struct model_endpoint {
 	const char *method, *route; /* "POST", "/api/v1/chat" */
@@ -165,6 +187,8 @@ struct model_endpoint {
 	 * 95 % interval. */
 	double retained_bytes_per_request, retained_margin;
 	const double *windows; /* completed in each of window_count windows */
+	struct model_latency took, ttfb; /* as p50_ms and ttfb_p50_ms */
+	struct model_latency gap, queue; /* as gap_p95_ms and queue_p95_ms */
 };
 
 struct model_process {

@@ -280,6 +280,11 @@ static inline const struct model *fixture_rag(struct fixture *f, bool backwards)
 	};
 	static const double searched[] = { 30, 390, 480 };
 	static const double chatted[] = { 10, 10, 20 };
+	static const struct model_bucket search_took[] = {
+		{ 3.444, 4.096, 540 },
+		{ 9.742, 11.585, 315 },
+		{ 220.433, 262.144, 45 },
+	};
 	static struct model_endpoint endpoints[] = {
 		{ .method = "POST",
 		  .route = "/api/v1/retrieval/search",
@@ -300,7 +305,14 @@ static inline const struct model *fixture_rag(struct fixture *f, bool backwards)
 		  .peak_bytes_most = NAN,
 		  .retained_bytes_per_request = 151552,
 		  .retained_margin = 20480,
-		  .windows = searched },
+		  .windows = searched,
+		  .took = { .count = 900,
+			    .sum_s = 15.75,
+			    .within = { 0,   0,	  0,   540, 540, 855, 855, 855,
+					855, 900, 900, 900, 900, 900, 900, 900,
+					900, 900, 900, 900, 900, 900 },
+			    .buckets = search_took,
+			    .bucket_count = 3 } },
 		{ .method = "POST",
 		  .route = "/api/v1/chat",
 		  .count = 40,

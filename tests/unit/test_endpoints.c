@@ -75,6 +75,35 @@ Test(endpoints, of_all_processes_are_one)
 	model_free(m);
 }
 
+Test(endpoints, count_how_many_took_how_long_at_most)
+{
+	static struct recording r;
+	static struct lane lane;
+	const struct model_latency *l;
+	struct model *m;
+
+	begin(&r, &lane, "1.slabs", 1, chat_first);
+	serve(&lane, 1, 3, 2);
+	serve(&lane, 1, 4, 40);
+	serve(&lane, 1, 1, 20000);
+	end(&r, &lane);
+	m = load();
+	l = &m->endpoints[0].took;
+	cr_expect_eq(l->count, 8);
+	cr_expect_float_eq(l->sum_s, 20.166, 0.02);
+	cr_expect_eq(l->within[1], 0);	/* 1 ms */
+	cr_expect_eq(l->within[2], 3);	/* 2.5 ms */
+	cr_expect_eq(l->within[6], 7);	/* 50 ms */
+	cr_expect_eq(l->within[17], 7); /* 15 s */
+	cr_expect_eq(l->within[18], 8); /* 30 s */
+	cr_assert_eq(l->bucket_count, 3);
+	cr_expect_eq(l->buckets[1].count, 4);
+	cr_expect_leq(l->buckets[1].low_ms, 40);
+	cr_expect_geq(l->buckets[1].high_ms, 40);
+	cr_expect_eq(m->endpoints[0].gap.count, 0);
+	model_free(m);
+}
+
 Test(endpoints, fill_the_windows_with_their_requests)
 {
 	static struct recording r;
