@@ -1,0 +1,234 @@
+/*
+ * cpython_read: threads, frames, names of an interpreter, by a reader that
+ * may find nothing where something should be.
+ *
+ * What is read may change meanwhile, unless its process stands still: chains
+ * are bounded, and nothing is followed that does not look as it should.
+ */
+#include "profiler/unwind/cpython_read.h"
+
+#define CHAIN_MAX 100000 /* of interpreters, of threads */
+
+static bool get(const struct cpython_reader *r, uint64_t at, void *to,
+		size_t size)
+{
+	return at >= 4096 && at < 1ULL << 47 &&
+	       r->read(r->context, at, to, size);
+}
+
+static uint64_t word(const struct cpython_reader *r, uint64_t at)
+{
+	uint64_t value;
+
+	return get(r, at, &value, sizeof(value)) ? value : 0;
+}
+
+static bool is_a(const struct cpython_reader *r, uint64_t object, uint64_t type)
+{
+	return object % 8 == 0 && word(r, object + CPYTHON_OBJECT_TYPE) == type;
+}
+
+uint64_t cpython_innermost(const struct cpython *py,
+			   const struct cpython_reader *r, uint64_t thread)
+{
+	uint64_t holder;
+
+	if (!py->in_thread.cframe)
+		return word(r, thread + py->in_thread.frame);
+	holder = word(r, thread + py->in_thread.cframe);
+	return holder ? word(r, holder + py->in_cframe.frame) : 0;
+}
+
+size_t cpython_threads(const struct cpython *py, const struct cpython_reader *r,
+		       struct cpython_thread *out, size_t max)
+{
+	uint64_t interpreter =
+		word(r, py->runtime + py->in_runtime.interpreters);
+	size_t count = 0, steps = 0;
+
+	for (; interpreter && steps < CHAIN_MAX; steps++) {
+		uint64_t id = word(r, interpreter + py->in_interpreter.id);
+		uint64_t at = word(r, interpreter + py->in_interpreter.threads);
+
+		for (; at && count < max && steps < CHAIN_MAX; steps++) {
+			out[count++] = (struct cpython_thread) {
+				.state = at,
+				.interpreter = id,
+				.ident = word(r, at + py->in_thread.ident),
+				.native =
+					py->in_thread.native
+						? word(r,
+						       at + py->in_thread
+								       .native)
+						: 0,
+			};
+			at = word(r, at + py->in_thread.next);
+		}
+		interpreter = word(r, interpreter + py->in_interpreter.next);
+	}
+	return count;
+}
+
+/* The bytes of a frame up to the last field that is looked at. */
+struct frame_bytes {
+	uint8_t at[512];
+};
+
+static uint64_t frame_word(const struct frame_bytes *b, uint32_t offset)
+{
+	uint64_t value;
+
+	__builtin_memcpy(&value, b->at + offset, sizeof(value));
+	return value;
+}
+
+static int32_t instruction_of(const struct cpython *py,
+			      const struct frame_bytes *b, uint64_t code)
+{
+	uint64_t at = py->in_frame.instruction;
+	int32_t index;
+
+	if (!py->index_scale)
+		return (int32_t)((int64_t)frame_word(b, (uint32_t)at) -
+				 (int64_t)(code + py->in_code.instructions));
+	__builtin_memcpy(&index, b->at + at, sizeof(index));
+	return index * (int32_t)py->index_scale;
+}
+
+size_t cpython_frames(const struct cpython *py, const struct cpython_reader *r,
+		      uint64_t thread, struct cpython_frame *out, size_t max)
+{
+	uint64_t at = cpython_innermost(py, r, thread), code;
+	struct frame_bytes b;
+	size_t count = 0;
+
+	if (py->in_frame.size > sizeof(b.at))
+		return 0;
+	for (size_t i = 0; at && i < 2 * max && count < max; i++) {
+		if (at % 8 || !get(r, at, b.at, py->in_frame.size))
+			break;
+		code = frame_word(&b, py->in_frame.code) &
+		       ~(uint64_t)py->finest_tag;
+		if (py->entry_owner &&
+		    b.at[py->in_frame.owner] >= py->entry_owner) {
+			if (count) /* it stands outside of that frame */
+				out[count - 1].entry = true;
+		} else if (is_a(r, code, py->code_type)) {
+			out[count++] = (struct cpython_frame) {
+				.frame = at,
+				.code = code,
+				.instruction = instruction_of(py, &b, code),
+				.entry = py->entry_flag
+						 ? b.at[py->in_frame.entry] != 0
+						 : !py->entry_owner,
+			};
+		} else {
+			break;
+		}
+		at = frame_word(&b, py->in_frame.previous);
+	}
+	return count;
+}
+
+static size_t put_utf8(char *to, uint32_t c)
+{
+	if (c < 0x80) {
+		to[0] = (char)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		to[0] = (char)(0xc0 | c >> 6);
+		to[1] = (char)(0x80 | (c & 0x3f));
+		return 2;
+	}
+	if (c < 0x10000) {
+		to[0] = (char)(0xe0 | c >> 12);
+		to[1] = (char)(0x80 | (c >> 6 & 0x3f));
+		to[2] = (char)(0x80 | (c & 0x3f));
+		return 3;
+	}
+	to[0] = (char)(0xf0 | (c >> 18 & 7));
+	to[1] = (char)(0x80 | (c >> 12 & 0x3f));
+	to[2] = (char)(0x80 | (c >> 6 & 0x3f));
+	to[3] = (char)(0x80 | (c & 0x3f));
+	return 4;
+}
+
+/* Code points of @kind bytes each; false: not readable. */
+static bool put_points(const struct cpython_reader *r, uint64_t from,
+		       uint64_t count, unsigned kind, char *to, size_t size,
+		       size_t *length)
+{
+	uint32_t points[64];
+
+	*length = 0;
+	for (uint64_t i = 0; i < count;) {
+		uint64_t n = count - i < 64 ? count - i : 64;
+		const uint8_t *bytes = (const uint8_t *)points;
+
+		if (!get(r, from + i * kind, points, n * kind))
+			return false;
+		for (uint64_t k = 0; k < n; k++) {
+			uint32_t c = 0;
+
+			if (*length + 5 > size)
+				return true;
+			__builtin_memcpy(&c, bytes + k * kind, kind);
+			*length += put_utf8(to + *length, c);
+		}
+		i += n;
+	}
+	return true;
+}
+
+int cpython_text(const struct cpython *py, const struct cpython_reader *r,
+		 uint64_t object, char *to, size_t size)
+{
+	uint64_t count;
+	uint32_t state;
+	unsigned kind;
+	size_t length;
+	bool ascii;
+
+	if (!is_a(r, object, py->text_type) ||
+	    !get(r, object + py->in_text.state, &state, sizeof(state)))
+		return -1;
+	count = word(r, object + py->in_text.length);
+	kind = state >> 2 & 7;
+	ascii = state >> 6 & 1;
+	/* Not compact: by an old API only, never a name in a code object. */
+	if (!(state >> 5 & 1) || (kind != 1 && kind != 2 && kind != 4) ||
+	    count > 1u << 30)
+		return -1;
+	if (!put_points(r,
+			object + (ascii ? py->in_text.ascii
+					: py->in_text.compact),
+			count, kind, to, size, &length))
+		return -1;
+	to[length] = 0;
+	return (int)length;
+}
+
+bool cpython_code(const struct cpython *py, const struct cpython_reader *r,
+		  uint64_t code, struct cpython_code *out)
+{
+	uint64_t lines, size;
+
+	if (!is_a(r, code, py->code_type) ||
+	    !get(r, code + py->in_code.first_line, &out->first_line,
+		 sizeof(out->first_line)) ||
+	    cpython_text(py, r, word(r, code + py->in_code.qualname),
+			 out->qualname, sizeof(out->qualname)) < 0 ||
+	    cpython_text(py, r, word(r, code + py->in_code.file), out->file,
+			 sizeof(out->file)) < 0)
+		return false;
+	lines = word(r, code + py->in_code.lines);
+	if (!is_a(r, lines, py->bytes_type))
+		return false;
+	size = word(r, lines + CPYTHON_BYTES_SIZE);
+	if (size > UINT32_MAX)
+		return false;
+	out->lines = lines + CPYTHON_BYTES_TEXT;
+	out->lines_size = (uint32_t)size;
+	return true;
+}
