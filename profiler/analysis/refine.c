@@ -4,7 +4,9 @@
  */
 #include "profiler/analysis/verdict_state.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SHOWN 0.1 /* of what places gain, that the total must gain too */
@@ -36,19 +38,96 @@ static void drop_moved(struct judging *j)
 	j->findings.count = kept;
 }
 
+void refine_note_gain(struct judging *j, const struct finding *f,
+		      const struct place *p)
+{
+	if (!may_have_moved(f))
+		return;
+	j->may_have_moved = true;
+	for (uint32_t i = 0; i < j->axis.count; i++)
+		j->gained[i] += p->level[i];
+}
+
+/* Where @level began to give: after what filled it at the start. */
+static uint32_t begin_of(const struct judging *j, const double *level)
+{
+	uint32_t most = 0;
+
+	for (uint32_t i = 1; i < j->axis.count / 4; i++)
+		if (level[i] > level[most])
+			most = i;
+	return most;
+}
+
+/* @level loses in step with what others gain: together they stand still. */
+static int makes_up(struct judging *j, const double *level, bool *does)
+{
+	uint32_t from = begin_of(j, level), count = j->axis.count - from;
+	struct course along = { j->axis.x + from, j->axis.t + from, count };
+	double *both = j->both, drift, most;
+	struct trend t;
+	int rc;
+
+	*does = false;
+	most = SHOWN * verdict_drift(j->gained + from, count);
+	if (verdict_drift(level + from, count) > -most)
+		return 0;
+	for (uint32_t i = 0; i < count; i++)
+		both[i] = j->gained[from + i] + level[from + i];
+	drift = fabs(verdict_drift(both, count));
+	if (drift >= most)
+		return 0;
+	rc = verdict_trend(j, &along, both, 0, 0, &t);
+	*does = rc == 0 && drift + 2 * t.noise < most;
+	return rc;
+}
+
+/* One place, or all those that lose, give what others gain. */
+static int is_given(struct judging *j, bool *is)
+{
+	double *all = calloc((size_t)j->axis.count + 1, sizeof(*all));
+	const struct place *p;
+	int rc = all ? 0 : -ENOMEM;
+
+	*is = false;
+	vec_foreach (&j->places.list, p) {
+		uint32_t from = begin_of(j, p->level);
+
+		if (rc < 0 || *is ||
+		    verdict_drift(p->level + from, j->axis.count - from) >= 0)
+			continue;
+		rc = makes_up(j, p->level, is);
+		for (uint32_t i = 0; i < j->axis.count; i++)
+			all[i] += p->level[i];
+	}
+	if (rc == 0 && !*is)
+		rc = makes_up(j, all, is);
+	free(all);
+	return rc;
+}
+
 /*
  * Records that are rewritten, entries of a cache that was filled at the start
- * and is refreshed by requests: one line's blocks become another's.
+ * and is refreshed by requests: one line's blocks become another's.  All that
+ * is live shows it, where little else comes and goes; else a place that loses
+ * in step with what the others gain.
  */
-void refine_moved(struct judging *j, const struct trend *total)
+int refine_moved(struct judging *j, const struct trend *total)
 {
 	double gained = fmax(verdict_drift(j->places.total, j->axis.count), 0);
 	double most = gained + 2 * total->noise;
+	bool moved = total->class == TREND_LEVEL &&
+		     most < SHOWN * j->explained * j->axis.x_total;
+	int rc = 0;
 
 	j->undecided = fmin(j->undecided, most);
-	if (total->class == TREND_LEVEL && j->explained > 0 &&
-	    most < SHOWN * j->explained * j->axis.x_total)
+	if (!j->may_have_moved)
+		return 0;
+	if (!moved)
+		rc = is_given(j, &moved);
+	if (rc == 0 && moved)
 		drop_moved(j);
+	return rc;
 }
 
 static bool same_text(const char *a, const char *b)

@@ -298,6 +298,7 @@ static int judge_place(struct judging *j, const struct place *p)
 			p->twice > DEFINITE_SHARE * p->unreachable;
 	}
 	j->explained += t.slope.value;
+	refine_note_gain(j, f, p);
 	return 0;
 }
 
@@ -361,7 +362,9 @@ static int judge_total(struct judging *j)
 	if (rc < 0)
 		return rc;
 	j->out->bound = t.class == TREND_FILLS ? t.late.value : t.slope.high;
-	refine_moved(j, &t);
+	rc = refine_moved(j, &t);
+	if (rc < 0)
+		return rc;
 	if (t.class != TREND_GROWS ||
 	    j->explained > (t.slope.value - t.slope.low) + t.slope.value / 2)
 		return 0;
@@ -497,7 +500,9 @@ static int judging_init(struct judging *j, const struct model *m)
 		if (!j->scratch[i])
 			rc = -ENOMEM;
 	}
-	return rc;
+	j->gained = calloc((size_t)j->axis.count + 1, sizeof(*j->gained));
+	j->both = calloc((size_t)j->axis.count + 1, sizeof(*j->both));
+	return rc == 0 && (!j->gained || !j->both) ? -ENOMEM : rc;
 }
 
 static void judging_fini(struct judging *j)
@@ -506,6 +511,8 @@ static void judging_fini(struct judging *j)
 	places_fini(&j->places);
 	tide_fini(&j->tide);
 	vec_free(&j->findings);
+	free(j->gained);
+	free(j->both);
 	for (int i = 0; i < 4; i++)
 		free(j->scratch[i]);
 }

@@ -38,6 +38,9 @@ struct judging {
 	double *scratch[4];	     /* x, t, y and variance of a series */
 	double alpha;		     /* of each series */
 	double explained;	     /* bytes per x that findings grow by */
+	double *gained;		     /* level of those that may have moved */
+	double *both;		     /* room for it and another's */
+	bool may_have_moved;	     /* there is one */
 	double undecided;	     /* bytes that may be growing */
 	double more_x, more_seconds; /* that would decide all */
 };
@@ -65,11 +68,14 @@ void verdict_put_where(struct judging *j, struct finding *f, uint32_t node);
  * verdict.growth.  0 or -errno. */
 int judge_ledger(struct judging *j);
 
+/* @f is of place @p, which may have gained what another gave. */
+void refine_note_gain(struct judging *j, const struct finding *f,
+		      const struct place *p);
 /*
  * What all places hold together is @total: places that gain what others give
- * back do not grow.
+ * back do not grow.  0 or -errno.
  */
-void refine_moved(struct judging *j, const struct trend *total);
+int refine_moved(struct judging *j, const struct trend *total);
 /* A thread that stays keeps what libc allocated for it: one finding. */
 void refine_threads(struct judging *j);
 /* Two lines of one function are one finding, told by the larger. */

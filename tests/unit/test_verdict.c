@@ -238,6 +238,57 @@ Test(verdict, what_one_place_gains_and_another_gives_back_is_clean)
 	verdict_free(v);
 }
 
+/* As much as all leaks of the recording, up and down. */
+static double comes_and_goes(uint32_t w)
+{
+	return (1 + w * 7919 % 13) * 512.0 * RATE * 10;
+}
+
+Test(verdict, what_another_gives_back_is_seen_through_what_comes_and_goes)
+{
+	struct verdict *v;
+
+	site(0, in_cache, leak);
+	site(1, in_parse, replaced);
+	site(2, in_main, comes_and_goes);
+	v = judge();
+	cr_expect_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	verdict_free(v);
+}
+
+static double drops_early(uint32_t w)
+{
+	return w < 10 ? leak(WINDOWS) : 0;
+}
+
+static double gives_half(uint32_t w)
+{
+	return (16 << 20) - leak(w) / 2;
+}
+
+Test(verdict, what_was_given_back_at_the_start_excuses_no_growth)
+{
+	struct verdict *v;
+
+	site(0, in_cache, leak);
+	site(1, in_parse, drops_early);
+	v = judge();
+	cr_expect_neq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	verdict_free(v);
+}
+
+Test(verdict, what_gives_half_of_the_growth_excuses_none)
+{
+	struct verdict *v;
+
+	site(0, in_cache, leak);
+	site(1, in_parse, gives_half);
+	site(2, in_main, comes_and_goes);
+	v = judge();
+	cr_expect_neq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	verdict_free(v);
+}
+
 Test(verdict, what_no_root_reaches_leaks_whatever_others_give_back)
 {
 	struct model_site *s;
