@@ -7,42 +7,66 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiler/base/vec.h"
 #include "profiler/model/build.h"
 
-struct charge {
-	const char *route; /* interned */
-	double bytes;
-};
-
 struct charges {
-	VEC(struct charge) at;
+	VEC(struct model_charge) at; /* of all sites */
+	size_t first;		     /* of the current one */
 };
 
-static int add(struct charges *c, const char *route, double bytes)
+/* That of @route, which is interned, within the current site. */
+static struct model_charge *charge_of(struct charges *c, const char *route)
 {
-	struct charge *one;
+	struct model_charge *one;
 
-	vec_foreach (&c->at, one) {
-		if (one->route == route) {
-			one->bytes += bytes;
-			return 0;
-		}
-	}
+	for (size_t i = c->first; i < c->at.count; i++)
+		if (c->at.at[i].route == route)
+			return &c->at.at[i];
 	one = vec_push(&c->at);
+	if (one)
+		one->route = route;
+	return one;
+}
+
+static int add(struct model *m, struct charges *c, const struct trace_image *im,
+	       const struct fold_stack *stack)
+{
+	const char *route = model_string(m, build_route(im, stack->route));
+	struct model_charge *one = route ? charge_of(c, route) : NULL;
+
 	if (!one)
 		return -ENOMEM;
-	*one = (struct charge) { route, bytes };
+	one->live += stack->live.bytes;
+	one->allocated += stack->allocated.bytes;
+	one->peak += stack->peak.bytes;
+	one->temporary += stack->temporary.bytes;
 	return 0;
 }
 
-static void settle(const struct charges *c, struct model_site *s, double all)
+static int by_route(const void *a, const void *b)
 {
-	const struct charge *one;
+	const struct model_charge *x = a, *y = b;
 
-	vec_foreach (&c->at, one) {
-		double share = all > 0 ? one->bytes / all : 0;
+	return strcmp(x->route, y->route);
+}
+
+/* The largest part, by what lives. */
+static void settle(struct charges *c, struct model_site *s)
+{
+	bool lives = s->live.bytes > 0;
+	double all = lives ? s->live.bytes : s->allocated.bytes;
+
+	s->charge_count = (uint32_t)(c->at.count - c->first);
+	if (s->charge_count)
+		qsort(c->at.at + c->first, s->charge_count, sizeof(*c->at.at),
+		      by_route);
+	for (size_t i = c->first; i < c->at.count; i++) {
+		const struct model_charge *one = &c->at.at[i];
+		double bytes = lives ? one->live : one->allocated;
+		double share = all > 0 ? bytes / all : 0;
 
 		if (share <= s->route_share)
 			continue;
@@ -52,44 +76,52 @@ static void settle(const struct charges *c, struct model_site *s, double all)
 }
 
 static int charge_site(struct model *m, const struct trace_view *v,
-		       struct charges *c, struct model_site *s,
-		       const struct build_part *parts, size_t count)
+		       struct charges *c, const struct build_part *parts,
+		       size_t count)
 {
-	double all = 0;
 	int rc = 0;
 
-	c->at.count = 0;
+	c->first = c->at.count;
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		const struct trace_image *im = &v->images[parts[i].image];
 		const struct fold_stack *stack =
 			&im->result.stacks[parts[i].stack];
-		double bytes = s->live.bytes > 0 ? stack->live.bytes
-						 : stack->allocated.bytes;
-		const char *route;
 
-		all += bytes;
-		if (!stack->route || bytes <= 0)
-			continue;
-		route = model_string(m, build_route(im, stack->route));
-		rc = route ? add(c, route, bytes) : -ENOMEM;
+		if (stack->route && stack->allocated.bytes > 0)
+			rc = add(m, c, im, stack);
 	}
-	settle(c, s, all);
+	settle(c, &m->sites[parts->site]);
 	return rc;
+}
+
+/* Now that they will not move any more. */
+static void hand_over(struct model *m, struct charges *c)
+{
+	const struct model_charge *next = c->at.at;
+
+	m->charges = c->at.at;
+	for (uint32_t i = 0; i < m->site_count; i++) {
+		m->sites[i].charges = next;
+		if (next)
+			next += m->sites[i].charge_count;
+	}
 }
 
 /* @parts are sorted by site. */
 int build_charges(struct model *m, const struct trace_view *v,
 		  const struct build_part *parts, size_t count)
 {
-	struct charges c = { VEC_INIT };
+	struct charges c = { VEC_INIT, 0 };
 	int rc = 0;
 
 	for (size_t i = 0, end; i < count && rc == 0; i = end) {
 		for (end = i; end < count && parts[end].site == parts[i].site;)
 			end++;
-		rc = charge_site(m, v, &c, &m->sites[parts[i].site], parts + i,
-				 end - i);
+		rc = charge_site(m, v, &c, parts + i, end - i);
 	}
-	vec_free(&c.at);
+	if (rc == 0)
+		hand_over(m, &c);
+	else
+		vec_free(&c.at);
 	return rc;
 }

@@ -59,6 +59,7 @@ void model_free(struct model *m)
 	free(m->scans);
 	free(m->windows);
 	free(m->levels);
+	free(m->charges);
 	for (uint32_t i = 0; i < m->endpoint_count; i++)
 		endpoint_fini(&m->endpoints[i]);
 	free(m->endpoints);

@@ -80,6 +80,12 @@ struct model_level {
 	double descriptors; /* open when the window ended */
 };
 
+/* Of a site's bytes, those for the requests of one endpoint; estimates. */
+struct model_charge {
+	const char *route; /* "POST /api/v1/chat" */
+	double live, allocated, peak, temporary;
+};
+
 struct model_site {    /* one distinct allocating stack */
 	uint32_t node; /* leaf-most frame of the stack */
 	struct estimate live;
@@ -96,7 +102,9 @@ struct model_site {    /* one distinct allocating stack */
 	 * for the requests of one route, "POST /api/v1/chat"; NULL: for none.
 	 */
 	const char *route;
-	double route_share; /* 0..1 */
+	double route_share;		    /* 0..1 */
+	const struct model_charge *charges; /* by route */
+	uint32_t charge_count;
 	/* Of live blocks, what the last scan could not reach from a root, and
 	 * what none of the last two could; < 0 when no scan was made. */
 	struct {
@@ -281,8 +289,9 @@ struct model {
 	struct model_trend rss_trend, live_trend, thread_trend, fd_trend;
 	struct model_window *windows;
 	uint32_t window_count;
-	double window_seconds;	    /* how wide each is */
-	struct model_level *levels; /* of all sites; sites[] point into it */
+	double window_seconds;	      /* how wide each is */
+	struct model_level *levels;   /* of all sites; sites[] point into it */
+	struct model_charge *charges; /* likewise */
 	struct model_endpoint *endpoints; /* most requests first */
 	uint32_t endpoint_count;
 	uint64_t requests;    /* completed, all of them */

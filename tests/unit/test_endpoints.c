@@ -184,3 +184,34 @@ Test(endpoints, whose_route_was_lost_are_still_counted)
 	cr_expect_str_eq(m->endpoints[0].route, "_OTHER");
 	model_free(m);
 }
+
+Test(endpoints, share_what_a_site_allocated)
+{
+	static struct recording r;
+	static struct lane lane;
+	const struct model_site *s;
+	struct model *m;
+
+	begin(&r, &lane, "1.slabs", 1, chat_first);
+	lane_context(&lane, 1, T0);
+	lane_alloc(&lane, 5, 300, 0x10000, T0 + MS);
+	lane_alloc(&lane, 5, 200, 0x11000, T0 + MS);
+	lane_free(&lane, 0x11000, T0 + 2 * MS);
+	lane_context(&lane, 2, T0 + 3 * MS);
+	lane_alloc(&lane, 5, 100, 0x12000, T0 + 4 * MS);
+	lane_context(&lane, 0, T0 + 5 * MS);
+	lane_alloc(&lane, 5, 50, 0x13000, T0 + 6 * MS);
+	end(&r, &lane);
+	m = load();
+	cr_assert_eq(m->site_count, 1);
+	s = m->sites;
+	cr_assert_eq(s->charge_count, 2);
+	cr_expect_str_eq(s->charges[0].route, "GET /health");
+	cr_expect_eq(s->charges[0].live, 100);
+	cr_expect_str_eq(s->charges[1].route, "POST /chat");
+	cr_expect_eq(s->charges[1].live, 300);
+	cr_expect_eq(s->charges[1].allocated, 500);
+	cr_expect_str_eq(s->route, "POST /chat");
+	cr_expect_eq(s->allocated.bytes, 650);
+	model_free(m);
+}
