@@ -151,12 +151,30 @@ static int build_marks(struct model *m, const struct trace_view *v)
 	return 0;
 }
 
+/* "cpu.ring_full": what probes could not keep. */
+static int build_counters(struct model *m, const struct trace_view *v)
+{
+	for (size_t i = 0; i < v->counter_count; i++) {
+		const struct trace_counter *c = &v->counters[i];
+		struct model_loss *l = &m->losses[m->loss_count++];
+		char name[128];
+
+		snprintf(name, sizeof(name), "%s.%s", c->probe, c->reason);
+		l->reason = model_string(m, name);
+		l->count = c->count;
+		if (!l->reason)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int build_losses(struct model *m, const struct trace_view *v)
 {
 	uint64_t torn = v->host_torn;
 	struct model_loss *l;
 
-	m->losses = calloc(DROP_NREASONS + 1, sizeof(*m->losses));
+	m->losses = calloc(DROP_NREASONS + 1 + v->counter_count,
+			   sizeof(*m->losses));
 	if (!m->losses)
 		return -ENOMEM;
 	for (int r = 0; r < DROP_NREASONS; r++) {
@@ -172,7 +190,7 @@ static int build_losses(struct model *m, const struct trace_view *v)
 	for (size_t i = 0; i < v->image_count; i++)
 		torn += v->images[i].result.torn_slabs;
 	m->losses[m->loss_count++] = (struct model_loss) { "torn_slabs", torn };
-	return 0;
+	return build_counters(m, v);
 }
 
 static int build_sites(struct model *m, const struct trace_view *v,

@@ -133,10 +133,15 @@ double model_site_weight(const struct model_site *site, enum model_kind kind)
 	case MODEL_TEMPORARY:
 		return site->temporary.bytes;
 	case MODEL_RSS:
-		return site->mapped;
+		return site->paged ? site->resident : site->mapped;
 	case MODEL_LEAK:
 		return site->leaked;
-	default:
-		return 0;
+	case MODEL_CPU:
+		return site->cpu;
+	case MODEL_OFFCPU:
+		return site->offcpu;
+	case MODEL_WALL:
+		return site->cpu + site->offcpu;
 	}
+	return 0;
 }

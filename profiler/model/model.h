@@ -113,6 +113,10 @@ struct model_site {    /* one distinct allocating stack */
 	} unreachable;
 	const struct model_level *levels; /* by window */
 	uint32_t level_count;
+	/* As probes in the kernel saw it. */
+	bool paged;	    /* one looked at pages, of any site */
+	double resident;    /* bytes taken page by page, less given back */
+	double cpu, offcpu; /* ns on a CPU, and waiting */
 };
 
 struct model_ledger_point { /* UINT64_MAX where not read */
@@ -351,7 +355,7 @@ enum model_kind {
 /* "live" -> MODEL_LIVE; -EINVAL with the list of kinds. */
 int model_kind_parse(const char *text, enum model_kind *kind, struct err *err);
 const char *model_kind_name(enum model_kind kind);
-/* The weight of @site under @kind, bytes. */
+/* The weight of @site under @kind: bytes, or ns where the kind is a time. */
 double model_site_weight(const struct model_site *site, enum model_kind kind);
 
 #endif

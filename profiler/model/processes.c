@@ -94,6 +94,18 @@ static double lifetime(const struct model *m, const struct model_process *p)
 	return (p->ended < 0 ? m->duration : p->ended) - p->began;
 }
 
+/* What probes saw of a process that recorded itself too. */
+static bool is_second(const struct trace_view *v, size_t image)
+{
+	if (!v->images[image].probed)
+		return false;
+	for (size_t i = 0; i < v->image_count; i++)
+		if (i != image && !v->images[i].probed &&
+		    v->images[i].header.pid == v->images[image].header.pid)
+			return true;
+	return false;
+}
+
 static uint32_t choose_main(const struct model *m, const struct trace_view *v)
 {
 	double longest = 0, best = -1;
@@ -106,7 +118,7 @@ static uint32_t choose_main(const struct model *m, const struct trace_view *v)
 		const struct model_process *p = &m->processes[i];
 		double score = peak_rss(v, p->pid);
 
-		if (lifetime(m, p) < longest / 2)
+		if (lifetime(m, p) < longest / 2 || is_second(v, i))
 			continue;
 		if (!v->ledger_count)
 			score = (double)p->allocations;

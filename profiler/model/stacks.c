@@ -36,6 +36,7 @@ struct builder {
 	struct hash *problems;	      /* module ids already complained of */
 	VEC(const char *) problem_texts;
 	bool failed; /* out of memory */
+	bool paged;  /* a probe looked at pages */
 };
 
 static uint64_t text_hash(uint64_t h, const char *text)
@@ -202,6 +203,40 @@ static uint32_t native(struct builder *b, const struct trace_image *im,
 	return parent;
 }
 
+static uint32_t kernel(struct builder *b, const struct trace_image *im,
+		       uint32_t parent, const struct wire_node *wn)
+{
+	const char *name = wn->value >= 1 && wn->value <= im->text_count
+				   ? im->texts[wn->value - 1]
+				   : NULL;
+	struct model_frame f = {
+		.function = str(b, name ? name : "[kernel]"),
+		.module = str(b, "[kernel]"),
+		.kind = FRAME_KERNEL,
+		.module_kind = MODULE_KERNEL,
+	};
+
+	return b->failed ? 0 : node_id(b, parent, frame_id(b, &f));
+}
+
+static const char *blocked_name(uint64_t reason)
+{
+	static const char *const names[BLOCKED_NREASONS] = {
+		[BLOCKED_OTHER] = "[waits]",
+		[BLOCKED_RUNNABLE] = "[waits for a CPU]",
+		[BLOCKED_FUTEX] = "[waits: futex]",
+		[BLOCKED_EPOLL] = "[waits: epoll]",
+		[BLOCKED_DISK] = "[waits: disk]",
+		[BLOCKED_SOCKET] = "[waits: socket]",
+		[BLOCKED_SLEEP] = "[sleeps]",
+		[BLOCKED_FAULT] = "[waits: page]",
+		[BLOCKED_CHILD] = "[waits: process]",
+		[BLOCKED_FILE] = "[waits: file]",
+	};
+
+	return names[reason < BLOCKED_NREASONS ? reason : BLOCKED_OTHER];
+}
+
 static uint32_t add_node(struct builder *b, const struct trace_image *im,
 			 uint32_t parent, const struct wire_node *wn)
 {
@@ -210,6 +245,10 @@ static uint32_t add_node(struct builder *b, const struct trace_image *im,
 	switch (wire_node_kind(wn)) {
 	case NODE_NATIVE:
 		return native(b, im, parent, wn);
+	case NODE_KERNEL:
+		return kernel(b, im, parent, wn);
+	case NODE_BLOCKED:
+		return marker(b, parent, blocked_name(wn->value));
 	case NODE_ABSOLUTE:
 		snprintf(name, sizeof(name), "0x%llx",
 			 (unsigned long long)(wn->value & ~0xfffULL));
@@ -233,25 +272,32 @@ static void sum_into(struct estimate *to, const struct fold_sum *from)
 	to->count_variance += from->count_variance;
 }
 
-static void add_site(struct builder *b, uint32_t node,
-		     const struct fold_stack *s)
+/* The site of @node; NULL when out of memory. */
+static struct model_site *site_at(struct builder *b, uint32_t node)
 {
 	uint64_t *found = hash_find(b->site_ids, node);
 	struct model_site *site;
 
-	if (!found) {
-		site = vec_push(&b->sites);
-		if (!site ||
-		    hash_set(b->site_ids, node, b->sites.count - 1) < 0) {
-			b->failed = true;
-			return;
-		}
-		site->node = node - 1;
-		site->unreachable.bytes = -1; /* until a scan was read */
-		site->unreachable.count = site->unreachable.twice_bytes = -1;
-	} else {
-		site = &b->sites.at[*found];
+	if (found)
+		return &b->sites.at[*found];
+	site = vec_push(&b->sites);
+	if (!site || hash_set(b->site_ids, node, b->sites.count - 1) < 0) {
+		b->failed = true;
+		return NULL;
 	}
+	site->node = node - 1;
+	site->unreachable.bytes = -1; /* until a scan was read */
+	site->unreachable.count = site->unreachable.twice_bytes = -1;
+	return site;
+}
+
+static void add_site(struct builder *b, uint32_t node,
+		     const struct fold_stack *s)
+{
+	struct model_site *site = site_at(b, node);
+
+	if (!site)
+		return;
 	site->samples += s->samples;
 	sum_into(&site->live, &s->live);
 	sum_into(&site->allocated, &s->allocated);
@@ -271,6 +317,39 @@ static void add_part(struct builder *b, uint32_t node, size_t image,
 					      (uint32_t)stack };
 	else
 		b->failed = true;
+}
+
+static void add_weight(struct builder *b, uint32_t node,
+		       const struct trace_weight *w)
+{
+	struct model_site *site = site_at(b, node);
+
+	if (!site)
+		return;
+	switch (w->kind) {
+	case WEIGHT_CPU:
+		site->cpu += (double)w->weight;
+		break;
+	case WEIGHT_OFFCPU:
+		site->offcpu += (double)w->weight;
+		break;
+	case WEIGHT_RSS:
+		site->resident += (double)w->weight;
+		b->paged = true;
+		break;
+	default:
+		return;
+	}
+	if (w->count > 0)
+		site->samples += (uint64_t)w->count;
+}
+
+static uint32_t node_of(struct builder *b, const struct trace_image *im,
+			const uint32_t *ids, uint32_t node)
+{
+	uint32_t found = node <= im->node_count ? ids[node] : 0;
+
+	return found ? found : marker(b, 0, "[unknown]");
 }
 
 /*
@@ -297,14 +376,18 @@ static int add_image(struct builder *b, const struct trace_view *v,
 	}
 	for (size_t i = 0; i < im->result.stack_count && !b->failed; i++) {
 		const struct fold_stack *s = &im->result.stacks[i];
-		uint32_t node = s->node <= im->node_count ? ids[s->node] : 0;
+		uint32_t node = node_of(b, im, ids, s->node);
 
-		if (!node)
-			node = marker(b, 0, "[unknown]");
 		if (!node)
 			break;
 		add_site(b, node, s);
 		add_part(b, node, image, i);
+	}
+	for (size_t i = 0; i < im->weight_count && !b->failed; i++) {
+		uint32_t node = node_of(b, im, ids, im->weights[i].node);
+
+		if (node)
+			add_weight(b, node, &im->weights[i]);
 	}
 	free(ids);
 	return b->failed ? -ENOMEM : 0;
@@ -476,8 +559,10 @@ static int finish(struct builder *b)
 		rc = order_nodes(b);
 	if (rc < 0)
 		return rc;
-	vec_foreach (&b->sites, s)
+	vec_foreach (&b->sites, s) {
 		s->node = b->nodes.at[s->node].order;
+		s->paged = b->paged;
+	}
 	if (b->sites.count)
 		qsort(b->sites.at, b->sites.count, sizeof(*b->sites.at),
 		      by_node);

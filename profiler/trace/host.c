@@ -110,6 +110,33 @@ static int add_reach(struct host *h, const struct wire_reach *w)
 	return 0;
 }
 
+/* Each says how much it is so far: the greatest is the latest. */
+static int add_counter(struct host *h, const struct wire_counter *w)
+{
+	size_t room = w->head.size - sizeof(*w), n = strnlen(w->text, room);
+	const char *reason = w->text + (n < room ? n + 1 : n);
+	size_t left = room - (size_t)(reason - w->text);
+	struct trace_counter *c;
+
+	vec_foreach (&h->counters, c) {
+		if (strncmp(c->probe, w->text, room) != 0 ||
+		    strncmp(c->reason, reason, left) != 0)
+			continue;
+		if (w->count > c->count)
+			c->count = w->count;
+		return 0;
+	}
+	c = vec_push(&h->counters);
+	if (!c)
+		return -ENOMEM;
+	*c = (struct trace_counter) {
+		.probe = keep(h, strndup(w->text, n)),
+		.reason = keep(h, strndup(reason, left)),
+		.count = w->count,
+	};
+	return c->probe && c->reason ? 0 : -ENOMEM;
+}
+
 static int add_record(void *context, const struct wire_head *w)
 {
 	struct host *h = context;
@@ -130,6 +157,8 @@ static int add_record(void *context, const struct wire_head *w)
 		return add_option(h, (const void *)w);
 	if (w->type == WIRE_REACH && w->size >= sizeof(struct wire_reach))
 		return add_reach(h, (const void *)w);
+	if (w->type == WIRE_COUNTER && w->size > sizeof(struct wire_counter))
+		return add_counter(h, (const void *)w);
 	return 0;
 }
 
@@ -240,4 +269,5 @@ void host_fini(struct host *h)
 	vec_free(&h->marks);
 	vec_free(&h->options);
 	vec_free(&h->reaches);
+	vec_free(&h->counters);
 }

@@ -12,6 +12,7 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/trace/checkpoint.h"
+#include "profiler/trace/weights.h"
 
 #define ATTEMPTS 5 /* a digest is replaced while it is read: once a second */
 
@@ -26,6 +27,7 @@ struct image {
 	VEC(struct trace_module) modules;
 	VEC(struct trace_route) routes;
 	VEC(struct trace_patch) patches;
+	struct weights weights;
 	VEC(char *) strings;
 	struct err problem;
 };
@@ -158,7 +160,7 @@ static int read_meta_record(void *context, const struct wire_head *w)
 		return read_route(context, (const struct wire_route *)w);
 	if (w->type == WIRE_PATCH && w->size > sizeof(struct wire_patch))
 		return read_patch(context, (const struct wire_patch *)w);
-	return 0;
+	return weights_record(&((struct image *)context)->weights, w);
 }
 
 static int visit_slab(void *context, uint64_t number,
@@ -204,9 +206,13 @@ static int fill_view(struct image *im)
 		return rc;
 	v->result = *fold_result(fold);
 	v->result.torn_slabs += im->checkpoint.bad_heads;
+	weights_finish(&im->weights, v);
 	if (v->result.stack_count &&
 	    node_room(im, v->result.stacks[v->result.stack_count - 1].node) < 0)
 		return -ENOMEM; /* every stack's node is one of nodes[] */
+	if (v->weight_count &&
+	    node_room(im, v->weights[v->weight_count - 1].node) < 0)
+		return -ENOMEM;
 	check_nodes(im);
 	if (im->modules.count)
 		qsort(im->modules.at, im->modules.count,
@@ -237,6 +243,7 @@ static void forget(struct image *im)
 	im->modules.count = 0;
 	im->routes.count = 0;
 	im->patches.count = 0;
+	weights_fini(&im->weights);
 	im->view.torn = false;
 	checkpoint_fini(&im->checkpoint);
 }
@@ -319,6 +326,7 @@ int image_open(struct image **out, const char *path, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	im->fd = -1;
 	im->path = strdup(path);
+	im->view.probed = slabfile_is_probed(basename(path));
 	im->scratch = malloc(SLAB_SIZE);
 	if (!im->path || !im->scratch ||
 	    asprintf(&im->digest_path, "%s" CHECKPOINT_SUFFIX, path) < 0) {

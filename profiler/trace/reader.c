@@ -145,7 +145,8 @@ static int read_images(struct trace *t, struct err *err)
 	if (!dir)
 		return cannot_list(t->path, err);
 	while (rc == 0 && (d = readdir(dir)))
-		if (slabfile_is_image(d->d_name))
+		if (slabfile_is_image(d->d_name) ||
+		    slabfile_is_probed(d->d_name))
 			rc = read_image(t, d->d_name, err);
 	closedir(dir);
 	if (t->images.count)
@@ -228,6 +229,8 @@ static int fill_view(struct trace *t)
 	t->view.option_count = t->host.options.count;
 	t->view.reaches = t->host.reaches.at;
 	t->view.reach_count = t->host.reaches.count;
+	t->view.counters = t->host.counters.at;
+	t->view.counter_count = t->host.counters.count;
 	t->view.host_torn = t->host.torn;
 	t->view.problems = (const char *const *)t->problems.at;
 	t->view.problem_count = t->problems.count;

@@ -43,6 +43,12 @@ struct trace_route {
 	const char *text; /* "POST /api/v1/chat" */
 };
 
+struct trace_weight { /* what probes saw of one stack, summed */
+	uint32_t node;
+	enum wire_weight_kind kind;
+	int64_t count, weight;
+};
+
 struct trace_image { /* one <pid>.slabs: a process between exec and exec */
 	struct slab_file header;
 	const char *file;	       /* its path */
@@ -59,6 +65,13 @@ struct trace_image { /* one <pid>.slabs: a process between exec and exec */
 	size_t patch_count;
 	struct fold_result result;
 	bool torn; /* no orderly end, or unreadable bytes */
+	/* <pid>.probe.slabs: seen from the kernel, perhaps beside the same
+	 * process's own file. */
+	bool probed;
+	const struct trace_weight *weights; /* sorted by node, then kind */
+	size_t weight_count;
+	const char *const *texts; /* id n is texts[n - 1]; NULL: missing */
+	size_t text_count;
 };
 
 struct trace_process { /* WIRE_PROCESS */
@@ -73,6 +86,11 @@ struct trace_process { /* WIRE_PROCESS */
 struct trace_mark {
 	uint64_t at_ns;
 	const char *label;
+};
+
+struct trace_counter { /* what a probe did or dropped */
+	const char *probe, *reason;
+	uint64_t count;
 };
 
 struct trace_option { /* an option's value from a time on */
@@ -109,6 +127,8 @@ struct trace_view { /* everything, owned by the trace */
 	size_t option_count;
 	const struct trace_reach *reaches; /* by time */
 	size_t reach_count;
+	const struct trace_counter *counters; /* in order of first sight */
+	size_t counter_count;
 	bool host_torn;
 	const char *const *problems; /* sentences: files not readable */
 	size_t problem_count;

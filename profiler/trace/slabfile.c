@@ -15,6 +15,13 @@ bool slabfile_is_image(const char *name)
 	       name[digits - 1] == '.' && !strcmp(name + digits, "slabs");
 }
 
+bool slabfile_is_probed(const char *name)
+{
+	size_t digits = strspn(name, "0123456789");
+
+	return digits && !strcmp(name + digits, ".probe.slabs");
+}
+
 static void end_texts(struct slab_file *h)
 {
 	h->exe[sizeof(h->exe) - 1] = 0;

@@ -223,6 +223,26 @@ int writer_option(struct writer *w, uint64_t at_ns, const char *name,
 	return 0;
 }
 
+int writer_counter(struct writer *w, uint64_t at_ns, const char *probe,
+		   const char *reason, uint64_t count)
+{
+	size_t size = aligned(sizeof(struct wire_counter) + strlen(probe) +
+			      strlen(reason) + 2);
+	struct wire_counter *to;
+	int rc;
+
+	to = room(w, size, &rc);
+	if (!to)
+		return rc;
+	to->head = (struct wire_head) { .type = WIRE_COUNTER,
+					.size = (uint32_t)size };
+	to->at_ns = at_ns;
+	to->count = count;
+	strcpy(stpcpy(to->text, probe) + 1, reason);
+	publish(w, size);
+	return 0;
+}
+
 /* How many of @words fit: a command line can be two megabytes long. */
 static size_t fitting(const char *const *words, size_t *size)
 {

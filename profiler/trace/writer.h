@@ -28,6 +28,9 @@ int writer_ledger(struct writer *w, const struct wire_ledger *line);
 int writer_mark(struct writer *w, uint64_t at_ns, const char *label);
 int writer_option(struct writer *w, uint64_t at_ns, const char *name,
 		  const char *value);
+/* What a probe did or dropped, so far. */
+int writer_counter(struct writer *w, uint64_t at_ns, const char *probe,
+		   const char *reason, uint64_t count);
 /* @words: the command line, NULL-terminated; @wait_status of waitpid. */
 int writer_process(struct writer *w, const struct wire_process *process,
 		   const char *exe, const char *const *words);

@@ -146,7 +146,23 @@ enum wire_node_kind {
 	NODE_TRUNCATED = 4, /* root marker: frames beyond 1024 were cut */
 	NODE_BROKEN = 5,    /* root marker: unwinding ended early */
 	NODE_LOST = 6,	    /* stack could not be kept */
-	NODE_KERNEL = 7,
+	NODE_KERNEL = 7,    /* value: id of a WIRE_TEXT, the function's name */
+	NODE_BLOCKED = 8,   /* value: enum wire_blocked; a leaf of OFFCPU */
+};
+
+/* What a thread waited for while it was off the CPUs. */
+enum wire_blocked {
+	BLOCKED_OTHER,
+	BLOCKED_RUNNABLE, /* for a CPU */
+	BLOCKED_FUTEX,
+	BLOCKED_EPOLL, /* epoll, poll, select */
+	BLOCKED_DISK,
+	BLOCKED_SOCKET,
+	BLOCKED_SLEEP, /* a timer */
+	BLOCKED_FAULT, /* a page */
+	BLOCKED_CHILD, /* another process's end */
+	BLOCKED_FILE,  /* a pipe, a terminal, an eventfd, ... */
+	BLOCKED_NREASONS,
 };
 
 /*
@@ -197,6 +213,51 @@ enum wire_type {
 	WIRE_REQUESTS = 19, /* kept for the request tracker */
 	WIRE_OPTION = 20,
 	WIRE_REACH = 21, /* what no root of a process reaches */
+	/* <pid>.probe.slabs, and WIRE_COUNTER of host.slabs */
+	WIRE_WEIGHTS = 40, /* what stacks weigh, since the last record */
+	WIRE_TEXT = 41,	   /* a name that nodes refer to */
+	WIRE_COUNTER = 42, /* what a probe did or dropped, so far */
+};
+
+/*
+ * Weights of stacks, as probes in the kernel saw them: the strandline process
+ * writes them, about once a second, into <pid>.probe.slabs, which has the form
+ * of <pid>.slabs and nodes and modules of its own.  What a stack weighs is the
+ * sum of all its records.
+ */
+enum wire_weight_kind {
+	WEIGHT_CPU = 1, /* ns on a CPU */
+	WEIGHT_OFFCPU,	/* ns blocked, and until it ran again */
+	WEIGHT_RSS,	/* bytes taken; less what was given back */
+	WEIGHT_NKINDS,
+};
+
+struct wire_weight {
+	uint32_t node;
+	uint32_t kind; /* enum wire_weight_kind */
+	int64_t count; /* of events behind it */
+	int64_t weight;
+};
+
+struct wire_weights {
+	struct wire_head head;
+	uint64_t at_ns; /* CLOCK_MONOTONIC */
+	struct wire_weight at[];
+};
+
+struct wire_text { /* dense ids from 1 within a file */
+	struct wire_head head;
+	uint32_t id;
+	uint32_t pad;
+	char text[]; /* NUL-terminated */
+};
+
+/* The latest of a probe and reason holds. */
+struct wire_counter {
+	struct wire_head head;
+	uint64_t at_ns;
+	uint64_t count;
+	char text[]; /* the probe, NUL, the reason, NUL */
 };
 
 /* Modules have dense ids from 1; the same file mapped again gets a new id. */

@@ -1,0 +1,381 @@
+/*
+ * probefile: writes <pid>.probe.slabs.
+ *
+ * A record is written behind `used`, then `used` is stored with release
+ * order, as in writer.c; a node's slab entry is written whole before the
+ * weight that needs it.
+ */
+#include "profiler/trace/probefile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/base/err.h"
+#include "profiler/base/hash.h"
+#include "profiler/base/vec.h"
+#include "profiler/trace/fold.h"
+#include "profiler/wire/slab.h"
+
+struct sum {
+	int64_t count, weight;
+	uint32_t node, kind;
+};
+
+struct probefile {
+	int fd;
+	struct slab_file *file;
+	struct slab_head *meta, *nodes; /* NULL: none begun */
+	uint32_t modules, texts, node_count;
+	struct hash *node_ids;	 /* (parent, content) mixed -> id */
+	struct hash *sum_places; /* node and kind -> index of sums */
+	VEC(struct sum) sums;
+};
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+	size_t n = strnlen(from, size - 1);
+
+	memcpy(to, from, n);
+	to[n] = 0;
+}
+
+static void fill_header(struct slab_file *f,
+			const struct probefile_process *process)
+{
+	size_t command = process->command_size < sizeof(f->command)
+				 ? process->command_size
+				 : sizeof(f->command);
+
+	f->format = SLAB_FORMAT;
+	f->header_size = SLAB_FILE_HEADER_SIZE;
+	f->slab_size = SLAB_SIZE;
+	f->clock = SLAB_CLOCK_MONOTONIC;
+	f->start_realtime_ns = now_ns(CLOCK_REALTIME);
+	f->start_monotonic_ns = now_ns(CLOCK_MONOTONIC);
+	f->start_ticks = f->start_monotonic_ns;
+	f->pid = process->pid;
+	f->ppid = process->ppid;
+	copy_text(f->exe, sizeof(f->exe), process->exe);
+	copy_text(f->comm, sizeof(f->comm), process->comm);
+	copy_text(f->version, sizeof(f->version), STRANDLINE_VERSION);
+	memcpy(f->command, process->command, command);
+	__atomic_store_n(&f->magic, SLAB_FILE_MAGIC, __ATOMIC_RELEASE);
+}
+
+static int begin_file(struct probefile *f, const char *path,
+		      const struct probefile_process *process, struct err *err)
+{
+	int rc = posix_fallocate(f->fd, 0, SLAB_FILE_HEADER_SIZE);
+
+	if (rc)
+		return err_set(err, -rc, "cannot write %s: %s", path,
+			       strerror(rc));
+	f->file = mmap(NULL, SLAB_FILE_HEADER_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED, f->fd, 0);
+	if (f->file == MAP_FAILED) {
+		f->file = NULL;
+		return err_errno(err, "cannot map %s", path);
+	}
+	fill_header(f->file, process);
+	return 0;
+}
+
+int probefile_create(struct probefile **out, const char *dir,
+		     const struct probefile_process *process, struct err *err)
+{
+	struct probefile *f = calloc(1, sizeof(*f));
+	char *path = NULL;
+	int rc = -ENOMEM;
+
+	*out = NULL;
+	if (!f)
+		return err_set(err, -ENOMEM, "out of memory");
+	f->fd = -1;
+	f->node_ids = hash_new();
+	f->sum_places = hash_new();
+	if (!f->node_ids || !f->sum_places ||
+	    asprintf(&path, "%s/%d.probe.slabs", dir, (int)process->pid) < 0) {
+		err_set(err, rc, "out of memory");
+		goto close;
+	}
+	f->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (f->fd < 0) {
+		rc = err_errno(err, "cannot write %s", path);
+		goto close;
+	}
+	rc = begin_file(f, path, process, err);
+	if (rc < 0)
+		goto close;
+	free(path);
+	*out = f;
+	return 0;
+
+close:
+	free(path);
+	probefile_close(f);
+	return rc;
+}
+
+static void slab_close(struct slab_head **slab)
+{
+	if (!*slab)
+		return;
+	__atomic_store_n(&(*slab)->sealed, 1, __ATOMIC_RELEASE);
+	munmap(*slab, SLAB_SIZE);
+	*slab = NULL;
+}
+
+void probefile_close(struct probefile *f)
+{
+	if (!f)
+		return;
+	slab_close(&f->meta);
+	slab_close(&f->nodes);
+	if (f->file)
+		munmap(f->file, SLAB_FILE_HEADER_SIZE);
+	if (f->fd >= 0)
+		close(f->fd);
+	hash_free(f->node_ids);
+	hash_free(f->sum_places);
+	vec_free(&f->sums);
+	free(f);
+}
+
+static int slab_begin(struct probefile *f, struct slab_head **slab,
+		      enum slab_kind kind, uint64_t seq)
+{
+	uint64_t n = f->file->slabs_taken;
+	struct slab_head *head;
+	int rc = posix_fallocate(f->fd, (off_t)slab_offset(n), SLAB_SIZE);
+
+	if (rc)
+		return -rc;
+	head = mmap(NULL, SLAB_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd,
+		    (off_t)slab_offset(n));
+	if (head == MAP_FAILED)
+		return -errno;
+	f->file->slabs_taken = n + 1;
+	head->kind = kind;
+	head->seq = seq;
+	head->room = SLAB_SIZE;
+	head->first_ticks = f->file->start_ticks;
+	__atomic_store_n(&head->magic, SLAB_MAGIC, __ATOMIC_RELEASE);
+	*slab = head;
+	return 0;
+}
+
+static void publish(struct slab_head *slab, size_t size)
+{
+	__atomic_store_n(&slab->used, slab->used + (uint32_t)size,
+			 __ATOMIC_RELEASE);
+}
+
+/* Room for a record of @size bytes, zeroed; NULL when there is none. */
+static void *meta_room(struct probefile *f, size_t size, int *rc)
+{
+	*rc = size > SLAB_ROOM ? -EMSGSIZE : 0;
+	if (*rc < 0)
+		return NULL;
+	if (f->meta && f->meta->used + size > SLAB_ROOM)
+		slab_close(&f->meta);
+	if (!f->meta)
+		*rc = slab_begin(f, &f->meta, SLAB_META, f->file->slabs_taken);
+	return *rc < 0 ? NULL : (uint8_t *)(f->meta + 1) + f->meta->used;
+}
+
+static size_t aligned(size_t size)
+{
+	return (size + 7) & ~(size_t)7;
+}
+
+uint32_t probefile_module(struct probefile *f,
+			  const struct probefile_module *module)
+{
+	size_t size =
+		aligned(sizeof(struct wire_module) + strlen(module->path) + 1);
+	struct wire_module *to;
+	int rc;
+
+	if (f->modules >= WIRE_NODE_MODULE_MASK)
+		return 0;
+	to = meta_room(f, size, &rc);
+	if (!to)
+		return 0;
+	to->head = (struct wire_head) { .type = WIRE_MODULE,
+					.size = (uint32_t)size };
+	to->id = ++f->modules;
+	to->build_id_size = module->build_id_size;
+	to->bias = module->bias;
+	to->start = module->start;
+	to->end = module->end;
+	to->ticks = now_ns(CLOCK_MONOTONIC);
+	memcpy(to->build_id, module->build_id, module->build_id_size);
+	strcpy(to->path, module->path);
+	publish(f->meta, size);
+	f->file->stats.modules = f->modules;
+	return f->modules;
+}
+
+uint32_t probefile_text(struct probefile *f, const char *text)
+{
+	size_t size = aligned(sizeof(struct wire_text) + strlen(text) + 1);
+	struct wire_text *to;
+	int rc;
+
+	to = meta_room(f, size, &rc);
+	if (!to)
+		return 0;
+	to->head = (struct wire_head) { .type = WIRE_TEXT,
+					.size = (uint32_t)size };
+	to->id = ++f->texts;
+	strcpy(to->text, text);
+	publish(f->meta, size);
+	return f->texts;
+}
+
+static uint32_t new_node(struct probefile *f, const struct wire_node *node)
+{
+	uint32_t at = f->node_count % WIRE_NODES_PER_SLAB;
+
+	if (f->node_count >= FOLD_NODE_MAX)
+		return 0;
+	if (at == 0)
+		slab_close(&f->nodes);
+	if (!f->nodes && slab_begin(f, &f->nodes, SLAB_NODES,
+				    f->node_count / WIRE_NODES_PER_SLAB) < 0)
+		return 0;
+	((struct wire_node *)(f->nodes + 1))[at] = *node;
+	publish(f->nodes, sizeof(*node));
+	f->file->stats.nodes = ++f->node_count;
+	return f->node_count;
+}
+
+uint32_t probefile_node(struct probefile *f, uint32_t parent,
+			enum wire_node_kind kind, uint32_t module,
+			uint64_t value)
+{
+	const struct wire_node node = {
+		.parent = parent,
+		.kind_module = (uint32_t)kind << 24 | module,
+		.value = value,
+	};
+	uint64_t key = hash_mix((uint64_t)node.kind_module << 32 | parent);
+	uint64_t *found;
+	uint32_t id;
+
+	/* 64 bits of a mix: two of a million stacks clash once in 10^7. */
+	key = hash_mix(key ^ value);
+	found = hash_find(f->node_ids, key);
+	if (found)
+		return (uint32_t)*found;
+	id = new_node(f, &node);
+	if (id)
+		(void)hash_set(f->node_ids, key, id);
+	else
+		f->file->stats.drops[DROP_NODES_FULL]++;
+	return id;
+}
+
+int probefile_weigh(struct probefile *f, uint32_t node,
+		    enum wire_weight_kind kind, int64_t count, int64_t weight)
+{
+	uint64_t key = (uint64_t)kind << 32 | node;
+	uint64_t *place = hash_find(f->sum_places, key);
+	struct sum *sum;
+
+	if (place) {
+		sum = &f->sums.at[*place];
+	} else {
+		sum = vec_push(&f->sums);
+		if (!sum || hash_set(f->sum_places, key, f->sums.count - 1) < 0)
+			return -ENOMEM;
+		*sum = (struct sum) { .node = node, .kind = (uint32_t)kind };
+	}
+	sum->count += count;
+	sum->weight += weight;
+	return 0;
+}
+
+/* As many of the sums from @from on as one record holds; how many. */
+static ssize_t put_weights(struct probefile *f, size_t from, uint64_t at_ns)
+{
+	size_t most = (SLAB_ROOM / 4 - sizeof(struct wire_weights)) /
+		      sizeof(struct wire_weight);
+	size_t count = f->sums.count - from, size;
+	struct wire_weights *to;
+	int rc;
+
+	if (count > most)
+		count = most;
+	size = sizeof(*to) + count * sizeof(to->at[0]);
+	to = meta_room(f, size, &rc);
+	if (!to)
+		return rc;
+	to->head = (struct wire_head) { .type = WIRE_WEIGHTS,
+					.size = (uint32_t)size };
+	to->at_ns = at_ns;
+	for (size_t i = 0; i < count; i++) {
+		const struct sum *sum = &f->sums.at[from + i];
+
+		to->at[i] = (struct wire_weight) {
+			.node = sum->node,
+			.kind = sum->kind,
+			.count = sum->count,
+			.weight = sum->weight,
+		};
+	}
+	publish(f->meta, size);
+	return (ssize_t)count;
+}
+
+static void forget_sums(struct probefile *f)
+{
+	const struct sum *sum;
+
+	vec_foreach (&f->sums, sum)
+		hash_remove(f->sum_places,
+			    (uint64_t)sum->kind << 32 | sum->node, NULL);
+	f->sums.count = 0;
+}
+
+int probefile_flush(struct probefile *f, uint64_t at_ns)
+{
+	size_t done = 0;
+
+	f->file->later_monotonic_ns = f->file->later_ticks = at_ns;
+	while (done < f->sums.count) {
+		ssize_t some = put_weights(f, done, at_ns);
+
+		if (some < 0)
+			return (int)some; /* what was not written waits */
+		for (size_t i = done; i < done + (size_t)some; i++)
+			f->sums.at[i].count = f->sums.at[i].weight = 0;
+		done += (size_t)some;
+	}
+	forget_sums(f);
+	return 0;
+}
+
+void probefile_ended(struct probefile *f, uint64_t at_ns)
+{
+	f->file->ended_monotonic_ns = at_ns;
+}
+
+uint64_t probefile_bytes(const struct probefile *f)
+{
+	return slab_offset(f->file->slabs_taken);
+}

@@ -1,0 +1,58 @@
+/*
+ * probefile: writes <pid>.probe.slabs, what probes in the kernel saw of one
+ * process: stacks as nodes, and what they weigh.
+ *
+ * Equal nodes are one; weights are added up and written at each flush, so that
+ * the file grows with the number of stacks that were active, not of events.
+ * Single-threaded.
+ */
+#ifndef STRANDLINE_TRACE_PROBEFILE_H
+#define STRANDLINE_TRACE_PROBEFILE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "profiler/wire/record.h"
+
+struct err;
+struct probefile;
+
+struct probefile_process {
+	pid_t pid, ppid;     /* in its own pid namespace */
+	const char *exe;     /* may be "" */
+	const char *command; /* words that each end with NUL */
+	size_t command_size;
+	const char *comm;
+};
+
+/* Create DIR/<pid>.probe.slabs; a pid that came again gets its file anew. */
+int probefile_create(struct probefile **out, const char *dir,
+		     const struct probefile_process *process, struct err *err);
+/* What was not flushed is lost.  NULL is fine. */
+void probefile_close(struct probefile *f);
+
+struct probefile_module {
+	const char *path;
+	const uint8_t *build_id;
+	uint32_t build_id_size; /* at most 32 */
+	uint64_t bias, start, end;
+};
+
+/* Ids, from 1; 0 when there is no memory or space: an unknown one. */
+uint32_t probefile_module(struct probefile *f,
+			  const struct probefile_module *module);
+uint32_t probefile_text(struct probefile *f, const char *text);
+uint32_t probefile_node(struct probefile *f, uint32_t parent,
+			enum wire_node_kind kind, uint32_t module,
+			uint64_t value);
+/* -ENOMEM when the weight is lost. */
+int probefile_weigh(struct probefile *f, uint32_t node,
+		    enum wire_weight_kind kind, int64_t count, int64_t weight);
+
+/* Write what was weighed since the last one; 0 or -errno (-ENOSPC). */
+int probefile_flush(struct probefile *f, uint64_t at_ns);
+/* It ended: say so in the file. */
+void probefile_ended(struct probefile *f, uint64_t at_ns);
+uint64_t probefile_bytes(const struct probefile *f); /* on disk */
+
+#endif

@@ -1,0 +1,162 @@
+/*
+ * What probes write of a process, read back as a recording of its own.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/base/err.h"
+#include "profiler/model/model.h"
+#include "profiler/trace/probefile.h"
+#include "profiler/trace/reader.h"
+#include "profiler/trace/writer.h"
+#include "tests/unit/scratch.h"
+
+TestSuite(probefile, .init = scratch_make, .fini = scratch_remove);
+
+static const struct probefile_process server = {
+	.pid = 42,
+	.ppid = 1,
+	.exe = "/bin/server",
+	.command = "server\0-x",
+	.command_size = 10,
+	.comm = "server",
+};
+
+static struct probefile *create(const char *dir)
+{
+	struct probefile *f;
+	struct err err = ERR_INIT;
+
+	cr_assert_eq(probefile_create(&f, dir, &server, &err), 0, "%s",
+		     err.text);
+	return f;
+}
+
+static struct trace *reopen(const char *dir)
+{
+	struct trace *t;
+	struct err err = ERR_INIT;
+
+	cr_assert_eq(trace_open(&t, dir, &err), 0, "%s", err.text);
+	return t;
+}
+
+Test(probefile, weights_of_one_stack_add_up_over_flushes)
+{
+	const char *dir = scratch;
+	struct probefile *f = create(dir);
+	uint32_t node = probefile_node(f, 0, NODE_ABSOLUTE, 0, 0x1000);
+	const struct trace_image *im;
+	struct trace *t;
+
+	probefile_weigh(f, node, WEIGHT_RSS, 1, 8192);
+	cr_expect_eq(probefile_flush(f, 1), 0);
+	probefile_weigh(f, node, WEIGHT_RSS, 1, 4096);
+	probefile_weigh(f, node, WEIGHT_RSS, -1, -8192);
+	cr_expect_eq(probefile_flush(f, 2), 0);
+	probefile_close(f);
+	t = reopen(dir);
+	im = &trace_view(t)->images[0];
+	cr_expect(im->probed);
+	cr_assert_eq(im->weight_count, 1);
+	cr_expect_eq(im->weights[0].weight, 4096);
+	cr_expect_eq(im->weights[0].count, 1);
+	trace_close(t);
+}
+
+Test(probefile, what_was_not_flushed_is_not_there)
+{
+	const char *dir = scratch;
+	struct probefile *f = create(dir);
+	struct trace *t;
+
+	probefile_weigh(f, 0, WEIGHT_CPU, 1, 10);
+	probefile_close(f);
+	t = reopen(dir);
+	cr_expect_eq(trace_view(t)->images[0].weight_count, 0);
+	trace_close(t);
+}
+
+Test(probefile, equal_nodes_are_one)
+{
+	struct probefile *f = create(scratch);
+	uint32_t root = probefile_node(f, 0, NODE_NATIVE, 1, 0x10);
+
+	cr_expect_eq(probefile_node(f, 0, NODE_NATIVE, 1, 0x10), root);
+	cr_expect_neq(probefile_node(f, root, NODE_NATIVE, 1, 0x10), root);
+	cr_expect_neq(probefile_node(f, 0, NODE_NATIVE, 2, 0x10), root);
+	probefile_close(f);
+}
+
+Test(probefile, more_nodes_than_a_slab_holds_come_back)
+{
+	const char *dir = scratch;
+	struct probefile *f = create(dir);
+	uint32_t last = 0;
+	struct trace *t;
+
+	for (uint64_t i = 0; i < 3 * WIRE_NODES_PER_SLAB; i++)
+		last = probefile_node(f, last, NODE_ABSOLUTE, 0, i);
+	probefile_close(f);
+	t = reopen(dir);
+	cr_assert_eq(trace_view(t)->images[0].node_count, last);
+	cr_expect_eq(trace_view(t)->images[0].nodes[last - 1].value,
+		     3 * WIRE_NODES_PER_SLAB - 1);
+	cr_expect_eq(trace_view(t)->images[0].nodes[last - 1].parent, last - 1);
+	trace_close(t);
+}
+
+static struct model *load(const char *dir)
+{
+	struct model *m;
+	struct err err = ERR_INIT;
+
+	cr_assert_eq(model_load(&m, dir, &err), 0, "%s", err.text);
+	return m;
+}
+
+Test(probefile, a_site_waits_under_the_name_of_the_reason)
+{
+	const char *dir = scratch;
+	struct probefile *f = create(dir);
+	uint32_t node = probefile_node(f, 0, NODE_KERNEL, 0,
+				       probefile_text(f, "do_futex"));
+	struct model *m;
+
+	node = probefile_node(f, node, NODE_BLOCKED, 0, BLOCKED_FUTEX);
+	probefile_weigh(f, node, WEIGHT_OFFCPU, 1, 5000);
+	probefile_flush(f, 1);
+	probefile_close(f);
+	m = load(dir);
+	cr_assert_eq(m->site_count, 1);
+	cr_expect_eq(model_site_weight(&m->sites[0], MODEL_WALL), 5000);
+	cr_expect_str_eq(m->frames[m->nodes[m->sites[0].node].frame].function,
+			 "[waits: futex]");
+	cr_expect_str_eq(m->frames[m->nodes[0].frame].function, "do_futex");
+	model_free(m);
+}
+
+Test(probefile, counters_of_probes_are_losses_of_the_recording)
+{
+	const char *dir = scratch;
+	struct err err = ERR_INIT;
+	struct writer *w;
+	struct model *m;
+	bool found = false;
+
+	probefile_close(create(dir));
+	cr_assert_eq(writer_open(&w, dir, &err), 0, "%s", err.text);
+	writer_counter(w, 1, "cpu", "ring_full", 2);
+	writer_counter(w, 2, "cpu", "ring_full", 7);
+	writer_close(w);
+	m = load(dir);
+	for (uint32_t i = 0; i < m->loss_count; i++)
+		if (strcmp(m->losses[i].reason, "cpu.ring_full") == 0) {
+			cr_expect_eq(m->losses[i].count, 7);
+			found = true;
+		}
+	cr_expect(found);
+	model_free(m);
+}
