@@ -1,0 +1,566 @@
+/*
+ * http: what the targets read and write on the connections that they serve.
+ *
+ * Tracepoints only.  A call is noted when a thread makes it and told when it
+ * returns, with the beginning of its bytes; who asked what of whom is the
+ * reader's to find out (profiler/http).  When bytes arrived is known from the
+ * kernel: sk_data_ready is where it has them and wakes whoever waits.
+ *
+ * A connection is its struct sock, whatever descriptors and processes it goes
+ * through.  One that no target accepted is taken up when what is read from it
+ * begins like a request.
+ */
+#include "bpf/sockets.bpf.h"
+
+#include <asm/unistd.h>
+#include <bpf/bpf_tracing.h>
+#include <linux/uio.h>
+
+#include "bpf/counters.bpf.h"
+#include "bpf/http.h"
+#include "bpf/targets.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define O_NONBLOCK   04000
+#define MSG_PEEK     2
+#define MSG_DONTWAIT 0x40
+
+/* enum of net/tcp_states.h; it is in BTF as numbers only. */
+#define TCP_FIN_WAIT1 4
+#define TCP_CLOSE     7
+#define TCP_LAST_ACK  9
+#define TCP_LISTEN    10
+
+COUNTERS(SEGMENT_NCOUNTERS);
+
+enum call_kind { CALL_NONE, CALL_READ, CALL_WRITE, CALL_ACCEPT, CALL_LISTEN };
+
+struct call { /* that a thread has made and that has not returned */
+	__u64 connection;
+	__u64 at;     /* bytes, or iovecs; 0: bytes that no process has */
+	__u64 vector; /* how many iovecs; 0: `at` are bytes */
+	__u64 since_ns;
+	__u32 fd;
+	__u8 kind; /* enum call_kind */
+	__u8 flags;
+	__u8 pad[2];
+};
+
+struct { /* freed with its thread */
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct call);
+} calls SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SEGMENT_CONNECTIONS_MOST);
+	__type(key, __u64);
+	__type(value, struct segment_connection);
+} connections SEC(".maps");
+
+struct { /* local ports on which targets listen */
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u16);
+	__type(value, __u8);
+} ports SEC(".maps");
+
+struct { /* when the first bytes came to what nobody has accepted yet */
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u64);
+} early SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SEGMENT_RING_SIZE);
+} ring SEC(".maps");
+
+/* The reader looks by itself, often; it is woken when that is too seldom. */
+static __always_inline __u64 wake(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >
+			       SEGMENT_RING_SIZE / 4
+		       ? BPF_RB_FORCE_WAKEUP
+		       : BPF_RB_NO_WAKEUP;
+}
+
+/* ---- noting a call ---- */
+
+static __always_inline void note(const struct call *call)
+{
+	struct call *slot;
+
+	slot = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
+				    BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (slot)
+		*slot = *call;
+	else
+		count(SEGMENT_NO_STORAGE);
+}
+
+static __always_inline void note_transfer(struct call *call)
+{
+	struct file *file = file_of(call->fd);
+	struct sock *sk = socket_of_file(file);
+	__u64 key = (__u64)sk;
+
+	if (!sk)
+		return;
+	/* Who writes first to a connection is its client. */
+	if (!bpf_map_lookup_elem(&connections, &key) &&
+	    (call->kind == CALL_WRITE || !socket_is_stream(sk)))
+		return;
+	if (!(BPF_CORE_READ(file, f_flags) & O_NONBLOCK) &&
+	    !(call->flags & SEGMENT_WAITS))
+		call->flags = SEGMENT_WAITS;
+	else
+		call->flags = 0;
+	call->connection = key;
+	call->since_ns = bpf_ktime_get_ns();
+	note(call);
+}
+
+static __always_inline void note_message(struct call *call, __u64 message)
+{
+	struct {
+		__u64 name, name_size, at, count;
+	} user; /* struct user_msghdr */
+
+	if (bpf_probe_read_user(&user, sizeof(user), (void *)message))
+		return;
+	call->at = user.at;
+	call->vector = user.count;
+	note_transfer(call);
+}
+
+static __always_inline void tell_close(__u64 key, __u32 pid);
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(http_enter, struct pt_regs *regs, long number)
+{
+	struct call call = {};
+
+	switch (number) {
+	case __NR_read:
+	case __NR_readv:
+	case __NR_preadv2:
+	case __NR_recvfrom:
+	case __NR_recvmsg:
+		call.kind = CALL_READ;
+		break;
+	case __NR_write:
+	case __NR_writev:
+	case __NR_pwritev2:
+	case __NR_sendto:
+	case __NR_sendmsg:
+	case __NR_sendfile:
+	case __NR_splice:
+		call.kind = CALL_WRITE;
+		break;
+	case __NR_accept:
+	case __NR_accept4:
+		call.kind = CALL_ACCEPT;
+		break;
+	case __NR_listen:
+		call.kind = CALL_LISTEN;
+		break;
+	case __NR_io_uring_setup:
+	case __NR_close:
+		break;
+	default:
+		return 0;
+	}
+	if (!target_find(current_tgid()))
+		return 0;
+	call.fd = regs->rdi;
+	call.at = regs->rsi;
+	switch (number) {
+	case __NR_recvfrom:
+		if (regs->r10 & MSG_PEEK)
+			return 0;
+		if (regs->r10 & MSG_DONTWAIT)
+			call.flags = SEGMENT_WAITS; /* taken off again */
+		break;
+	case __NR_recvmsg:
+		if (regs->rdx & MSG_PEEK)
+			return 0;
+		note_message(&call, regs->rsi);
+		return 0;
+	case __NR_sendmsg:
+		note_message(&call, regs->rsi);
+		return 0;
+	case __NR_readv:
+	case __NR_writev:
+	case __NR_preadv2:
+	case __NR_pwritev2:
+		call.vector = regs->rdx;
+		break;
+	case __NR_sendto:
+		if (regs->r10 & MSG_DONTWAIT)
+			call.flags = SEGMENT_WAITS;
+		break;
+	case __NR_sendfile:
+		call.at = 0;
+		break;
+	case __NR_splice: /* from a pipe to the connection */
+		call.fd = regs->rdx;
+		call.at = 0;
+		break;
+	case __NR_accept:
+	case __NR_accept4:
+	case __NR_listen:
+		note(&call);
+		return 0;
+	case __NR_io_uring_setup:
+		count(SEGMENT_IO_URING);
+		return 0;
+	case __NR_close: {
+		struct sock *sk = socket_of_file(file_of(call.fd));
+
+		/* Others tell by their state. */
+		if (sk && BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX)
+			tell_close((__u64)sk, current_tgid());
+		return 0;
+	}
+	}
+	note_transfer(&call);
+	return 0;
+}
+
+/* ---- telling what went through ---- */
+
+struct reach { /* into the bytes of an event */
+	__u64 used;
+	bool unread;
+};
+
+/* 64 bits and out of the compiler's sight, or the verifier loses the bound. */
+static __always_inline __u64 at_most(__u64 size, __u64 most)
+{
+	barrier_var(size);
+	return size < most ? size : most;
+}
+
+static __always_inline void look(struct reach *r, __u8 *to, __u64 size,
+				 __u64 from)
+{
+	if (bpf_probe_read_user(to, size, (void *)from))
+		r->unread = true;
+}
+
+/* The first buffer: it may fill all the room. */
+static __always_inline void take_first(struct segment *event, struct reach *r,
+				       const __u64 room, __u64 from, __u64 size)
+{
+	__u64 seen = at_most(size, room);
+
+	event->piece[0].total = size;
+	event->piece[0].seen = seen;
+	event->piece[0].tail = 0;
+	look(r, event->bytes, seen, from);
+	r->used = seen;
+}
+
+static __always_inline void take_more(struct segment *event, struct reach *r,
+				      const __u64 room, __u32 n, __u64 from,
+				      __u64 size)
+{
+	__u64 seen = at_most(size, SEGMENT_MORE_MAX), used = r->used;
+
+	event->piece[n].total = size;
+	event->piece[n].seen = 0;
+	event->piece[n].tail = 0;
+	if (used >= room)
+		return;
+	event->piece[n].seen = seen;
+	look(r, event->bytes + used, seen, from);
+	r->used = used + seen;
+}
+
+/* The end of the last buffer, where a chunked answer may end. */
+static __always_inline void take_tail(struct segment *event, struct reach *r,
+				      const __u64 room, __u32 n, __u64 from)
+{
+	__u64 used = r->used, tail;
+	struct segment_piece *piece;
+
+	if (n >= SEGMENT_PIECES || used > room + SEGMENT_MORE_MAX)
+		return;
+	piece = &event->piece[n];
+	tail = at_most((__u64)piece->total - piece->seen, SEGMENT_TAIL_MAX);
+	piece->tail = tail;
+	look(r, event->bytes + used, tail, from + piece->total - tail);
+}
+
+static __always_inline void take_vector(struct segment *event, struct reach *r,
+					const __u64 room,
+					const struct call *call, __u64 left)
+{
+	struct iovec part;
+
+	for (__u32 n = 0; n < SEGMENT_PIECES; n++) {
+		__u64 size;
+
+		if (n >= call->vector || !left)
+			break;
+		if (bpf_probe_read_user(&part, sizeof(part),
+					(void *)(call->at + n * sizeof(part))))
+			break;
+		size = (__u64)part.iov_len < left ? (__u64)part.iov_len : left;
+		if (n == 0)
+			take_first(event, r, room, (__u64)part.iov_base, size);
+		else
+			take_more(event, r, room, n, (__u64)part.iov_base,
+				  size);
+		left -= size;
+		event->pieces = n + 1;
+		if (!left)
+			take_tail(event, r, room, n, (__u64)part.iov_base);
+	}
+}
+
+static __always_inline void take(struct segment *event, const __u64 room,
+				 const struct call *call, __u64 total)
+{
+	struct reach r = {};
+
+	event->pieces = 0;
+	if (call->vector) {
+		take_vector(event, &r, room, call, total);
+	} else if (call->at) {
+		event->pieces = 1;
+		take_first(event, &r, room, call->at, total);
+		take_tail(event, &r, room, 0, call->at);
+	}
+	if (r.unread) {
+		event->flags |= SEGMENT_UNREAD;
+		count(SEGMENT_BYTES_UNREAD);
+	}
+}
+
+static __always_inline void describe(struct segment *event,
+				     struct segment_connection *c,
+				     const struct call *call, __u64 total,
+				     __u64 now)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	int way = call->kind == CALL_WRITE;
+
+	event->connection = call->connection;
+	event->at_ns = now;
+	event->since_ns = call->since_ns;
+	event->arrived_ns = way ? 0 : c->arrived_ns;
+	event->missed = c->missed[way];
+	event->total = total;
+	event->pid = id >> 32;
+	event->tid = (__u32)id;
+	event->kind = way ? SEGMENT_WRITE : SEGMENT_READ;
+	event->flags = call->flags;
+	if (!c->told)
+		event->flags |= c->joined ? SEGMENT_OPENS | SEGMENT_JOINED
+					  : SEGMENT_OPENS;
+	c->told = 1;
+	c->missed[way] = 0;
+	c->pid = event->pid;
+}
+
+/* Reserve an event of that much room, fill it and hand it over. */
+#define TELL(size)                                                     \
+	({                                                             \
+		struct segment *event =                                \
+			bpf_ringbuf_reserve(&ring,                     \
+					    sizeof(*event) + (size) +  \
+						    SEGMENT_MORE_MAX + \
+						    SEGMENT_TAIL_MAX,  \
+					    0);                        \
+                                                                       \
+		if (event) {                                           \
+			describe(event, c, call, total, now);          \
+			take(event, (size), call, total);              \
+			bpf_ringbuf_submit(event, wake());             \
+		}                                                      \
+		event != NULL;                                         \
+	})
+
+static __always_inline void tell(struct segment_connection *c,
+				 const struct call *call, __u64 total,
+				 __u64 now)
+{
+	if (total <= SEGMENT_SMALL ? TELL(SEGMENT_SMALL)
+				   : TELL(SEGMENT_LARGE)) {
+		count(SEGMENT_SENT);
+		return;
+	}
+	count(SEGMENT_RING_FULL);
+	c->missed[call->kind == CALL_WRITE] += total;
+	c->joined |= !c->told;
+}
+
+static __always_inline void tell_close(__u64 key, __u32 pid)
+{
+	struct segment_connection *c = bpf_map_lookup_elem(&connections, &key);
+	struct segment *event;
+
+	if (!c)
+		return;
+	if (c->told && !c->ignored) {
+		event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
+		if (event) {
+			event->connection = key;
+			event->at_ns = bpf_ktime_get_ns();
+			event->missed = 0;
+			event->total = 0;
+			event->pid = pid ? pid : c->pid;
+			event->kind = SEGMENT_CLOSE;
+			event->flags = 0;
+			event->pieces = 0;
+			bpf_ringbuf_submit(event, wake());
+		} else {
+			count(SEGMENT_RING_FULL);
+		}
+	}
+	bpf_map_delete_elem(&connections, &key);
+}
+
+/* "GET /", "POST http", "PRI *": a word of capitals and a blank. */
+static __always_inline bool looks_asked(const struct call *call, __u64 total)
+{
+	struct iovec part;
+	__u64 from = call->at;
+	char word[16] = {};
+
+	if (call->vector) {
+		if (bpf_probe_read_user(&part, sizeof(part), (void *)from))
+			return false;
+		from = (__u64)part.iov_base;
+	}
+	if (!from || total < sizeof(word) ||
+	    bpf_probe_read_user(word, sizeof(word), (void *)from))
+		return false;
+	for (int i = 0; i < (int)sizeof(word); i++) {
+		if (word[i] >= 'A' && word[i] <= 'Z')
+			continue;
+		return i >= 3 && word[i] == ' ';
+	}
+	return false;
+}
+
+static __always_inline void follow_connection(__u64 key, bool joined)
+{
+	struct segment_connection fresh = { .joined = joined };
+	__u64 *arrived = bpf_map_lookup_elem(&early, &key);
+
+	if (arrived) {
+		fresh.arrived_ns = joined ? 0 : *arrived;
+		bpf_map_delete_elem(&early, &key);
+	}
+	if (bpf_map_update_elem(&connections, &key, &fresh, BPF_ANY))
+		count(SEGMENT_CONNECTIONS_FULL);
+}
+
+static __always_inline void note_port(struct sock *sk)
+{
+	__u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	__u8 yes = 1;
+
+	if (port && !bpf_map_lookup_elem(&ports, &port))
+		bpf_map_update_elem(&ports, &port, &yes, BPF_ANY);
+}
+
+static __always_inline void accepted(__u32 fd)
+{
+	struct sock *sk = socket_of_file(file_of(fd));
+
+	if (!sk || !socket_is_stream(sk))
+		return;
+	note_port(sk);
+	follow_connection((__u64)sk, false);
+}
+
+static __always_inline void transferred(const struct call *call, __u64 total)
+{
+	__u64 key = call->connection, now = bpf_ktime_get_ns();
+	struct segment_connection *c = bpf_map_lookup_elem(&connections, &key);
+
+	if (!c) {
+		if (call->kind == CALL_WRITE || !looks_asked(call, total))
+			return;
+		follow_connection(key, true);
+		c = bpf_map_lookup_elem(&connections, &key);
+		if (!c)
+			return;
+	}
+	if (!c->ignored)
+		tell(c, call, total, now);
+	/* Whatever comes from here on has not been read. */
+	if (call->kind == CALL_READ)
+		c->arrived_ns = 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(http_exit, struct pt_regs *regs, long result)
+{
+	struct call *slot, call;
+
+	slot = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
+				    0);
+	if (!slot || !slot->kind)
+		return 0;
+	call = *slot;
+	slot->kind = CALL_NONE;
+	if (result < 0)
+		return 0;
+	if (call.kind == CALL_ACCEPT) {
+		accepted(result);
+	} else if (call.kind == CALL_LISTEN) {
+		struct sock *sk = socket_of_file(file_of(call.fd));
+
+		if (sk)
+			note_port(sk);
+	} else if (result > 0) {
+		transferred(&call, result);
+	}
+	return 0;
+}
+
+/* ---- what the network says ---- */
+
+SEC("tp_btf/sk_data_ready")
+int BPF_PROG(http_arrived, struct sock *sk)
+{
+	__u64 key = (__u64)sk, now;
+	struct segment_connection *c = bpf_map_lookup_elem(&connections, &key);
+	__u16 port;
+
+	if (c) {
+		if (!c->arrived_ns)
+			c->arrived_ns = bpf_ktime_get_ns();
+		return 0;
+	}
+	if (sk->__sk_common.skc_family == AF_UNIX ||
+	    sk->__sk_common.skc_state == TCP_LISTEN)
+		return 0;
+	port = sk->__sk_common.skc_num;
+	if (!bpf_map_lookup_elem(&ports, &port))
+		return 0;
+	now = bpf_ktime_get_ns();
+	bpf_map_update_elem(&early, &key, &now, BPF_NOEXIST);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(http_state, struct sock *sk, int from, int to)
+{
+	__u64 key = (__u64)sk;
+
+	if (to != TCP_FIN_WAIT1 && to != TCP_LAST_ACK && to != TCP_CLOSE)
+		return 0;
+	bpf_map_delete_elem(&early, &key);
+	tell_close(key, 0);
+	return 0;
+}

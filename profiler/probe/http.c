@@ -1,0 +1,318 @@
+/*
+ * http: see http.h.
+ *
+ * Departure.  A small write to a client that waits for it on the same core
+ * returns when that client has had its turn; so of one that cannot have
+ * waited for room not its return is taken, but the time that it takes to hand
+ * bytes over.
+ */
+#include "profiler/probe/http.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "bpf/http.h"
+#include "bpf/http.skel.h"
+#include "profiler/base/err.h"
+#include "profiler/probe/probe.h"
+
+/* Half of what the kernel side may know: most are idle or closed. */
+#define CONNECTIONS    (SEGMENT_CONNECTIONS_MOST / 2)
+#define SLEPT_NS       20000u /* a write that took as long was preempted */
+#define SMALL_WRITE    65536u /* not above it: handed over at once */
+#define SWEEP_NS       1000000000ULL
+#define ANSWER_IDLE_NS 2000000000ULL
+
+enum own_counter { /* behind those of the program and of the tracker */
+		   OWN_SHORT_EVENTS,
+		   OWN_UNKNOWN_CONNECTIONS,
+		   OWN_NCOUNTERS,
+};
+
+struct http_probe {
+	struct http_bpf *bpf;
+	struct ring_buffer *ring;
+	struct http_probe_options options;
+	struct routes *routes;
+	void *memory; /* of the tracker */
+	size_t memory_size;
+	struct track *track;
+	const struct segment *now; /* being fed */
+	uint64_t swept_ns;
+	uint64_t own[OWN_NCOUNTERS];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+static void on_request(void *context, const struct track_event *event)
+{
+	const struct http_probe *p = context;
+	const struct http_seen seen = {
+		.event = event,
+		.routes = p->routes,
+		.pid = p->now ? (pid_t)p->now->pid : 0,
+		.tid = p->now ? (pid_t)p->now->tid : 0,
+	};
+
+	p->options.seen(p->options.context, &seen);
+}
+
+/* See "Departure" above. */
+static uint64_t moment(const struct segment *e)
+{
+	if (e->kind == SEGMENT_READ || e->flags & SEGMENT_WAITS ||
+	    e->total > SMALL_WRITE || e->at_ns - e->since_ns < SLEPT_NS)
+		return e->at_ns;
+	return e->since_ns + SLEPT_NS;
+}
+
+/* The program need not tell any more of what is not HTTP/1. */
+static void ignore(struct http_probe *p, uint64_t key)
+{
+	int map = bpf_map__fd(p->bpf->maps.connections);
+	struct segment_connection c;
+
+	if (bpf_map_lookup_elem(map, &key, &c) < 0)
+		return;
+	c.ignored = 1;
+	bpf_map_update_elem(map, &key, &c, BPF_EXIST);
+}
+
+static bool feed(struct http_probe *p, uint64_t key, struct track_feed *f,
+		 const void *bytes, size_t seen, uint64_t total)
+{
+	f->bytes = seen ? bytes : NULL;
+	f->seen = seen;
+	f->total = total;
+	return total ? track_feed(p->track, key, f) : false;
+}
+
+/* The buffers of one call, in order; what nobody looked at, by its length. */
+static bool feed_pieces(struct http_probe *p, const struct segment *e,
+			size_t room)
+{
+	struct track_feed f = {
+		.way = e->kind == SEGMENT_READ ? TRACK_IN : TRACK_OUT,
+		.at = moment(e),
+		.arrived = e->arrived_ns < e->at_ns ? e->arrived_ns : 0,
+	};
+	uint64_t left = e->total;
+	size_t used = 0;
+	bool taken = feed(p, e->connection, &f, NULL, 0, e->missed);
+
+	for (unsigned i = 0; i < e->pieces && i < SEGMENT_PIECES && left; i++) {
+		const struct segment_piece *piece = &e->piece[i];
+		size_t seen = piece->seen, tail = piece->tail;
+
+		if (piece->total > left || seen + tail > piece->total ||
+		    used + seen + tail > room)
+			break;
+		if (e->flags & SEGMENT_UNREAD)
+			seen = tail = 0;
+		taken |= feed(p, e->connection, &f, e->bytes + used, seen,
+			      piece->total - tail);
+		taken |= feed(p, e->connection, &f, e->bytes + used + seen,
+			      tail, tail);
+		used += (size_t)piece->seen + piece->tail;
+		left -= piece->total;
+	}
+	return feed(p, e->connection, &f, NULL, 0, left) || taken;
+}
+
+static void transfer(struct http_probe *p, const struct segment *e, size_t room)
+{
+	if (e->flags & SEGMENT_OPENS) {
+		/* Whoever had this address before is gone. */
+		if (track_knows(p->track, e->connection))
+			track_close(p->track, e->connection, e->since_ns);
+		if (e->flags & SEGMENT_JOINED)
+			track_follow(p->track, e->connection);
+		else
+			track_open(p->track, e->connection);
+	}
+	if (!track_knows(p->track, e->connection)) {
+		p->own[OWN_UNKNOWN_CONNECTIONS]++;
+		return;
+	}
+	if (feed_pieces(p, e, room) || !track_left(p->track, e->connection))
+		return;
+	track_close(p->track, e->connection, e->at_ns);
+	ignore(p, e->connection);
+}
+
+static int on_event(void *context, void *bytes, size_t size)
+{
+	struct http_probe *p = context;
+	const struct segment *e = bytes;
+
+	if (size < sizeof(*e)) {
+		p->own[OWN_SHORT_EVENTS]++;
+		return 0;
+	}
+	p->now = e;
+	if (e->kind == SEGMENT_CLOSE)
+		track_close(p->track, e->connection, e->at_ns);
+	else
+		transfer(p, e, size - sizeof(*e));
+	p->now = NULL;
+	return 0;
+}
+
+static void http_close(void *self)
+{
+	struct http_probe *p = self;
+
+	if (!p)
+		return;
+	ring_buffer__free(p->ring);
+	http_bpf__destroy(p->bpf);
+	if (p->memory)
+		munmap(p->memory, p->memory_size);
+	free(p->routes);
+	free(p);
+}
+
+static int make_tracker(struct http_probe *p, struct err *err)
+{
+	void *routes = calloc(1, routes_size());
+
+	p->memory_size = track_size(CONNECTIONS);
+	p->memory = mmap(NULL, p->memory_size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!routes || p->memory == MAP_FAILED) {
+		free(routes);
+		p->memory = NULL;
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	p->routes = routes_init(routes);
+	for (size_t i = 0; i < p->options.template_count; i++)
+		routes_add_template(p->routes, p->options.templates[i]);
+	p->track = track_init(p->memory, CONNECTIONS, p->routes, on_request, p);
+	return 0;
+}
+
+static int load(struct http_probe *p, struct probes *set, struct err *err)
+{
+	int rc;
+
+	p->bpf = http_bpf__open();
+	if (!p->bpf)
+		return err_errno(err, "cannot read the program http");
+	rc = probes_share(set, p->bpf->obj, err);
+	if (rc < 0)
+		return rc;
+	rc = http_bpf__load(p->bpf);
+	if (rc == 0) {
+		p->ring = ring_buffer__new(bpf_map__fd(p->bpf->maps.ring),
+					   on_event, p, NULL);
+		rc = p->ring ? 0 : -errno;
+	}
+	if (rc < 0)
+		err_set(err, rc, "cannot load the program http: %s",
+			strerror(-rc));
+	return rc;
+}
+
+static int http_open(void **self, struct probes *set, const void *options,
+		     struct err *err)
+{
+	struct http_probe *p = calloc(1, sizeof(*p));
+	int rc;
+
+	*self = NULL;
+	if (!p)
+		return err_set(err, -ENOMEM, "out of memory");
+	p->options = *(const struct http_probe_options *)options;
+	rc = make_tracker(p, err);
+	if (rc == 0)
+		rc = load(p, set, err);
+	if (rc < 0)
+		http_close(p);
+	else
+		*self = p;
+	return rc;
+}
+
+static int http_attach(void *self, struct err *err)
+{
+	struct http_probe *p = self;
+	int rc = http_bpf__attach(p->bpf);
+
+	if (rc < 0)
+		err_set(err, rc, "cannot follow requests: %s", strerror(-rc));
+	return rc;
+}
+
+static int http_drain(void *self)
+{
+	struct http_probe *p = self;
+	int rc = ring_buffer__consume(p->ring);
+	uint64_t now = now_ns();
+
+	if (now - p->swept_ns >= SWEEP_NS) {
+		p->swept_ns = now;
+		track_sweep(p->track, now, ANSWER_IDLE_NS);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static int http_fd(void *self)
+{
+	return ring_buffer__epoll_fd(((struct http_probe *)self)->ring);
+}
+
+static bool http_counter(void *self, size_t n, struct probe_counter *into)
+{
+	static const char *const reasons[SEGMENT_NCOUNTERS] = {
+		[SEGMENT_SENT] = "sent",
+		[SEGMENT_RING_FULL] = "ring_full",
+		[SEGMENT_CONNECTIONS_FULL] = "too_many_connections",
+		[SEGMENT_NO_STORAGE] = "no_thread_storage",
+		[SEGMENT_BYTES_UNREAD] = "bytes_unread",
+		[SEGMENT_IO_URING] = "io_uring",
+	};
+	static const char *const own[OWN_NCOUNTERS] = {
+		[OWN_SHORT_EVENTS] = "short_events",
+		[OWN_UNKNOWN_CONNECTIONS] = "events_of_unknown_connections",
+	};
+	struct http_probe *p = self;
+
+	*into = (struct probe_counter) { .probe = "http" };
+	if (n < SEGMENT_NCOUNTERS) {
+		into->reason = reasons[n];
+		into->count = probes_count(p->bpf->maps.counters, (uint32_t)n);
+		return true;
+	}
+	n -= SEGMENT_NCOUNTERS;
+	if (n < TRACK_NCOUNTS) {
+		into->reason = track_count_name((enum track_count)n);
+		into->count = track_counted(p->track, (enum track_count)n);
+		return true;
+	}
+	n -= TRACK_NCOUNTS;
+	if (n >= OWN_NCOUNTERS)
+		return false;
+	into->reason = own[n];
+	into->count = p->own[n];
+	return true;
+}
+
+const struct probe_class probe_http = {
+	.name = "http",
+	.open = http_open,
+	.attach = http_attach,
+	.drain = http_drain,
+	.fd = http_fd,
+	.counter = http_counter,
+	.close = http_close,
+};

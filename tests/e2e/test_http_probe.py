@@ -1,0 +1,177 @@
+"""Requests seen by the kernel: no shim in the server, nothing restarted.
+
+tests/programs/requests prints what the probe finds.  Where programs cannot be
+loaded into the kernel (no root, no BTF, no clang at build time), all of this
+is skipped.
+"""
+
+import collections
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+
+import pytest
+
+import serve
+
+SEARCH = "POST /api/v1/retrieval/search"
+CHAT = "POST /api/v1/chat"
+CUT, STREAMED = 2, 1  # enum track_flag: TRACK_CUT, TRACK_STREAMED
+
+Request = collections.namedtuple(
+    "Request", "pid status flags arrived read first last gap size route")
+
+
+def family(pid):
+    """A process and all below it."""
+    found = [pid]
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(FileNotFoundError):  # it has ended
+            with open(f"/proc/{pid}/task/{task}/children") as children:
+                for child in children.read().split():
+                    found += family(int(child))
+    return found
+
+
+class Probe:
+    """A probe on processes, and what it found once it is over."""
+
+    def __init__(self, product, folder, pids):
+        tool = product.build / "tests/programs/requests/requests"
+        if not tool.exists():
+            pytest.skip("built without BPF")
+        self.requests, self.counters = [], {}
+        self.path = folder / "requests"
+        with open(self.path, "w") as out:
+            self.process = subprocess.Popen(
+                [tool, *map(str, pids)], stdout=out, stderr=subprocess.PIPE,
+                text=True)
+        serve.wait_until(lambda: self.path.stat().st_size or
+                         self.process.poll() is not None, 60, "the probe")
+        if self.process.poll() is not None:
+            why = self.process.communicate()[1]
+            if self.process.returncode == 77:
+                pytest.skip(why)
+            raise RuntimeError(why)
+
+    def finish(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=60)
+        for line in self.path.read_text().splitlines():
+            if line == "# ready":
+                continue
+            if line.startswith("# "):
+                name, _, count = line[2:].rpartition(": ")
+                self.counters[name] = int(count)
+                continue
+            words = line.split(" ", 9)
+            self.requests.append(Request(*map(int, words[:9]), words[9]))
+        assert self.process.returncode == 0
+
+    def by_route(self):
+        found = collections.defaultdict(list)
+        for request in self.requests:
+            found[request.route].append(request)
+        return found
+
+    def losses(self):
+        return {name: count for name, count in self.counters.items()
+                if count and name not in (
+                    "procs sent", "http sent", "http requests",
+                    "http connections")}
+
+
+@contextlib.contextmanager
+def probing(product, folder, server):
+    """A probe on a running server; finished at the end."""
+    probe = Probe(product, folder, family(server.pid))
+    try:
+        yield probe
+        probe.finish()
+    finally:
+        probe.process.kill()
+        probe.process.wait()
+
+
+def quantile(values, q):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * q))]
+
+
+def command_of(product, name, port, folder):
+    if name == "rag_c":
+        return serve.rag_c(port, product.build)
+    if name == "nginx":
+        return serve.nginx(port, folder / "nginx", workers=2)
+    loop, _, workers = name.partition("-")
+    return serve.rag_fastapi(port, loop, int(workers or 1))
+
+
+@pytest.mark.parametrize("name", ["rag_c", "asyncio", "uvloop", "uvloop-2"])
+def test_every_request_is_counted(product, tmp_path, name):
+    port = serve.free_port()
+    with serve.running(command_of(product, name, port, tmp_path), port) as s:
+        with probing(product, tmp_path, s) as probe:
+            seen = product.load(port, "-n", "300", "-m",
+                                "search=4,chat,/health")
+    asked = {r["name"]: r["count"] for r in seen["requests"]}
+    found = probe.by_route()
+    assert {r: len(v) for r, v in found.items()} == {
+        SEARCH: asked["search"], CHAT: asked["chat"],
+        "GET /health": asked["/health"]}
+    assert all(r.status == 200 for r in probe.requests)
+    assert not any(r.flags & CUT for r in probe.requests)
+    assert all(r.flags & STREAMED for r in found[CHAT])
+    assert not probe.losses()
+
+
+def test_nginx_is_counted_over_its_workers(product, tmp_path):
+    port = serve.free_port()
+    with serve.running(command_of(product, "nginx", port, tmp_path),
+                       port) as s:
+        with probing(product, tmp_path, s) as probe:
+            seen = product.load(port, "-n", "20000", "-c", "64", "-m",
+                                "/page.html")
+    assert seen["errors"] == 0
+    assert {r: len(v) for r, v in probe.by_route().items()} == {
+        "GET /page.html": 20000}
+    assert not probe.losses()
+
+
+def test_a_request_begins_when_its_bytes_arrive_and_not_when_it_is_read(
+        product, tmp_path):
+    port = serve.free_port()
+    with serve.running(serve.scripted(port), port) as s:
+        with probing(product, tmp_path, s) as probe:
+            # Its one thread sleeps for the first while the second waits.
+            with contextlib.ExitStack() as stack:
+                clients = [stack.enter_context(
+                    socket.create_connection(("127.0.0.1", port)))
+                    for _ in range(2)]
+                for client in clients:
+                    client.sendall(b"GET /status/204 HTTP/1.1\r\n"
+                                   b"Host: h\r\n\r\n")
+                for client in clients:
+                    assert b" 204 " in client.recv(4096)
+    assert len(probe.requests) == 2
+    for request in probe.requests:
+        assert 0 < request.arrived <= request.read <= request.first
+
+
+def test_a_connection_that_was_open_before_is_taken_up(product, tmp_path):
+    port = serve.free_port()
+    ask = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n"
+    with serve.running(serve.rag_fastapi(port), port) as s:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(ask)
+            assert client.recv(4096)
+            with probing(product, tmp_path, s) as probe:
+                for _ in range(3):
+                    client.sendall(ask)
+                    answer = b""
+                    while b"}" not in answer:
+                        answer += client.recv(4096)
+    assert [r.route for r in probe.requests] == ["GET /health"] * 3
+    assert [r.status for r in probe.requests] == [200] * 3
