@@ -81,7 +81,8 @@ static int find_files(struct digest *d, struct err *err)
 	if (!dir)
 		return err_errno(err, "cannot open %s", d->dir);
 	while (rc == 0 && (entry = readdir(dir)))
-		if (slabfile_is_image(entry->d_name))
+		if (slabfile_is_image(entry->d_name) ||
+		    slabfile_is_probed(entry->d_name))
 			rc = add_file(d, entry->d_name);
 	closedir(dir);
 	return rc < 0 ? err_set(err, rc, "out of memory") : 0;

@@ -22,6 +22,10 @@
 #include "profiler/trace/fold.h"
 #include "profiler/wire/slab.h"
 
+/* 64 MiB: some three million requests. */
+#define EVENT_SLABS_MOST 1024
+#define ROUTE_IDS	 4096
+
 struct sum {
 	int64_t count, weight;
 	uint32_t node, kind;
@@ -30,7 +34,9 @@ struct sum {
 struct probefile {
 	int fd;
 	struct slab_file *file;
-	struct slab_head *meta, *nodes; /* NULL: none begun */
+	struct slab_head *meta, *nodes, *events; /* NULL: none begun */
+	uint64_t ticks;				 /* of the latest event */
+	uint8_t routes[ROUTE_IDS / 8];		 /* those that are written */
 	uint32_t modules, texts, node_count;
 	struct hash *node_ids;	 /* (parent, content) mixed -> id */
 	struct hash *sum_places; /* node and kind -> index of sums */
@@ -73,6 +79,7 @@ static void fill_header(struct slab_file *f,
 	copy_text(f->comm, sizeof(f->comm), process->comm);
 	copy_text(f->version, sizeof(f->version), STRANDLINE_VERSION);
 	memcpy(f->command, process->command, command);
+	f->control.slabs_max = EVENT_SLABS_MOST;
 	__atomic_store_n(&f->magic, SLAB_FILE_MAGIC, __ATOMIC_RELEASE);
 }
 
@@ -145,6 +152,7 @@ void probefile_close(struct probefile *f)
 		return;
 	slab_close(&f->meta);
 	slab_close(&f->nodes);
+	slab_close(&f->events);
 	if (f->file)
 		munmap(f->file, SLAB_FILE_HEADER_SIZE);
 	if (f->fd >= 0)
@@ -228,6 +236,80 @@ uint32_t probefile_module(struct probefile *f,
 	publish(f->meta, size);
 	f->file->stats.modules = f->modules;
 	return f->modules;
+}
+
+int probefile_route(struct probefile *f, uint32_t id, const char *text)
+{
+	size_t size = aligned(sizeof(struct wire_route) + strlen(text) + 1);
+	struct wire_route *to;
+	int rc;
+
+	if (id >= sizeof(f->routes) * 8 || f->routes[id / 8] >> id % 8 & 1)
+		return 0;
+	to = meta_room(f, size, &rc);
+	if (!to)
+		return rc;
+	to->head = (struct wire_head) { .type = WIRE_ROUTE,
+					.size = (uint32_t)size };
+	to->id = id;
+	strcpy(to->text, text);
+	publish(f->meta, size);
+	f->routes[id / 8] |= (uint8_t)(1 << id % 8);
+	return 0;
+}
+
+/* Digesting gives events' slabs back; without it there are only so many. */
+static bool events_room(struct probefile *f)
+{
+	uint64_t held =
+		f->file->slabs_taken -
+		__atomic_load_n(&f->file->slabs_given_back, __ATOMIC_RELAXED);
+
+	if (f->events && f->events->used + RECORD_MAX_SIZE > SLAB_ROOM)
+		slab_close(&f->events);
+	if (f->events)
+		return true;
+	if (held >= EVENT_SLABS_MOST ||
+	    slab_begin(f, &f->events, SLAB_EVENTS, f->file->slabs_taken) < 0)
+		return false;
+	f->ticks = f->events->first_ticks;
+	return true;
+}
+
+static uint64_t span(uint64_t from, uint64_t to)
+{
+	return from && to > from ? to - from : 0;
+}
+
+int probefile_request(struct probefile *f, const struct probefile_request *r)
+{
+	uint64_t ttfb = span(r->first_in, r->first_out);
+	uint8_t bytes[RECORD_MAX_SIZE], *at = bytes;
+
+	if (!events_room(f)) {
+		f->file->stats.drops[DROP_NO_SLAB]++;
+		return -ENOSPC;
+	}
+	*at++ = (uint8_t)(RECORD_REQUEST | r->flags << 4);
+	at = record_put(at, r->route);
+	at = record_put(at, r->status);
+	at = record_put(at, span(r->first_in, r->last_out));
+	at = record_put(at, r->first_out && !ttfb ? 1 : ttfb);
+	at = record_put(at, span(r->first_in, r->read));
+	at = record_put(at, r->gap);
+	at = record_put(at, record_zigzag((int64_t)(r->at - f->ticks)));
+	memcpy((uint8_t *)(f->events + 1) + f->events->used, bytes,
+	       (size_t)(at - bytes));
+	publish(f->events, (size_t)(at - bytes));
+	f->ticks = r->at;
+	f->file->stats.requests++;
+	return 0;
+}
+
+void probefile_connection(struct probefile *f, bool foreign)
+{
+	f->file->stats.connections += !foreign;
+	f->file->stats.foreign += foreign;
 }
 
 uint32_t probefile_text(struct probefile *f, const char *text)

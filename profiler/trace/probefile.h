@@ -1,6 +1,6 @@
 /*
  * probefile: writes <pid>.probe.slabs, what probes in the kernel saw of one
- * process: stacks as nodes, and what they weigh.
+ * process: stacks as nodes, and what they weigh, and the requests it answered.
  *
  * Equal nodes are one; weights are added up and written at each flush, so that
  * the file grows with the number of stacks that were active, not of events.
@@ -9,6 +9,7 @@
 #ifndef STRANDLINE_TRACE_PROBEFILE_H
 #define STRANDLINE_TRACE_PROBEFILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -48,6 +49,23 @@ uint32_t probefile_node(struct probefile *f, uint32_t parent,
 /* -ENOMEM when the weight is lost. */
 int probefile_weigh(struct probefile *f, uint32_t node,
 		    enum wire_weight_kind kind, int64_t count, int64_t weight);
+
+struct probefile_request { /* times: CLOCK_MONOTONIC ns; see RECORD_REQUEST */
+	uint64_t at;	   /* its end was known */
+	uint64_t first_in; /* its arrival, or its read */
+	uint64_t read, first_out, last_out; /* 0: none */
+	uint64_t gap;
+	uint32_t route; /* of probefile_route(); 0: unknown */
+	uint16_t status;
+	uint8_t flags; /* enum request_flag */
+};
+
+/* Say what route @id is, unless that was said; 0 or -errno. */
+int probefile_route(struct probefile *f, uint32_t id, const char *text);
+/* -errno when it is lost (and counted). */
+int probefile_request(struct probefile *f, const struct probefile_request *r);
+/* One more that the process serves; @foreign: it does not carry HTTP/1. */
+void probefile_connection(struct probefile *f, bool foreign);
 
 /* Write what was weighed since the last one; 0 or -errno (-ENOSPC). */
 int probefile_flush(struct probefile *f, uint64_t at_ns);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "profiler/base/err.h"
+#include "profiler/latency/histo.h"
 #include "profiler/model/model.h"
 #include "profiler/trace/probefile.h"
 #include "profiler/trace/reader.h"
@@ -159,4 +160,76 @@ Test(probefile, counters_of_probes_are_losses_of_the_recording)
 		}
 	cr_expect(found);
 	model_free(m);
+}
+
+static const struct probefile_request search = {
+	.at = 9000000,
+	.first_in = 2000000,
+	.read = 3000000,
+	.first_out = 7000000,
+	.last_out = 8000000,
+	.gap = 500000,
+	.route = 7,
+	.status = 200,
+	.flags = REQUEST_STREAMED,
+};
+
+Test(probefile, requests_are_read_back_as_those_of_the_process)
+{
+	struct probefile *f = create(scratch);
+	const struct trace_image *im;
+	const struct fold_route *r;
+	struct trace *t;
+
+	cr_expect_eq(probefile_route(f, 7, "POST /search"), 0);
+	cr_expect_eq(probefile_request(f, &search), 0);
+	probefile_connection(f, false);
+	probefile_connection(f, true);
+	probefile_close(f);
+	t = reopen(scratch);
+	im = &trace_view(t)->images[0];
+	cr_assert_eq(im->result.route_count, 1);
+	r = &im->result.routes[0];
+	cr_expect_eq(r->route, 7);
+	cr_expect_eq(r->count, 1);
+	cr_expect_eq(r->streamed, 1);
+	cr_expect_eq(r->status[2], 1);
+	cr_expect_float_eq((double)histo_max(r->took), 6e6, 1e4);
+	cr_expect_float_eq((double)histo_max(r->ttfb), 5e6, 1e4);
+	cr_expect_float_eq((double)histo_max(r->queue), 1e6, 1e3);
+	cr_expect_float_eq((double)histo_max(r->gap), 5e5, 1e3);
+	cr_expect_eq(im->header.stats.connections, 1);
+	cr_expect_eq(im->header.stats.foreign, 1);
+	cr_assert_eq(im->route_count, 1);
+	cr_expect_str_eq(im->routes[0].text, "POST /search");
+	trace_close(t);
+}
+
+Test(probefile, a_route_is_written_once)
+{
+	struct probefile *f = create(scratch);
+	struct trace *t;
+
+	for (int i = 0; i < 3; i++)
+		cr_expect_eq(probefile_route(f, 7, "POST /search"), 0);
+	probefile_close(f);
+	t = reopen(scratch);
+	cr_expect_eq(trace_view(t)->images[0].route_count, 1);
+	trace_close(t);
+}
+
+Test(probefile, requests_go_on_in_the_next_slab)
+{
+	struct probefile *f = create(scratch);
+	struct probefile_request r = search;
+	struct trace *t;
+
+	for (int i = 0; i < 20000; i++, r.at += 1000)
+		cr_assert_eq(probefile_request(f, &r), 0);
+	cr_expect_gt(probefile_bytes(f), 3 * SLAB_SIZE);
+	probefile_close(f);
+	t = reopen(scratch);
+	cr_expect_eq(trace_view(t)->images[0].result.routes[0].count, 20000);
+	cr_expect_not(trace_view(t)->images[0].result.torn_slabs);
+	trace_close(t);
 }
