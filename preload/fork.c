@@ -9,6 +9,7 @@
  */
 #include "preload/internal.h"
 #include "preload/openers.h"
+#include "preload/pyobjects.h"
 #include "preload/requests.h"
 #include "preload/sys.h"
 
@@ -32,8 +33,10 @@ void fork_child(void)
 	brk_fork_child();
 	if (shim.follow)
 		shim_begin_file(true);
-	if (shim.file)
+	if (shim.file) {
 		modules_fork_child();
+		pyobjects_fork_child();
+	}
 }
 
 static void atfork_child(void)

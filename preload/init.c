@@ -14,12 +14,15 @@
  *	STRANDLINE_FOLLOW	0: only the process STRANDLINE_PID names
  *	STRANDLINE_SEED		for repeatable samples
  *	STRANDLINE_PATCH	0: leave allocators linked into the program
+ *	STRANDLINE_PYTHON_OBJECTS  0 | 1: whether CPython's objects are
+ *				recorded (else: in sample mode only)
  */
 #include <cpuid.h>
 
 #include "preload/internal.h"
 #include "preload/openers.h"
 #include "preload/patch.h"
+#include "preload/pyobjects.h"
 #include "preload/real.h"
 #include "preload/requests.h"
 #include "preload/sys.h"
@@ -310,6 +313,8 @@ static void read_settings(void)
 	shim.mode = is(setting(&s, "STRANDLINE_MODE"), "exact")
 			    ? SLAB_MODE_EXACT
 			    : SLAB_MODE_SAMPLE;
+	shim.python_objects = number(setting(&s, "STRANDLINE_PYTHON_OBJECTS"),
+				     shim.mode == SLAB_MODE_SAMPLE);
 	shim.rate = number(setting(&s, "STRANDLINE_RATE"), 0);
 	shim.max_bytes =
 		number(setting(&s, "STRANDLINE_MAX_BYTES"), DEFAULT_MAX_BYTES);
@@ -380,6 +385,7 @@ void shim_start(void)
 __attribute__((constructor)) static void constructor(void)
 {
 	shim_start();
+	pyobjects_start();
 }
 
 /* An orderly exit: what readers need to tell it from a kill. */

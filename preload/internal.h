@@ -85,6 +85,7 @@ struct thread_local_state {
 	int64_t credit_kept; /* own.c: what it was before a mute */
 	struct thread_state *state;
 	bool leaving; /* the thread's destructors run: hold nothing */
+	bool arena;   /* what is mapped now is for CPython's objects */
 	struct request_context context;
 };
 extern __thread struct thread_local_state self
@@ -128,6 +129,7 @@ struct shim {
 	bool follow;		     /* record forked children, too */
 	bool http;		     /* follow requests, too */
 	bool patch;		     /* change code where it must be */
+	bool python_objects;	     /* wrap CPython's allocators */
 	const uint32_t *fork_canary; /* wiped by the kernel in a child */
 	struct slab_file *file;	     /* NULL: no recording */
 	bool scarce;		     /* space, when somebody looked last */

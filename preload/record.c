@@ -6,6 +6,7 @@
  * except when a slab is full.
  */
 #include "preload/internal.h"
+#include "preload/pyobjects.h"
 #include "preload/sys.h"
 
 /*
@@ -106,7 +107,7 @@ static void put_alloc(struct thread_state *ts, uint64_t addr, size_t size,
 	uint8_t *at = pen_room(ts, ticks);
 
 	if (unlikely(!at)) {
-		if (shim.mode == SLAB_MODE_SAMPLE && tag != RECORD_MAP)
+		if (shim.mode == SLAB_MODE_SAMPLE && (tag & 15) != RECORD_MAP)
 			sampled_remove(addr);
 		return;
 	}
@@ -137,8 +138,10 @@ static void account(uint64_t since)
 
 	__atomic_fetch_add(&shim.file->stats.ticks_spent, now - since,
 			   __ATOMIC_RELAXED);
-	if (unlikely(now - shim.allocator_ticks > shim.second_ticks))
+	if (unlikely(now - shim.allocator_ticks > shim.second_ticks)) {
 		allocator_refresh();
+		pyobjects_refresh();
+	}
 }
 
 static void exact_alloc(struct thread_state *ts, void *p, size_t size,
@@ -284,7 +287,9 @@ __attribute__((used, visibility("hidden"))) void record_map(
 	(void)zero;
 	if (!ts)
 		return;
-	put_alloc(ts, (uint64_t)at, size, RECORD_MAP, ticks_now(), regs);
+	put_alloc(ts, (uint64_t)at, size,
+		  RECORD_MAP | (self.arena ? API_PYTHON_OBJECT << 4 : 0),
+		  ticks_now(), regs);
 	record_leave(ts);
 }
 

@@ -476,7 +476,7 @@ static int take_mappings(struct file *f, struct fold *fold, uint64_t count)
 		const struct mapping *m = &fold->mappings.at.at[i];
 
 		if (m->start < after || m->end <= m->start ||
-		    m->stack >= fold->stacks.count)
+		    (m->stack & ~FOLD_ARENA) >= fold->stacks.count)
 			return -EBADMSG;
 		after = m->end;
 	}

@@ -385,10 +385,24 @@ static void apply_unfree(struct fold *f, const struct fold_lane *lane,
 	block_begin(f, &block, &w);
 }
 
+/*
+ * A mapping that blocks are cut from, blocks that are on record: as the heap,
+ * it is no memory beside theirs.
+ */
+static void grow_heap(struct fold *f, uint32_t stack, double by)
+{
+	f->stacks.at[stack].heap_grown += by;
+	f->core.heap_grown += by;
+}
+
 static void unmapped(void *context, uint64_t stack, uint64_t bytes)
 {
 	struct fold *f = context;
 
+	if (stack & FOLD_ARENA) {
+		grow_heap(f, (uint32_t)stack, -(double)bytes);
+		return;
+	}
 	fold_touch(f, (uint32_t)stack)->mapped -= (double)bytes;
 	f->core.mapped -= (double)bytes;
 }
@@ -405,13 +419,19 @@ static uint64_t mapping_end(const struct fold_event *e)
 
 static void apply_map(struct fold *f, const struct fold_event *e)
 {
+	uint64_t arena = e->api == API_PYTHON_OBJECT ? FOLD_ARENA : 0;
 	uint32_t stack = fold_stack_of(f, e->node, 0);
 	uint64_t end = mapping_end(e);
 
 	if (stack == STACK_NONE || end <= e->addr)
 		return;
-	if (mappings_add(&f->mappings, e->addr, end, stack, unmapped, f) < 0)
+	if (mappings_add(&f->mappings, e->addr, end, stack | arena, unmapped,
+			 f) < 0)
 		f->failed = true;
+	if (arena) {
+		grow_heap(f, stack, (double)(end - e->addr));
+		return;
+	}
 	fold_touch(f, stack)->mapped += (double)(end - e->addr);
 	f->core.mapped += (double)(end - e->addr);
 }
@@ -431,8 +451,7 @@ static void apply_brk(struct fold *f, const struct fold_event *e)
 
 	if (stack == STACK_NONE)
 		return;
-	f->stacks.at[stack].heap_grown += (double)(int64_t)e->size;
-	f->core.heap_grown += (double)(int64_t)e->size;
+	grow_heap(f, stack, (double)(int64_t)e->size);
 }
 
 /* The next request of this thread begins with nothing. */

@@ -18,7 +18,8 @@
 #define WINDOW_NONE UINT32_MAX
 #define STACK_NONE  UINT32_MAX
 #define FOLD_OWED   64u
-#define LEVELS_MAX  (1u << 20) /* more of them widen the windows */
+#define FOLD_ARENA  (1ULL << 63) /* beside the stack of a mapping */
+#define LEVELS_MAX  (1u << 20)	 /* more of them widen the windows */
 
 struct stack { /* stored as it is: no pointer, no padding */
 	struct fold_sum live, allocated;

@@ -14,7 +14,9 @@
  *   FREE	addr, ticks			a block is about to die
  *   UNFREE	addr, ticks			that FREE did not happen
  *						(realloc failed)
- *   MAP	node, size, addr, ticks		mmap, mremap's new part
+ *   MAP	node, size, addr, ticks		mmap, mremap's new part; by the
+ *						api PYTHON_OBJECT an arena that
+ *						CPython cuts blocks from
  *   UNMAP	size, addr, ticks		munmap, any part
  *   BRK	node, zigzag size, ticks	the heap end moved
  *   DESCRIPTOR	node, zigzag count, ticks	that stack has so many more

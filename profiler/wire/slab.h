@@ -151,6 +151,42 @@ struct slab_entry {
 	uint32_t pad;
 };
 
+/*
+ * CPython in the process, and what its objects are known by from outside.
+ */
+enum slab_python_state {
+	SLAB_PYTHON_NONE = 0,
+	SLAB_PYTHON_WRAPPED,  /* its objects are recorded */
+	SLAB_PYTHON_OFF,      /* they are not, as was asked for */
+	SLAB_PYTHON_DETACHED, /* no longer */
+	SLAB_PYTHON_VERSION,  /* not: a version that is not known */
+	SLAB_PYTHON_DEBUG,    /* not: built for debugging */
+	SLAB_PYTHON_FREE_THREADED,
+	SLAB_PYTHON_KNOWN, /* not yet */
+};
+
+enum slab_python_type { /* index of slab_python.types */
+			SLAB_PYTHON_TYPE,
+			SLAB_PYTHON_MODULE,
+			SLAB_PYTHON_DICT,
+			SLAB_PYTHON_LIST,
+			SLAB_PYTHON_TUPLE,
+			SLAB_PYTHON_SET,
+			SLAB_PYTHON_UNICODE,
+			SLAB_PYTHON_NTYPES,
+};
+
+struct slab_python {
+	uint32_t state;			    /* enum slab_python_state */
+	uint32_t version;		    /* 0x030b: 3.11 */
+	uint64_t types[SLAB_PYTHON_NTYPES]; /* addresses of the type objects */
+	/* Levels, refreshed as slab_allocator_stats are. */
+	uint64_t arenas, arena_bytes;
+	uint64_t arena_used; /* of arena_bytes, in objects */
+	uint64_t pad[6];
+};
+_Static_assert(sizeof(struct slab_python) == 136, "room to grow inside");
+
 struct slab_file {
 	uint64_t magic;
 	uint32_t format;
@@ -184,7 +220,8 @@ struct slab_file {
 	struct slab_stats stats;
 	struct slab_allocator_stats allocator;
 	struct slab_entry entry;
-	uint8_t pad2[3488];
+	struct slab_python python;
+	uint8_t pad2[3352];
 };
 _Static_assert(__builtin_offsetof(struct slab_file, control) == 4096,
 	       "what changes begins on the second page");

@@ -401,3 +401,24 @@ Test(fold, damaged_values_are_held_off)
 	cr_expect_leq(f->window_count, FOLD_WINDOWS);
 	fold_free(r.fold);
 }
+
+Test(fold, an_arena_is_no_memory_beside_its_blocks)
+{
+	struct rig r = rig_new();
+	const struct fold_result *f;
+
+	rig_event(&r, 0,
+		  (struct fold_event) { .type = RECORD_MAP,
+					.api = API_PYTHON_OBJECT,
+					.node = 1,
+					.size = 0x10000,
+					.addr = 0x100000,
+					.ticks = 1 });
+	rig_map(&r, 1, 0x4000, 0x200000, 2);
+	rig_unmap(&r, 0x1000, 0x100000, 3);
+	f = rig_finish(&r);
+	cr_expect_eq(rig_stack(f, 1).mapped, 0x4000);
+	cr_expect_eq(rig_stack(f, 1).heap_grown, 0xf000);
+	cr_expect_eq(f->windows[0].mapped, 0x4000);
+	fold_free(r.fold);
+}

@@ -1,0 +1,378 @@
+#include "preload/pyobjects.h"
+
+#include <link.h>
+
+#include "preload/internal.h"
+#include "preload/pyarenas.h"
+#include "preload/real.h"
+#include "preload/sys.h"
+
+enum domain { /* PyMemAllocatorDomain; the raw one is malloc, and hooked */
+	      DOMAIN_MEM = 1,
+	      DOMAIN_OBJECT = 2,
+	      DOMAINS = 3,
+};
+
+struct allocator { /* PyMemAllocatorEx */
+	void *context;
+	void *(*malloc)(void *context, size_t size);
+	void *(*calloc)(void *context, size_t count, size_t size);
+	void *(*realloc)(void *context, void *old, size_t size);
+	void (*free)(void *context, void *p);
+};
+
+struct interpreter {
+	void (*get)(int domain, struct allocator *out);
+	void (*set)(int domain, const struct allocator *a);
+	const char *(*version)(void);
+	int (*is_initialized)(void);
+	void *(*this_thread)(void); /* its state, with the GIL or without */
+	void *(*unchecked)(void);   /* the state that holds the GIL */
+};
+
+static struct {
+	struct interpreter python;
+	struct slab_python told;
+	bool wanted;
+	bool wrapped;	/* perhaps beneath somebody else's */
+	uint32_t turns; /* refreshes in a row that no sample came before */
+	uint32_t busy;	/* one refresh at a time */
+} py;
+
+/* What ours call; written before ours can be called by it. */
+static struct allocator former[DOMAINS];
+/* A sample came by since the last refresh: ours are in use. */
+static uint32_t in_use;
+
+/*
+ * What lies within is not due while the thread is muted; its credit goes on
+ * from where it was, less what this block costs.
+ */
+static inline int64_t mute(void)
+{
+	int64_t credit = self.credit;
+
+	self.credit = 2 * MUTED;
+	return credit;
+}
+
+static inline void *allocated(void *p, size_t size, int64_t credit,
+			      unsigned api)
+{
+	if (likely(p))
+		credit -= (int64_t)size + SAMPLE_CONSTANT;
+	self.credit = credit;
+	if (likely(credit >= 0 || !p))
+		return p;
+	if (unlikely(!__atomic_load_n(&in_use, __ATOMIC_RELAXED)))
+		__atomic_store_n(&in_use, 1, __ATOMIC_RELAXED);
+	return alloc_slow(p, size, api);
+}
+
+static inline void *domain_malloc(enum domain d, void *context, size_t size,
+				  unsigned api)
+{
+	int64_t credit = mute();
+	void *p = former[d].malloc(context, size);
+
+	return allocated(p, size, credit, api);
+}
+
+static inline void *domain_calloc(enum domain d, void *context, size_t count,
+				  size_t size, unsigned api)
+{
+	int64_t credit = mute();
+	void *p = former[d].calloc(context, count, size);
+
+	return allocated(p, count * size, credit, api);
+}
+
+/* As realloc in hooks.c, but that NULL is always a failure. */
+static inline void *domain_realloc(enum domain d, void *context, void *old,
+				   size_t size, unsigned api)
+{
+	bool recorded = old && filter_hit(old) && record_release(old);
+	int64_t credit = mute();
+	void *p = former[d].realloc(context, old, size);
+
+	if (unlikely(!p) && recorded) {
+		self.credit = credit;
+		record_unrelease(old);
+		return p;
+	}
+	return allocated(p, size, credit, api);
+}
+
+/* A sample is released once, whoever asks again: muted in exact mode only. */
+static inline void domain_free(enum domain d, void *context, void *p)
+{
+	int64_t credit;
+
+	if (unlikely(filter_hit(p)))
+		record_release(p);
+	if (likely(shim.mode == SLAB_MODE_SAMPLE)) {
+		former[d].free(context, p);
+		return;
+	}
+	credit = mute();
+	former[d].free(context, p);
+	self.credit = credit;
+}
+
+#define DOMAIN_FUNCTIONS(name, d, api)                                       \
+	static void *name##_malloc(void *context, size_t size)               \
+	{                                                                    \
+		return domain_malloc(d, context, size, api);                 \
+	}                                                                    \
+	static void *name##_calloc(void *context, size_t count, size_t size) \
+	{                                                                    \
+		return domain_calloc(d, context, count, size, api);          \
+	}                                                                    \
+	static void *name##_realloc(void *context, void *old, size_t size)   \
+	{                                                                    \
+		return domain_realloc(d, context, old, size, api);           \
+	}                                                                    \
+	static void name##_free(void *context, void *p)                      \
+	{                                                                    \
+		domain_free(d, context, p);                                  \
+	}
+
+DOMAIN_FUNCTIONS(mem, DOMAIN_MEM, API_PYTHON_MEM)
+DOMAIN_FUNCTIONS(object, DOMAIN_OBJECT, API_PYTHON_OBJECT)
+
+static const struct allocator ours[DOMAINS] = {
+	[DOMAIN_MEM] = { NULL, mem_malloc, mem_calloc, mem_realloc, mem_free },
+	[DOMAIN_OBJECT] = { NULL, object_malloc, object_calloc, object_realloc,
+			    object_free },
+};
+
+/* The first object that has them all: the program or its libpython. */
+static bool find_interpreter(struct interpreter *i,
+			     const struct link_map **where)
+{
+	for (const struct link_map *m = real_objects(); m; m = m->l_next) {
+		if (real_is_ours(m))
+			continue;
+		i->set = real_export(m, "PyMem_SetAllocator");
+		if (!i->set)
+			continue;
+		*where = m;
+		i->get = real_export(m, "PyMem_GetAllocator");
+		i->version = real_export(m, "Py_GetVersion");
+		i->is_initialized = real_export(m, "Py_IsInitialized");
+		i->this_thread =
+			real_export(m, "PyGILState_GetThisThreadState");
+		i->unchecked = real_export(m, "_PyThreadState_UncheckedGet");
+		if (!i->unchecked)
+			i->unchecked =
+				real_export(m, "PyThreadState_GetUnchecked");
+		return i->get && i->version && i->is_initialized &&
+		       i->this_thread && i->unchecked;
+	}
+	return false;
+}
+
+static bool contains(const char *text, const char *word)
+{
+	for (; *text; text++) {
+		size_t i = 0;
+
+		while (word[i] && text[i] == word[i])
+			i++;
+		if (!word[i])
+			return true;
+	}
+	return false;
+}
+
+/* "3.11.2 (main, ..." -> 0x030b; 0: none that we know the form of. */
+static uint32_t parse_version(const char *text)
+{
+	uint32_t minor = 0;
+
+	if (text[0] != '3' || text[1] != '.')
+		return 0;
+	for (text += 2; *text >= '0' && *text <= '9' && minor < 100; text++)
+		minor = minor * 10 + (uint32_t)(*text - '0');
+	return 0x0300 + minor;
+}
+
+#define OLDEST 0x0309
+#define NEWEST 0x030e
+
+static enum slab_python_state judge(const struct link_map *m,
+				    const char *version, uint32_t hex)
+{
+	if (contains(version, "free-threading"))
+		return SLAB_PYTHON_FREE_THREADED;
+	/* They are there where references are counted twice. */
+	if (real_export(m, "_Py_NegativeRefcount"))
+		return SLAB_PYTHON_DEBUG;
+	if (hex < OLDEST || hex > NEWEST)
+		return SLAB_PYTHON_VERSION;
+	return SLAB_PYTHON_KNOWN;
+}
+
+static void note_types(struct slab_python *to, const struct link_map *m)
+{
+	static const char *const names[SLAB_PYTHON_NTYPES] = {
+		[SLAB_PYTHON_TYPE] = "PyType_Type",
+		[SLAB_PYTHON_MODULE] = "PyModule_Type",
+		[SLAB_PYTHON_DICT] = "PyDict_Type",
+		[SLAB_PYTHON_LIST] = "PyList_Type",
+		[SLAB_PYTHON_TUPLE] = "PyTuple_Type",
+		[SLAB_PYTHON_SET] = "PySet_Type",
+		[SLAB_PYTHON_UNICODE] = "PyUnicode_Type",
+	};
+
+	for (int i = 0; i < SLAB_PYTHON_NTYPES; i++)
+		to->types[i] = (uint64_t)real_export(m, names[i]);
+}
+
+static bool same_functions(const struct allocator *a, const struct allocator *b)
+{
+	return a->malloc == b->malloc && a->calloc == b->calloc &&
+	       a->realloc == b->realloc && a->free == b->free;
+}
+
+static void wrap(enum domain d)
+{
+	struct allocator a;
+
+	py.python.get(d, &a);
+	if (same_functions(&a, &ours[d]))
+		return;
+	former[d] = a;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	a.malloc = ours[d].malloc;
+	a.calloc = ours[d].calloc;
+	a.realloc = ours[d].realloc;
+	a.free = ours[d].free;
+	py.python.set(d, &a);
+}
+
+static void unwrap(enum domain d)
+{
+	struct allocator a;
+
+	py.python.get(d, &a);
+	if (!same_functions(&a, &ours[d]))
+		return; /* somebody wrapped ours: they will go on calling it */
+	a.malloc = former[d].malloc;
+	a.calloc = former[d].calloc;
+	a.realloc = former[d].realloc;
+	a.free = former[d].free;
+	py.python.set(d, &a);
+}
+
+static void tell(void)
+{
+	if (shim.file)
+		shim.file->python = py.told;
+}
+
+static void wrap_all(void)
+{
+	wrap(DOMAIN_MEM);
+	wrap(DOMAIN_OBJECT);
+	py.wrapped = true;
+	py.told.state = SLAB_PYTHON_WRAPPED;
+	tell();
+}
+
+void pyobjects_start(void)
+{
+	const struct link_map *m = NULL;
+	const char *version;
+
+	if (!shim.on || !find_interpreter(&py.python, &m))
+		return;
+	version = py.python.version();
+	py.told.version = parse_version(version);
+	py.told.state = judge(m, version, py.told.version);
+	note_types(&py.told, m);
+	py.wanted = shim.python_objects && py.told.state == SLAB_PYTHON_KNOWN;
+	if (py.wanted) {
+		wrap_all();
+		pyarenas_start(m, py.told.version);
+	} else if (py.told.state == SLAB_PYTHON_KNOWN) {
+		py.told.state = SLAB_PYTHON_OFF;
+	}
+	tell();
+}
+
+/*
+ * Does what PyObject_Malloc does now come by ours?  A block of no bytes costs
+ * the thread's credit exactly the constant, if and only if ours has it: libc
+ * would be asked for one byte at least.
+ */
+static bool comes_by(enum domain d)
+{
+	int64_t credit = mute(), after;
+	struct allocator a;
+	void *p;
+
+	py.python.get(d, &a);
+	p = a.malloc(a.context, 0);
+	after = self.credit;
+	if (p)
+		a.free(a.context, p);
+	self.credit = credit;
+	return !p || after == 2 * MUTED - SAMPLE_CONSTANT;
+}
+
+static bool holds_gil(void)
+{
+	void *state;
+
+	if (!py.python.is_initialized())
+		return false;
+	state = py.python.this_thread();
+	return state && state == py.python.unchecked();
+}
+
+/* Samples come, and for some time none from Python: have we been replaced? */
+static void look_after(void)
+{
+	uint32_t turn;
+
+	if (__atomic_exchange_n(&in_use, 0, __ATOMIC_RELAXED)) {
+		py.turns = 0;
+		return;
+	}
+	if (!holds_gil())
+		return;
+	turn = py.turns++;
+	if (turn & (turn - 1))
+		return; /* seldomer and seldomer where there is no object */
+	if (!comes_by(DOMAIN_OBJECT))
+		wrap_all();
+}
+
+void pyobjects_refresh(void)
+{
+	if (!py.wanted || __atomic_exchange_n(&py.busy, 1, __ATOMIC_ACQUIRE))
+		return;
+	look_after();
+	if (shim.file)
+		pyarenas_account(&shim.file->python);
+	__atomic_store_n(&py.busy, 0, __ATOMIC_RELEASE);
+}
+
+void pyobjects_detach(void)
+{
+	if (!py.wrapped)
+		return;
+	py.wanted = false;
+	unwrap(DOMAIN_OBJECT);
+	unwrap(DOMAIN_MEM);
+	pyarenas_detach();
+	py.told.state = SLAB_PYTHON_DETACHED;
+	tell();
+}
+
+void pyobjects_fork_child(void)
+{
+	py.busy = 0;
+	tell();
+}

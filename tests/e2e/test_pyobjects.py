@@ -1,0 +1,159 @@
+"""Objects of CPython, which never reach malloc, are on record.
+
+On Debian's interpreter and those of pyenv that are there, 3.9 and later.
+What a program keeps is what it keeps more than the same one that keeps
+nothing, by CPython's own sizes; it ends past its clean-up, so that all of it
+lives.
+"""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from conftest import Recording
+
+PYENV = pathlib.Path.home() / ".pyenv/versions"
+VERSIONS = ["3.9", "3.10", "3.11", "3.12", "3.13"]
+
+KEEP = """
+import os, sys
+kept = []
+for i in range(1000, 1000 + int(sys.argv[1])):
+    kept.append({"number": i, "text": str(i).ljust(100), "list": [i]})
+size = sys.getsizeof
+print(sum(size(k) + size(k["text"]) + size(k["list"]) + size(k["number"])
+          for k in kept) + size(kept), flush=True)
+os._exit(0)
+"""
+
+
+def interpreters():
+    """Debian's, and one of each version that pyenv has."""
+    found = {"debian": "/usr/bin/python3"}
+    for version in VERSIONS:
+        paths = sorted(PYENV.glob(f"{version}.*/bin/python3"))
+        found[version] = str(paths[-1]) if paths else None
+    return found
+
+
+@pytest.fixture(params=interpreters().items(), ids=lambda item: item[0])
+def python(request):
+    """The path of an interpreter."""
+    name, path = request.param
+    if not path or not os.path.exists(path):
+        pytest.skip(f"pyenv has no Python {name}")
+    return path
+
+
+def run(product, folder, words, **settings):
+    """(what it said, the report) of a recorded run."""
+    env = product.preload_alone(folder, **settings)
+    done = subprocess.run(words, env=env, check=True, timeout=60,
+                          capture_output=True, text=True)
+    return done.stdout, Recording(product, folder).json()
+
+
+def live(report):
+    """(low, value, high) of all live bytes."""
+    figure = report["totals"]["live"]["bytes"]
+    return figure["low"], figure["value"], figure["high"]
+
+
+def kept(product, folder, python, count, **settings):
+    """(truth, (low, value, high)) of a program that keeps @count dicts."""
+    said, report = run(product, folder, [python, "-c", KEEP, str(count)],
+                       **settings)
+    return int(said), live(report)
+
+
+def test_what_is_kept_is_within_its_interval(product, tmp_path, python):
+    sample = {"STRANDLINE_RATE": str(16 << 10), "STRANDLINE_SEED": "1"}
+    _, none = kept(product, tmp_path / "none.strand", python, 0, **sample)
+    truth, some = kept(product, tmp_path / "some.strand", python, 20000,
+                       **sample)
+    assert truth > 5e6
+    assert some[0] - none[2] <= truth <= some[2] - none[0]
+    assert abs(some[1] - none[1] - truth) < truth * 0.06
+
+
+def test_exact_objects_are_exact(product, tmp_path, python):
+    exact = {"mode": "exact", "STRANDLINE_PYTHON_OBJECTS": "1"}
+    _, none = kept(product, tmp_path / "none.strand", python, 0, **exact)
+    truth, some = kept(product, tmp_path / "some.strand", python, 5000,
+                       **exact)
+    # The list grew by steps; free lists keep a few objects.
+    assert abs(some[1] - none[1] - truth) < 20000
+
+
+def test_exact_leaves_objects_out(product, tmp_path):
+    truth, told = kept(product, tmp_path / "t.strand", "/usr/bin/python3",
+                       20000, mode="exact")
+    assert told[1] < truth / 2
+
+
+AFTER = """
+import os, sys, time
+until = time.monotonic() + 3
+while time.monotonic() < until:  # it looks about once a second
+    bytearray(1 << 20)
+kept = [str(i).ljust(100) for i in range(20000)]
+print(sum(map(sys.getsizeof, kept)), flush=True)
+os._exit(0)
+"""
+
+
+def test_allocators_that_a_setting_replaces_are_wrapped_again(product,
+                                                              tmp_path):
+    said, report = run(
+        product, tmp_path / "t.strand",
+        ["/usr/bin/python3", "-c", AFTER],
+        PYTHONMALLOC="debug", STRANDLINE_RATE=str(16 << 10))
+    assert live(report)[2] > int(said)
+
+
+TRACED = """
+import os, sys, tracemalloc
+tracemalloc.start()
+kept = [str(i).ljust(100) for i in range(20000)]
+traced = tracemalloc.get_traced_memory()[0]
+tracemalloc.stop()
+kept += [str(i).ljust(100) for i in range(20000)]
+assert traced > 20000 * 149, traced
+print(sum(map(sys.getsizeof, kept)), flush=True)
+os._exit(0)
+"""
+
+
+def test_tracemalloc_works_on_top(product, tmp_path):
+    said, report = run(product, tmp_path / "t.strand",
+                       ["/usr/bin/python3", "-c", TRACED],
+                       STRANDLINE_RATE=str(16 << 10))
+    assert live(report)[2] > int(said)
+    assert live(report)[0] < int(said) + 4e6
+
+
+CHURN = """
+import gc, sys, threading
+def work(n):
+    for i in range(n):
+        a = {"self": None, "n": [i] * (i % 50)}
+        a["self"] = a
+        "x".ljust(i % 700).encode().decode()
+threads = [threading.Thread(target=work, args=(20000,)) for _ in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+gc.collect()
+print(len(gc.get_objects()) > 1000, sys.getallocatedblocks() > 1000)
+"""
+
+
+def test_a_program_does_what_it_did(product, tmp_path, python):
+    words = [python, "-c", CHURN]
+    plain = subprocess.run(words, check=True, capture_output=True, text=True,
+                           timeout=60).stdout
+    said, report = run(product, tmp_path / "t.strand", words,
+                       STRANDLINE_RATE=str(16 << 10))
+    assert said == plain
+    assert not any(report["losses"].values())
