@@ -68,6 +68,8 @@ static void put_recording(const struct layout *l, const struct model *m)
 	if (m->mean_bytes > 0)
 		snprintf(mode, sizeof(mode), "one sample per %s",
 			 units_format_bytes(size, m->mean_bytes));
+	else if (strcmp(m->mode, "probes") == 0)
+		snprintf(mode, sizeof(mode), "by probes in the kernel");
 	else
 		snprintf(mode, sizeof(mode), "every allocation (%s)", m->mode);
 	snprintf(text, sizeof(text), "%s, %s, %s%s%s", m->name,

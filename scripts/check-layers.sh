@@ -35,7 +35,7 @@ declare -A may=(
 	[profiler/cmd]='profiler/base profiler/wire profiler/unwind
 		profiler/http profiler/trace profiler/proc profiler/sym
 		profiler/attach profiler/latency profiler/probe profiler/model
-		profiler/analysis reports'
+		profiler/analysis reports bpf'
 	[profiler]='profiler/base profiler/cmd'
 	[reports]='profiler/base profiler/model profiler/analysis'
 	[preload]='profiler/wire profiler/unwind profiler/http'

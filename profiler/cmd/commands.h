@@ -7,6 +7,7 @@
 #include "profiler/cmd/command.h"
 
 extern const struct command cmd_run;
+extern const struct command cmd_attach;
 extern const struct command cmd_mark;
 extern const struct command cmd_report;
 extern const struct command cmd_check;

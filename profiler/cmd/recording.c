@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "profiler/base/err.h"
+#include "profiler/trace/slabfile.h"
 #include "profiler/wire/quota.h"
 
 #define NAME_LONGEST 64
@@ -83,6 +84,24 @@ int recording_create(const char *wanted, const char *command,
 	return 0;
 }
 
+/* <pid>.probe.slabs of a process that could not be looked at after all. */
+static void remove_probed(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!list) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(list)))
+		if (slabfile_is_probed(entry->d_name))
+			unlinkat(dir, entry->d_name, 0);
+	closedir(list);
+}
+
 void recording_discard(const char *path)
 {
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -92,6 +111,7 @@ void recording_discard(const char *path)
 	unlinkat(dir, "meta.json", 0);
 	unlinkat(dir, "host.slabs", 0);
 	unlinkat(dir, QUOTA_FILE, 0);
+	remove_probed(dir);
 	close(dir);
 	rmdir(path);
 }

@@ -9,19 +9,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/base/units.h"
 #include "profiler/cmd/allocator.h"
 #include "profiler/cmd/commands.h"
+#include "profiler/cmd/conclude.h"
 #include "profiler/cmd/program.h"
-#include "profiler/cmd/progress.h"
 #include "profiler/cmd/recording.h"
-#include "profiler/cmd/report.h"
 #include "profiler/cmd/session.h"
 #include "profiler/cmd/terminal.h"
 #include "profiler/http/route.h"
-#include "profiler/model/build.h"
 #include "profiler/trace/writer.h"
 
 #define NS_PER_MS	1000000ULL
@@ -231,29 +228,6 @@ static void note_troubles(const char *name, const struct session_result *r)
 		terminal_note("the server was ended by signal %d (%s)%s", sig,
 			      strsignal(sig),
 			      WCOREDUMP(r->wait_status) ? ", core dumped" : "");
-}
-
-/* The server's status stands, whatever becomes of the summary. */
-static void conclude(const char *path, bool quiet)
-{
-	struct buf line = BUF_INIT;
-	struct err err = ERR_INIT;
-	struct progress *progress;
-	int rc;
-
-	progress = progress_begin("finding names for", path);
-	rc = model_save_symbols(path, &err);
-	progress_end(progress);
-	if (rc < 0)
-		terminal_note("%s", err.text);
-	if (quiet)
-		return;
-	if (report_summary(path, &err) < 0)
-		terminal_note("%s", err.text);
-	buf_printf(&line, "Recording: %s\n", path);
-	if (buf_write_file(&line, "-", &err) < 0)
-		terminal_note("%s", err.text);
-	buf_free(&line);
 }
 
 static int run_command(const struct run_args *args, char **command,

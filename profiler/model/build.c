@@ -76,6 +76,13 @@ static const char *text_or(struct model *m, const char *text,
 	return model_string(m, text ? text : otherwise);
 }
 
+static const char *mode_of(const struct trace_image *im)
+{
+	if (im->probed)
+		return "probes";
+	return im->header.control.mode == SLAB_MODE_EXACT ? "exact" : "sample";
+}
+
 static int build_head(struct model *m, const struct trace_view *v)
 {
 	const struct trace_image *first = &v->images[0];
@@ -93,9 +100,7 @@ static int build_head(struct model *m, const struct trace_view *v)
 	m->host = text_or(m, v->meta.host, "");
 	m->kernel = text_or(m, v->meta.kernel, "");
 	m->version = text_or(m, v->meta.version, first->header.version);
-	m->mode = model_string(m, first->header.control.mode == SLAB_MODE_EXACT
-					  ? "exact"
-					  : "sample");
+	m->mode = model_string(m, mode_of(first));
 	m->start_unix_ns = v->meta.start_realtime_ns
 				   ? v->meta.start_realtime_ns
 				   : first->header.start_realtime_ns;

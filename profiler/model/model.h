@@ -273,7 +273,7 @@ enum model_role { /* in asking for memory */
 struct model {
 	/* the recording */
 	const char *path, *name, *command, *host, *kernel, *version;
-	const char *mode;  /* "sample" or "exact" */
+	const char *mode;  /* "sample", "exact", or "probes" in the kernel */
 	double mean_bytes; /* sampling mean at the end; 0 in exact */
 	uint64_t start_unix_ns;
 	double duration; /* seconds */

@@ -25,6 +25,7 @@ struct probes;
 struct probe_counter {
 	const char *probe, *reason; /* constant */
 	uint64_t count;		    /* so far */
+	bool did;		    /* counts what it did, not what was lost */
 };
 
 /* What a probe is.  @self is what its open made. */

@@ -131,6 +131,7 @@ static bool procs_counter(void *self, size_t n, struct probe_counter *into)
 		.probe = "procs",
 		.reason = reasons[n],
 		.count = probes_count(procs->bpf->maps.counters, (uint32_t)n),
+		.did = n == PROCS_SENT,
 	};
 	return true;
 }

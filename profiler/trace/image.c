@@ -229,7 +229,8 @@ static int fill_view(struct image *im)
 	v->route_count = im->routes.count;
 	v->patches = im->patches.at;
 	v->patch_count = im->patches.count;
-	v->torn |= v->result.torn_slabs || !v->header.ended_monotonic_ns;
+	v->torn |= v->result.torn_slabs ||
+		   (!v->header.ended_monotonic_ns && !v->probed);
 	return 0;
 }
 

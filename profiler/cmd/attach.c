@@ -1,0 +1,227 @@
+/*
+ * strandline attach: join a running server.
+ */
+#include "profiler/cmd/attach.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/err.h"
+#include "profiler/cmd/commands.h"
+#include "profiler/cmd/conclude.h"
+#include "profiler/cmd/recording.h"
+#include "profiler/cmd/terminal.h"
+#include "profiler/trace/writer.h"
+
+#define NS_PER_MS	1000000ULL
+#define INTERVAL_MIN_MS 10
+#define INTERVAL_MAX_MS 3600000
+#define MAX_SIZE_MIN	(1ULL << 20)
+#define HERTZ_MAX	1000
+
+/* In the order of preference, of those that are possible. */
+static const struct attach_way *const ways[] = {
+	&attach_bpf,
+};
+#define WAY_COUNT (sizeof(ways) / sizeof(ways[0]))
+
+struct attach_args {
+	const char *output, *with, *cgroup;
+	uint64_t interval_ms, duration_ns, max_size, hertz;
+	bool follow, dry_run, quiet;
+};
+
+static const char *way_choice(size_t n)
+{
+	return n < WAY_COUNT ? ways[n]->name : NULL;
+}
+
+#define AT(field) offsetof(struct attach_args, field)
+
+static const struct opt options[] = {
+	{ 'o', "output", OPT_TEXT, AT(output), "DIR.strand",
+	  "the recording to make (default NAME-<n>.strand here, after the "
+	  "program)",
+	  NULL, false },
+	{ 0, "with", OPT_CHOICE, AT(with), "WAY",
+	  "the way in (default the first of them that is possible)", way_choice,
+	  false },
+	{ 0, "duration", OPT_DURATION, AT(duration_ns), "SECONDS",
+	  "leave the server after this time (default at Ctrl-C, or when it "
+	  "ends)",
+	  NULL, false },
+	{ 0, "interval", OPT_COUNT, AT(interval_ms), "MS",
+	  "milliseconds between two readings of the ledger (default 1000)",
+	  NULL, false },
+	{ 0, "max-size", OPT_BYTES, AT(max_size), "SIZE",
+	  "the most that the recording may hold on disk (default 256MiB)", NULL,
+	  false },
+	{ 0, "hertz", OPT_COUNT, AT(hertz), "COUNT",
+	  "looks at what runs on each CPU a second (default 99, 0 for none)",
+	  NULL, false },
+	{ 0, "cgroup", OPT_TEXT, AT(cgroup), "DIR",
+	  "all processes of this cgroup, now and later, in place of a PID",
+	  NULL, false },
+	{ 0, "follow", OPT_FLAG, AT(follow), NULL,
+	  "record the processes that the server starts too (default)", NULL,
+	  true },
+	{ 0, "dry-run", OPT_FLAG, AT(dry_run), NULL,
+	  "say what would be done, and do nothing", NULL, false },
+	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL,
+	  "print no summary at the end", NULL, false },
+	{ 0 },
+};
+
+static int check_args(const struct attach_args *args, struct err *err)
+{
+	if (args->interval_ms < INTERVAL_MIN_MS ||
+	    args->interval_ms > INTERVAL_MAX_MS)
+		return err_set(err, -EINVAL,
+			       "--interval: %llu ms is not between %d ms and "
+			       "an hour",
+			       (unsigned long long)args->interval_ms,
+			       INTERVAL_MIN_MS);
+	if (args->max_size < MAX_SIZE_MIN)
+		return err_set(err, -EINVAL,
+			       "--max-size: less than 1 MiB holds no "
+			       "recording");
+	if (args->hertz > HERTZ_MAX)
+		return err_set(err, -EINVAL,
+			       "--hertz: more than %d looks a second would "
+			       "slow the server down",
+			       HERTZ_MAX);
+	return 0;
+}
+
+/* The one that was asked for, or the first that is possible. */
+static int choose_way(const char *name, const struct attach_options *opt,
+		      const struct attach_way **way, struct err *err)
+{
+	struct err why;
+	int rc = -ENOTSUP;
+
+	for (size_t i = 0; i < WAY_COUNT; i++) {
+		*way = ways[i];
+		if (name && strcmp(name, ways[i]->name) != 0)
+			continue;
+		why = (struct err)ERR_INIT;
+		rc = ways[i]->possible(opt, &why);
+		if (rc == 0 || name)
+			break;
+		if (i == 0)
+			*err = why; /* the best way's reason is the one */
+	}
+	if (rc < 0 && (name || !err->text[0]))
+		*err = why;
+	return rc;
+}
+
+static int make_recording(const struct attach_options *opt, const char *output,
+			  const struct attach_way *way, char path[PATH_MAX],
+			  char absolute[PATH_MAX], struct err *err)
+{
+	const char *name = opt->process ? opt->process->exe : opt->cgroup;
+	const char *const command[] = { name, NULL };
+	const char *const settings[] = { "way", way->name, NULL };
+	const struct writer_meta meta = {
+		.command = command,
+		.mode = opt->exact ? "exact" : "sample",
+		.interval_ms = opt->interval_ns / NS_PER_MS,
+		.options = settings,
+	};
+	int rc = recording_create(output, name, path, err);
+
+	if (rc < 0)
+		return rc;
+	if (!realpath(path, absolute))
+		return err_errno(err, "cannot use %s", path);
+	return writer_meta(path, &meta, err);
+}
+
+static int attach(const struct attach_args *args, struct attach_options *opt,
+		  struct err *err)
+{
+	char path[PATH_MAX], absolute[PATH_MAX];
+	const struct attach_way *way;
+	int rc = choose_way(args->with, opt, &way, err);
+
+	if (args->dry_run && (rc == 0 || args->with))
+		return way->rehearse(opt, err);
+	if (rc < 0)
+		return rc;
+	rc = make_recording(opt, args->output, way, path, absolute, err);
+	if (rc < 0)
+		return rc;
+	opt->dir = path;
+	opt->absolute = absolute;
+	rc = way->record(opt, err);
+	if (rc < 0) {
+		recording_discard(path);
+		return rc;
+	}
+	conclude(path, args->quiet);
+	return rc;
+}
+
+static int run(int argc, char **argv, struct err *err)
+{
+	struct attach_args args = {
+		.interval_ms = 1000,
+		.max_size = 256ULL << 20,
+		.follow = true,
+		.hertz = 99,
+	};
+	struct attach_options opt = { .http = true, .python = true };
+	struct admitted process;
+	int arg, rc;
+
+	arg = opt_parse(&cmd_attach, &args, argc, argv, err);
+	if (arg < 0)
+		return arg;
+	if (argc - arg != (args.cgroup ? 0 : 1))
+		return err_set(err, -EINVAL, "one process, or --cgroup DIR: %s",
+			       cmd_attach.usage);
+	rc = check_args(&args, err);
+	if (rc == 0 && !args.cgroup)
+		rc = admit(&process, argv[arg], err);
+	if (rc < 0)
+		return rc;
+	opt.process = args.cgroup ? NULL : &process;
+	opt.cgroup = args.cgroup;
+	opt.interval_ns = args.interval_ms * NS_PER_MS;
+	opt.duration_ns = args.duration_ns;
+	opt.max_bytes = args.max_size;
+	opt.follow = args.follow;
+	opt.quiet = args.quiet;
+	opt.hertz = args.hertz;
+	rc = attach(&args, &opt, err);
+	if (opt.process)
+		admitted_close(&process);
+	return rc == -EINVAL ? -EIO : rc; /* the command line was right */
+}
+
+const struct command cmd_attach = {
+	.name = "attach",
+	.summary = "join a running server",
+	.usage = "strandline attach PID [options]",
+	.details =
+		"Looks at a server that runs already, without restarting or "
+		"stopping it, keeps a ledger of what its processes hold, and "
+		"leaves it as it was: at Ctrl-C, after --duration, or when "
+		"the server ends. Should strandline be killed, nothing of it "
+		"stays behind either.\n\n"
+		"With bpf, programs in the kernel watch it: who makes the "
+		"resident size grow (kind rss), where CPU time goes (cpu) and "
+		"what threads wait for (offcpu). That takes CAP_BPF and "
+		"CAP_PERFMON, and CAP_SYS_PTRACE for processes of other "
+		"users; all other rights are dropped.",
+	.examples = "strandline attach 1234\tuntil Ctrl-C\n"
+		    "strandline attach $(pgrep -f uvicorn) --duration 60 -o "
+		    "prod.strand\tfor a minute, into prod.strand\n",
+	.options = options,
+	.operands = OPERANDS_OTHER,
+	.run = run,
+};

@@ -1,0 +1,249 @@
+/*
+ * attach_bpf: into a running server by programs in the kernel.
+ *
+ * Nothing is changed in the target.  All there is of us in the kernel are
+ * file descriptors, so it is gone with this process, however that ends.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bpf/procs.h"
+#include "profiler/base/err.h"
+#include "profiler/cmd/attach.h"
+#include "profiler/cmd/targets.h"
+#include "profiler/cmd/terminal.h"
+#include "profiler/probe/caps.h"
+#include "profiler/probe/capture.h"
+#include "profiler/probe/probe.h"
+#include "profiler/trace/writer.h"
+
+#define NS_PER_SECOND 1000000000ULL
+#define FLUSH_NS      NS_PER_SECOND
+#define NEVER	      UINT64_MAX
+
+struct session {
+	const struct attach_options *opt;
+	struct targets *targets;
+	struct probes *probes;
+	struct capture *capture;
+	struct writer *writer;
+	int signals; /* signalfd */
+	uint64_t flush_ns, stop_ns;
+	bool write_failed, over;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+static int possible(const struct attach_options *opt, struct err *err)
+{
+	(void)opt;
+	return probes_possible(err);
+}
+
+/* A child that is gone before we look has nothing left to look at. */
+static void on_process(void *context, const struct procs_event *event)
+{
+	struct session *s = context;
+	struct err why = ERR_INIT;
+
+	if (event->what == PROCS_EXIT)
+		capture_ended(s->capture, event->pid, event->at_ns);
+	else
+		(void)capture_add(s->capture, event->pid, &why);
+}
+
+/* Before anything of ours is in the way, so that a mistake costs nothing. */
+static int open_probes(struct session *s, struct err *err)
+{
+	const struct probes_options options = {
+		.follow = s->opt->follow,
+		.process = on_process,
+		.context = s,
+	};
+	const struct capture_options capturing = {
+		.dir = s->opt->dir,
+		.max_bytes = s->opt->max_bytes,
+	};
+	int rc = capture_open(&s->capture, &capturing, err);
+
+	if (rc == 0)
+		rc = probes_open(&s->probes, &options, err);
+	return rc;
+}
+
+static int open_signals(struct session *s, struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->signals < 0 ? err_errno(err, "cannot watch signals") : 0;
+}
+
+static int open_session(struct session *s, struct err *err)
+{
+	const struct targets_options options = {
+		.dir = s->opt->dir,
+		.interval_ns = s->opt->interval_ns,
+		.follow = s->opt->follow,
+	};
+	int rc = open_signals(s, err);
+
+	if (rc == 0)
+		rc = open_probes(s, err);
+	if (rc == 0)
+		rc = targets_open(&s->targets, &options, err);
+	if (rc == 0)
+		rc = writer_open(&s->writer, s->opt->dir, err);
+	if (rc == 0)
+		rc = caps_keep_ours(err);
+	return rc;
+}
+
+/* The first process, once it is certain that its number is still its own. */
+static int join(struct session *s, struct err *err)
+{
+	const struct admitted *p = s->opt->process;
+	int rc = capture_add(s->capture, p->pid, err);
+
+	if (rc == 0)
+		rc = probes_target(s->probes, p->pid, 0, err);
+	if (rc == 0)
+		rc = probes_attach(s->probes, err);
+	if (rc == 0 && !admitted_lives(p))
+		rc = err_set(err, -ESRCH,
+			     "process %d ended while it was attached to",
+			     (int)p->pid);
+	if (rc == 0)
+		targets_add(s->targets, p->pid);
+	return rc;
+}
+
+static void write_counters(struct session *s, uint64_t at_ns)
+{
+	struct probe_counter counter;
+	int rc = 0;
+
+	for (size_t n = 0; probes_counter(s->probes, n, &counter); n++) {
+		if (rc < 0 || counter.did)
+			continue;
+		rc = writer_counter(s->writer, at_ns, counter.probe,
+				    counter.reason, counter.count);
+	}
+	if (rc == 0)
+		rc = capture_flush(s->capture, at_ns);
+	if (rc < 0 && !s->write_failed) {
+		s->write_failed = true;
+		terminal_note("%s: the recording has gaps, as it cannot be "
+			      "written: %s",
+			      s->opt->dir, strerror(-rc));
+	}
+}
+
+static void take_signals(struct session *s)
+{
+	struct signalfd_siginfo si;
+
+	while (read(s->signals, &si, sizeof(si)) == (ssize_t)sizeof(si))
+		s->over = true;
+}
+
+static int wait_ms(const struct session *s, uint64_t now)
+{
+	uint64_t until = s->flush_ns < s->stop_ns ? s->flush_ns : s->stop_ns;
+
+	return until <= now ? 0 : (int)((until - now) / 1000000 + 1);
+}
+
+static void step(struct session *s)
+{
+	struct pollfd fds[3 + TARGETS_FDS] = {
+		{ .fd = s->signals, .events = POLLIN },
+		{ .fd = s->opt->process->pidfd, .events = POLLIN },
+		{ .fd = probes_fd(s->probes), .events = POLLIN },
+	};
+	uint64_t now;
+
+	targets_fds(s->targets, fds + 3);
+	(void)poll(fds, sizeof(fds) / sizeof(fds[0]), wait_ms(s, now_ns()));
+	(void)probes_drain(s->probes, 0);
+	targets_work(s->targets);
+	take_signals(s);
+	now = now_ns();
+	if (fds[1].revents || now >= s->stop_ns)
+		s->over = true;
+	if (now >= s->flush_ns || s->over) {
+		write_counters(s, now);
+		s->flush_ns = now + FLUSH_NS;
+	}
+}
+
+static void close_session(struct session *s)
+{
+	probes_close(s->probes);
+	capture_close(s->capture);
+	targets_close(s->targets);
+	writer_close(s->writer);
+	if (s->signals >= 0)
+		close(s->signals);
+}
+
+static int record(const struct attach_options *opt, struct err *err)
+{
+	struct session s = { .opt = opt, .signals = -1, .stop_ns = NEVER };
+	int rc = open_session(&s, err);
+
+	if (rc == 0)
+		rc = join(&s, err);
+	if (rc < 0)
+		goto close;
+	if (!opt->quiet)
+		terminal_note("attached to process %d, %s; Ctrl-C leaves it",
+			      (int)opt->process->pid, opt->process->exe);
+	s.flush_ns = now_ns() + FLUSH_NS;
+	if (opt->duration_ns)
+		s.stop_ns = now_ns() + opt->duration_ns;
+	while (!s.over)
+		step(&s);
+	targets_read_all(s.targets);
+close:
+	close_session(&s);
+	return rc;
+}
+
+static int rehearse(const struct attach_options *opt, struct err *err)
+{
+	int rc = probes_possible(err);
+
+	if (rc < 0)
+		return rc;
+	printf("Would load programs into the kernel (BPF) that watch process "
+	       "%d, %s; nothing is changed in it.\n",
+	       (int)opt->process->pid, opt->process->exe);
+	return 0;
+}
+
+const struct attach_way attach_bpf = {
+	.name = "bpf",
+	.summary = "programs in the kernel; nothing is changed in the server",
+	.possible = possible,
+	.rehearse = rehearse,
+	.record = record,
+};
