@@ -6,6 +6,7 @@
 #include "reports/text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/units.h"
