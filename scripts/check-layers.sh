@@ -25,7 +25,7 @@ declare -A may=(
 	[profiler/proc]='profiler/base'
 	[profiler/sym]='profiler/base profiler/proc'
 	[profiler/attach]='profiler/base profiler/wire profiler/proc
-		profiler/sym'
+		profiler/sym profiler/unwind'
 	[profiler/latency]='profiler/base'
 	[profiler/probe]='profiler/base profiler/wire profiler/unwind
 		profiler/http profiler/trace profiler/proc bpf'

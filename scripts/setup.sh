@@ -14,7 +14,7 @@ set -euo pipefail
 build_packages=(
 	gcc g++ cmake ninja-build pkg-config libc6-dev
 	libelf-dev libdw-dev libiberty-dev libjansson-dev zlib1g-dev
-	libcyaml-dev libyaml-dev
+	libcyaml-dev libyaml-dev libunwind-dev libncurses-dev
 	liblzma-dev libprotobuf-c-dev protobuf-c-compiler
 	clang bpftool libbpf-dev
 )
@@ -25,11 +25,11 @@ server_packages=(
 	python3-uvloop python3-httptools python3-redis gunicorn
 )
 
-# Unit tests (Criterion, libunwind as the oracle), fuzzers (clang), style,
+# Unit tests (Criterion), fuzzers (clang), style,
 # the C server and the real ones, and the roots of other releases.
 test_packages=(
 	"${server_packages[@]}"
-	libcriterion-dev libunwind-dev libjemalloc-dev libmicrohttpd-dev
+	libcriterion-dev libjemalloc-dev libmicrohttpd-dev
 	libsqlite3-dev libgoogle-perftools-dev clang libclang-rt-14-dev
 	clang-format shellcheck
 	libc6-dbg git binutils man-db procps curl chromium libxml2-utils

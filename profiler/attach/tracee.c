@@ -161,10 +161,14 @@ static void list_thread(void *ctx, uint64_t tid)
 {
 	struct listing *l = ctx;
 	const struct tracee *known;
+	const pid_t *left_out;
 	pid_t *slot;
 
 	vec_foreach (&l->tracees->threads, known)
 		if (known->tid == (pid_t)tid)
+			return;
+	vec_foreach (&l->tracees->left_out, left_out)
+		if (*left_out == (pid_t)tid)
 			return;
 	slot = vec_push(&l->new);
 	if (slot)
@@ -173,11 +177,23 @@ static void list_thread(void *ctx, uint64_t tid)
 		l->failed = true;
 }
 
+static int leave_out(struct tracees *t, pid_t tid, struct err *err)
+{
+	pid_t *slot = vec_push(&t->left_out);
+
+	if (!slot)
+		return err_set(err, -ENOMEM, "out of memory");
+	*slot = tid;
+	return 0;
+}
+
 static int seize(struct tracees *t, pid_t tid, struct err *err)
 {
 	struct tracee *new;
 
 	/* One deep in the kernel could keep all the others waiting. */
+	if (thread_state(t, tid) == 'D' && t->lenient)
+		return leave_out(t, tid, err);
 	if (thread_state(t, tid) == 'D')
 		return err_set(err, -EBUSY,
 			       "thread %d of process %d waits inside the "
@@ -187,14 +203,22 @@ static int seize(struct tracees *t, pid_t tid, struct err *err)
 	if (!new)
 		return err_set(err, -ENOMEM, "out of memory");
 	new->tid = tid;
-	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0 ||
-	    ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0) {
+	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0) {
 		int rc = refuse_seize(t, tid, err);
 
 		t->threads.count--;
 		return rc;
 	}
 	return 0;
+}
+
+/* Threads from number @first on; one that has ended shows when waited for. */
+static void interrupt(struct tracees *t, size_t first)
+{
+	if (!t->asked_ns)
+		t->asked_ns = tracees_now_ns();
+	for (size_t i = first; i < t->threads.count; i++)
+		ptrace(PTRACE_INTERRUPT, t->threads.at[i].tid, 0, 0);
 }
 
 /* Threads that are new since the last look; how many, or -errno. */
@@ -210,6 +234,7 @@ static ssize_t seize_new(struct tracees *t, struct err *err)
 		rc = err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; rc >= 0 && i < l.new.count; i++)
 		rc = seize(t, l.new.at[i], err);
+	interrupt(t, before); /* all at once: nobody stands for the others */
 	vec_free(&l.new);
 	return rc < 0 ? rc : (ssize_t)(t->threads.count - before);
 }
@@ -240,6 +265,8 @@ static int read_registers(struct tracees *t, struct tracee *thread)
 	if (ptrace(PTRACE_GETREGS, thread->tid, 0, &thread->regs) < 0)
 		return -errno;
 	hide_stop(thread); /* at once: we may be killed */
+	if (t->lenient)
+		return thread->regs.cs == CS_64 ? 0 : -ENOSYS;
 	if (vec_reserve(&t->vectors, at + VECTOR_WORDS) < 0)
 		return -ENOMEM;
 	io.iov_base = t->vectors.at + at;
@@ -262,7 +289,7 @@ static int stop_error(const struct tracees *t, pid_t tid, int rc,
 	case -ENOSYS:
 		return err_set(err, rc,
 			       "process %d is not an x86-64 process; only "
-			       "those can be scanned",
+			       "those are supported",
 			       (int)t->pid);
 	default:
 		return err_set(err, rc, "cannot read registers of thread %d",
@@ -281,16 +308,18 @@ static int wait_for_all(struct tracees *t, uint64_t until, struct err *err)
 		if (thread->stopped)
 			continue;
 		rc = wait_for_stop(t, thread->tid, until, &job_control);
-		if (rc == -ESRCH && thread->tid != t->pid) {
+		if (rc == -ESRCH && (thread->tid != t->pid || t->lenient)) {
 			t->threads.at[i--] = t->threads.at[--t->threads.count];
 			continue;
 		}
+		if (rc == -ETIMEDOUT && t->lenient)
+			continue; /* it has no registers, the others do */
 		thread->stopped = rc == 0;
 		if (rc == 0)
 			rc = read_registers(t, thread);
 		if (rc < 0)
 			return stop_error(t, thread->tid, rc, err);
-		if (job_control)
+		if (job_control && !t->lenient)
 			return err_set(err, -EBUSY,
 				       "process %d is stopped (by a signal); "
 				       "continue it first",
@@ -299,13 +328,13 @@ static int wait_for_all(struct tracees *t, uint64_t until, struct err *err)
 	return 0;
 }
 
-int tracees_stop(struct tracees *t, pid_t pid, uint64_t patience_ns,
-		 struct err *err)
+static int stop(struct tracees *t, pid_t pid, uint64_t patience_ns,
+		struct err *err)
 {
 	uint64_t until = tracees_now_ns() + patience_ns;
 	ssize_t news = 1;
 
-	*t = (struct tracees) { .pid = pid };
+	t->pid = pid;
 	t->dir = procfs_open("/proc", pid);
 	if (t->dir < 0)
 		return err_set(err, -ESRCH, "there is no process %d", (int)pid);
@@ -322,6 +351,20 @@ int tracees_stop(struct tracees *t, pid_t pid, uint64_t patience_ns,
 	if (news < 0)
 		tracees_release(t);
 	return (int)news;
+}
+
+int tracees_stop(struct tracees *t, pid_t pid, uint64_t patience_ns,
+		 struct err *err)
+{
+	*t = (struct tracees) { 0 };
+	return stop(t, pid, patience_ns, err);
+}
+
+int tracees_stop_any(struct tracees *t, pid_t pid, uint64_t patience_ns,
+		     struct err *err)
+{
+	*t = (struct tracees) { .lenient = true };
+	return stop(t, pid, patience_ns, err);
 }
 
 void tracees_detach(struct tracees *t, size_t i)
@@ -342,6 +385,7 @@ static void release_late(struct tracees *t, pid_t tid)
 	uint64_t until = tracees_now_ns() + LEFTOVER_NS;
 	bool job_control;
 
+	ptrace(PTRACE_INTERRUPT, tid, 0, 0); /* unless it was already */
 	if (wait_for_stop(t, tid, until, &job_control) == 0)
 		ptrace(PTRACE_DETACH, tid, 0, 0);
 }
@@ -355,6 +399,7 @@ void tracees_release(struct tracees *t)
 		if (t->threads.at[i].tid)
 			release_late(t, t->threads.at[i].tid);
 	vec_free(&t->threads);
+	vec_free(&t->left_out);
 	vec_free(&t->vectors);
 	if (t->dir > 0)
 		close(t->dir);

@@ -32,6 +32,9 @@ struct tracees {
 	int dir; /* of /proc/PID */
 	VEC(struct tracee) threads;
 	VEC(uint64_t) vectors; /* vector registers of all, as words */
+	bool lenient;	       /* tracees_stop_any() */
+	VEC(pid_t) left_out;   /* not seized: they wait inside the kernel */
+	uint64_t asked_ns;     /* when the first was asked to stop */
 };
 
 /*
@@ -42,6 +45,14 @@ struct tracees {
  */
 int tracees_stop(struct tracees *t, pid_t pid, uint64_t patience_ns,
 		 struct err *err);
+/*
+ * The same to look and not to change: of a process that a signal has stopped,
+ * too, which stays so afterwards; without threads that cannot be stopped
+ * (`left_out`, or not `stopped`), without those that end meanwhile, be it the
+ * first, and without vector registers.
+ */
+int tracees_stop_any(struct tracees *t, pid_t pid, uint64_t patience_ns,
+		     struct err *err);
 /* Let all go on; @t is empty then.  A zeroed one is fine. */
 void tracees_release(struct tracees *t);
 

@@ -9,6 +9,7 @@
 extern const struct command cmd_run;
 extern const struct command cmd_attach;
 extern const struct command cmd_mark;
+extern const struct command cmd_stacks;
 extern const struct command cmd_report;
 extern const struct command cmd_check;
 extern const struct command cmd_diff;
