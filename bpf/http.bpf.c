@@ -47,12 +47,27 @@ struct call { /* that a thread has made and that has not returned */
 	__u8 pad[2];
 };
 
+struct plain {		  /* a call of a TLS library, on plaintext */
+	__u64 connection; /* 0: none */
+	__u64 at, size;
+	__u64 result; /* where it says how much, or 0: by what it returns */
+	__u64 since_ns;
+};
+
+struct thread {
+	struct call call;
+	struct plain plain;
+	/* Of bytes that a TLS library may yet make plaintext of. */
+	__u64 read_from; /* the connection read last */
+	__u64 arrived_ns;
+};
+
 struct { /* freed with its thread */
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct call);
-} calls SEC(".maps");
+	__type(value, struct thread);
+} threads SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -91,16 +106,27 @@ static __always_inline __u64 wake(void)
 
 /* ---- noting a call ---- */
 
+static __always_inline struct thread *this_thread(__u64 flags)
+{
+	return bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL,
+				    flags);
+}
+
+static __always_inline struct thread *make_thread(void)
+{
+	struct thread *t = this_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!t)
+		count(SEGMENT_NO_STORAGE);
+	return t;
+}
+
 static __always_inline void note(const struct call *call)
 {
-	struct call *slot;
+	struct thread *t = make_thread();
 
-	slot = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
-				    BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (slot)
-		*slot = *call;
-	else
-		count(SEGMENT_NO_STORAGE);
+	if (t)
+		t->call = *call;
 }
 
 static __always_inline void note_transfer(struct call *call)
@@ -482,7 +508,17 @@ static __always_inline void accepted(__u32 fd)
 	follow_connection((__u64)sk, false);
 }
 
-static __always_inline void transferred(const struct call *call, __u64 total)
+/* For what a TLS library makes of it, in one read or several. */
+static __always_inline void note_arrival(struct thread *t, __u64 connection,
+					 __u64 arrived_ns)
+{
+	if (arrived_ns || t->read_from != connection)
+		t->arrived_ns = arrived_ns;
+	t->read_from = connection;
+}
+
+static __always_inline void transferred(struct thread *t,
+					const struct call *call, __u64 total)
 {
 	__u64 key = call->connection, now = bpf_ktime_get_ns();
 	struct segment_connection *c = bpf_map_lookup_elem(&connections, &key);
@@ -497,22 +533,23 @@ static __always_inline void transferred(const struct call *call, __u64 total)
 	}
 	if (!c->ignored)
 		tell(c, call, total, now);
-	/* Whatever comes from here on has not been read. */
-	if (call->kind == CALL_READ)
+	if (call->kind == CALL_READ) {
+		note_arrival(t, key, c->arrived_ns);
+		/* Whatever comes from here on has not been read. */
 		c->arrived_ns = 0;
+	}
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(http_exit, struct pt_regs *regs, long result)
 {
-	struct call *slot, call;
+	struct thread *t = this_thread(0);
+	struct call call;
 
-	slot = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
-				    0);
-	if (!slot || !slot->kind)
+	if (!t || !t->call.kind)
 		return 0;
-	call = *slot;
-	slot->kind = CALL_NONE;
+	call = t->call;
+	t->call.kind = CALL_NONE;
 	if (result < 0)
 		return 0;
 	if (call.kind == CALL_ACCEPT) {
@@ -523,7 +560,7 @@ int BPF_PROG(http_exit, struct pt_regs *regs, long result)
 		if (sk)
 			note_port(sk);
 	} else if (result > 0) {
-		transferred(&call, result);
+		transferred(t, &call, result);
 	}
 	return 0;
 }
@@ -562,5 +599,119 @@ int BPF_PROG(http_state, struct sock *sk, int from, int to)
 		return 0;
 	bpf_map_delete_elem(&early, &key);
 	tell_close(key, 0);
+	return 0;
+}
+
+/* ---- what TLS libraries say ---- */
+
+/*
+ * A TLS object is a connection of its own, of plaintext: its key is its
+ * address and its process, which no address of the kernel can equal.
+ */
+static __always_inline __u64 tls_key(__u64 object)
+{
+	return object >> 4 | (__u64)(current_tgid() & 0x1fffff) << 43;
+}
+
+static __always_inline void plain_begins(struct pt_regs *regs, bool told)
+{
+	struct thread *t;
+
+	if (!target_find(current_tgid()))
+		return;
+	t = make_thread();
+	/* One that is within another is that other's own. */
+	if (!t || t->plain.connection)
+		return;
+	t->plain.connection = tls_key(regs->rdi);
+	t->plain.at = regs->rsi;
+	t->plain.size = told ? regs->rdx : (__u32)regs->rdx;
+	/* OpenSSL 3.3 has flags, hardly any, in front of the result. */
+	t->plain.result = !told ? 0 : regs->rcx > 4096 ? regs->rcx : regs->r8;
+	t->plain.since_ns = bpf_ktime_get_ns();
+}
+
+static __always_inline __u64 plain_size(const struct plain *p, __s32 returned)
+{
+	__u64 size = 0;
+
+	if (!p->result)
+		return returned > 0 ? returned : 0;
+	if (returned <= 0 ||
+	    bpf_probe_read_user(&size, sizeof(size), (void *)p->result))
+		return 0;
+	return size <= p->size ? size : 0;
+}
+
+static __always_inline struct segment_connection *plain_connection(
+	const struct call *call, __u64 total)
+{
+	__u64 key = call->connection;
+	struct segment_connection *c = bpf_map_lookup_elem(&connections, &key);
+
+	if (c)
+		return c;
+	follow_connection(key,
+			  call->kind == CALL_READ && !looks_asked(call, total));
+	return bpf_map_lookup_elem(&connections, &key);
+}
+
+static __always_inline void plain_ends(struct pt_regs *regs, int kind)
+{
+	struct thread *t = this_thread(0);
+	struct segment_connection *c;
+	struct call call = { .kind = kind,
+			     .flags = SEGMENT_WAITS | SEGMENT_TLS };
+	__u64 total;
+
+	if (!t || !t->plain.connection)
+		return;
+	call.connection = t->plain.connection;
+	call.at = t->plain.at;
+	call.since_ns = t->plain.since_ns;
+	total = plain_size(&t->plain, regs->rax);
+	t->plain.connection = 0;
+	if (!total)
+		return;
+	c = plain_connection(&call, total);
+	if (!c)
+		return;
+	if (kind == CALL_READ) {
+		c->arrived_ns = t->arrived_ns;
+		t->arrived_ns = 0;
+	}
+	if (!c->ignored)
+		tell(c, &call, total, bpf_ktime_get_ns());
+}
+
+/* SSL_read and SSL_write, and what both they and their _ex forms call. */
+SEC("uprobe")
+int tls_begins(struct pt_regs *regs)
+{
+	plain_begins(regs, bpf_get_attach_cookie(regs) == TLS_TOLD);
+	return 0;
+}
+
+SEC("uretprobe")
+int tls_read(struct pt_regs *regs)
+{
+	plain_ends(regs, CALL_READ);
+	return 0;
+}
+
+SEC("uretprobe")
+int tls_wrote(struct pt_regs *regs)
+{
+	plain_ends(regs, CALL_WRITE);
+	return 0;
+}
+
+SEC("uprobe")
+int tls_freed(struct pt_regs *regs)
+{
+	__u32 pid = current_tgid();
+
+	if (regs->rdi && target_find(pid))
+		tell_close(tls_key(regs->rdi), pid);
 	return 0;
 }

@@ -69,6 +69,12 @@ struct segment_connection {
 	__u8 pad;
 };
 
+/* How a function of a TLS library says how much; a cookie. */
+enum tls_answer {
+	TLS_RETURNED, /* it returns it, an int */
+	TLS_TOLD,     /* it returns 1 and writes it where it was told to */
+};
+
 #define SEGMENT_CONNECTIONS_MOST 32768
 #define SEGMENT_RING_SIZE	 (8u << 20)
 

@@ -17,11 +17,14 @@
 #include "bpf/procs.h"
 #include "profiler/base/err.h"
 #include "profiler/cmd/attach.h"
+#include "profiler/cmd/keeper.h"
 #include "profiler/cmd/targets.h"
 #include "profiler/cmd/terminal.h"
 #include "profiler/probe/caps.h"
 #include "profiler/probe/capture.h"
+#include "profiler/probe/http.h"
 #include "profiler/probe/probe.h"
+#include "profiler/probe/requests.h"
 #include "profiler/trace/writer.h"
 
 #define NS_PER_SECOND 1000000000ULL
@@ -34,7 +37,8 @@ struct session {
 	struct probes *probes;
 	struct capture *capture;
 	struct writer *writer;
-	int signals; /* signalfd */
+	struct keeper *keeper; /* NULL: none */
+	int signals;	       /* signalfd */
 	uint64_t flush_ns, stop_ns;
 	bool write_failed, over;
 };
@@ -65,6 +69,23 @@ static void on_process(void *context, const struct procs_event *event)
 		(void)capture_add(s->capture, event->pid, &why);
 }
 
+/* Without them the rest is worth having. */
+static void open_requests(struct session *s)
+{
+	const struct http_probe_options options = {
+		.templates = s->opt->routes,
+		.template_count = s->opt->route_count,
+		.seen = requests_seen,
+		.connected = requests_connected,
+		.context = s->capture,
+	};
+	struct err why = ERR_INIT;
+
+	if (s->opt->http &&
+	    probes_add(s->probes, &probe_http, &options, &why) < 0)
+		terminal_note("requests are not followed: %s", why.text);
+}
+
 /* Before anything of ours is in the way, so that a mistake costs nothing. */
 static int open_probes(struct session *s, struct err *err)
 {
@@ -81,6 +102,8 @@ static int open_probes(struct session *s, struct err *err)
 
 	if (rc == 0)
 		rc = probes_open(&s->probes, &options, err);
+	if (rc == 0)
+		open_requests(s);
 	return rc;
 }
 
@@ -114,6 +137,8 @@ static int open_session(struct session *s, struct err *err)
 		rc = writer_open(&s->writer, s->opt->dir, err);
 	if (rc == 0)
 		rc = caps_keep_ours(err);
+	if (rc == 0)
+		rc = keeper_start(&s->keeper, s->opt->dir, err);
 	return rc;
 }
 
@@ -197,6 +222,7 @@ static void step(struct session *s)
 
 static void close_session(struct session *s)
 {
+	keeper_stop(s->keeper);
 	probes_close(s->probes);
 	capture_close(s->capture);
 	targets_close(s->targets);

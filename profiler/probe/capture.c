@@ -140,6 +140,13 @@ static struct captured *find(const struct capture *c, pid_t pid)
 	return place ? &c->processes.at[*place] : NULL;
 }
 
+struct probefile *capture_file(const struct capture *c, pid_t pid)
+{
+	const struct captured *p = find(c, pid);
+
+	return p ? p->file : NULL;
+}
+
 void capture_ended(struct capture *c, pid_t pid, uint64_t at_ns)
 {
 	struct captured *p = find(c, pid);

@@ -26,6 +26,10 @@ void capture_close(struct capture *c); /* NULL is fine */
 int capture_add(struct capture *c, pid_t pid, struct err *err);
 void capture_ended(struct capture *c, pid_t pid, uint64_t at_ns);
 
+/* The file of process @pid; NULL: it has not joined. */
+struct probefile;
+struct probefile *capture_file(const struct capture *c, pid_t pid);
+
 /* Write what came since the last one; 0 or the first -errno. */
 int capture_flush(struct capture *c, uint64_t at_ns);
 

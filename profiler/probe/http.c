@@ -129,12 +129,21 @@ static bool feed_pieces(struct http_probe *p, const struct segment *e,
 	return feed(p, e->connection, &f, NULL, 0, left) || taken;
 }
 
+static void tell_connection(const struct http_probe *p, const struct segment *e,
+			    bool foreign)
+{
+	if (p->options.connected)
+		p->options.connected(p->options.context, (pid_t)e->pid,
+				     foreign);
+}
+
 static void transfer(struct http_probe *p, const struct segment *e, size_t room)
 {
 	if (e->flags & SEGMENT_OPENS) {
 		/* Whoever had this address before is gone. */
 		if (track_knows(p->track, e->connection))
 			track_close(p->track, e->connection, e->since_ns);
+		tell_connection(p, e, false);
 		if (e->flags & SEGMENT_JOINED)
 			track_follow(p->track, e->connection);
 		else
@@ -148,6 +157,7 @@ static void transfer(struct http_probe *p, const struct segment *e, size_t room)
 		return;
 	track_close(p->track, e->connection, e->at_ns);
 	ignore(p, e->connection);
+	tell_connection(p, e, true);
 }
 
 static int on_event(void *context, void *bytes, size_t size)
@@ -271,31 +281,57 @@ static int http_fd(void *self)
 	return ring_buffer__epoll_fd(((struct http_probe *)self)->ring);
 }
 
+static const char *const told[SEGMENT_NCOUNTERS] = {
+	[SEGMENT_SENT] = "sent",
+	[SEGMENT_RING_FULL] = "ring_full",
+	[SEGMENT_CONNECTIONS_FULL] = "too_many_connections",
+	[SEGMENT_NO_STORAGE] = "no_thread_storage",
+	[SEGMENT_BYTES_UNREAD] = "bytes_unread",
+	[SEGMENT_IO_URING] = "io_uring",
+};
+
+static const char *const tracked[TRACK_NCOUNTS] = {
+	[TRACK_REQUESTS] = "requests",
+	[TRACK_CONNECTIONS] = "connections",
+	[TRACK_NOT_HTTP] = "not_http",
+	[TRACK_TLS] = "tls",
+	[TRACK_HTTP2] = "http2",
+	[TRACK_CLIENT] = "as_client",
+	[TRACK_UPGRADES] = "upgraded",
+	[TRACK_FRAMING_LOST] = "framing_lost",
+	[TRACK_BUSY] = "busy",
+	[TRACK_TABLE_FULL] = "table_full",
+	[TRACK_PIPELINE_FULL] = "pipeline_full",
+};
+
+static const char *const own[OWN_NCOUNTERS] = {
+	[OWN_SHORT_EVENTS] = "short_events",
+	[OWN_UNKNOWN_CONNECTIONS] = "unknown_connections",
+};
+
+/* What it did, and connections that carry nothing to be lost. */
+static bool is_deed(enum track_count which)
+{
+	return which == TRACK_REQUESTS || which == TRACK_CONNECTIONS ||
+	       which == TRACK_UPGRADES || which == TRACK_CLIENT ||
+	       which == TRACK_NOT_HTTP;
+}
+
 static bool http_counter(void *self, size_t n, struct probe_counter *into)
 {
-	static const char *const reasons[SEGMENT_NCOUNTERS] = {
-		[SEGMENT_SENT] = "sent",
-		[SEGMENT_RING_FULL] = "ring_full",
-		[SEGMENT_CONNECTIONS_FULL] = "too_many_connections",
-		[SEGMENT_NO_STORAGE] = "no_thread_storage",
-		[SEGMENT_BYTES_UNREAD] = "bytes_unread",
-		[SEGMENT_IO_URING] = "io_uring",
-	};
-	static const char *const own[OWN_NCOUNTERS] = {
-		[OWN_SHORT_EVENTS] = "short_events",
-		[OWN_UNKNOWN_CONNECTIONS] = "events_of_unknown_connections",
-	};
 	struct http_probe *p = self;
 
 	*into = (struct probe_counter) { .probe = "http" };
 	if (n < SEGMENT_NCOUNTERS) {
-		into->reason = reasons[n];
+		into->did = n == SEGMENT_SENT;
+		into->reason = told[n];
 		into->count = probes_count(p->bpf->maps.counters, (uint32_t)n);
 		return true;
 	}
 	n -= SEGMENT_NCOUNTERS;
 	if (n < TRACK_NCOUNTS) {
-		into->reason = track_count_name((enum track_count)n);
+		into->did = is_deed((enum track_count)n);
+		into->reason = tracked[n];
 		into->count = track_counted(p->track, (enum track_count)n);
 		return true;
 	}

@@ -29,6 +29,9 @@ struct http_probe_options {
 	const char *const *templates; /* see http/route.h */
 	size_t template_count;
 	void (*seen)(void *context, const struct http_seen *seen);
+	/* Process @pid serves one more connection; or, @foreign, one that it
+	 * serves turns out not to carry HTTP/1.  May be NULL. */
+	void (*connected)(void *context, pid_t pid, bool foreign);
 	void *context;
 };
 

@@ -175,3 +175,36 @@ def test_a_connection_that_was_open_before_is_taken_up(product, tmp_path):
                         answer += client.recv(4096)
     assert [r.route for r in probe.requests] == ["GET /health"] * 3
     assert [r.status for r in probe.requests] == [200] * 3
+
+
+def asked_once(product, port, recording):
+    """Ask for what nothing else asks for, and look for it."""
+    serve.answers(port, "/attached")
+    report = subprocess.run(
+        [product.tool, "report", "-f", "json", recording.path],
+        capture_output=True, text=True)
+    return "/attached" in report.stdout
+
+
+def test_attach_reports_what_clients_saw(product, recording, tmp_path):
+    port = serve.free_port()
+    with serve.running(serve.rag_fastapi(port), port) as s:
+        with probing(product, tmp_path, s):
+            pass  # or skip
+        with subprocess.Popen(
+                [product.tool, "attach", str(s.pid), "-q", "-o",
+                 recording.path]) as attached:
+            serve.wait_until(lambda: list(recording.path.glob(
+                "*.probe.slabs")), 30, "the recording")
+            serve.wait_until(lambda: asked_once(product, port, recording),
+                             30, "a request in the recording")
+            seen = product.load(port, "-n", "200", "-m", "search=4,chat")
+            attached.send_signal(signal.SIGINT)
+    asked = {r["name"]: r for r in seen["requests"]}
+    found = {f"{e['method']} {e['route']}": e
+             for e in recording.json()["endpoints"]}
+    for route, name in ((SEARCH, "search"), (CHAT, "chat")):
+        assert found[route]["count"] == asked[name]["count"]
+        assert found[route]["errors"] == 0
+    assert found[CHAT]["streamed"] == asked["chat"]["count"]
+    assert found[SEARCH]["p50_ms"] <= asked["search"]["whole_max_ms"]

@@ -1,0 +1,49 @@
+/*
+ * requests: what probe_http saw, written into the files of its processes.
+ */
+#include "profiler/probe/requests.h"
+
+#include "profiler/probe/capture.h"
+#include "profiler/probe/http.h"
+#include "profiler/trace/probefile.h"
+
+void requests_seen(void *capture, const struct http_seen *seen)
+{
+	const struct track_request *r = seen->event->request;
+	struct probefile *file;
+	const char *text;
+	unsigned flags = 0;
+
+	if (seen->event->type != TRACK_ENDED)
+		return;
+	file = capture_file(capture, seen->pid);
+	if (!file)
+		return;
+	text = routes_text(seen->routes, r->route);
+	if (text)
+		(void)probefile_route(file, r->route, text);
+	if (r->flags & TRACK_CUT)
+		flags |= REQUEST_CUT;
+	if (r->flags & TRACK_STREAMED)
+		flags |= REQUEST_STREAMED;
+	/* What cannot be written, the file counts. */
+	(void)probefile_request(file, &(struct probefile_request) {
+					      .at = seen->event->at,
+					      .first_in = r->first_in,
+					      .read = r->handler_began,
+					      .first_out = r->first_out,
+					      .last_out = r->last_out,
+					      .gap = r->gap,
+					      .route = r->route,
+					      .status = r->status,
+					      .flags = (uint8_t)flags,
+				      });
+}
+
+void requests_connected(void *capture, pid_t pid, bool foreign)
+{
+	struct probefile *file = capture_file(capture, pid);
+
+	if (file)
+		probefile_connection(file, foreign);
+}
