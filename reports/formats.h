@@ -15,6 +15,8 @@ int report_folded(const struct model *m, const struct report_options *opt,
 		  struct buf *out);
 int report_svg(const struct model *m, const struct report_options *opt,
 	       struct buf *out);
+int report_html(const struct model *m, const struct report_options *opt,
+		struct buf *out);
 int report_md(const struct model *m, const struct report_options *opt,
 	      struct buf *out);
 /* The same for options.performance. */

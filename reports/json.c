@@ -225,6 +225,37 @@ static void put_sentences(struct emit *e, const char *key,
 	emit_close(e, ']');
 }
 
+int json_before_sites(struct emit *e, const struct model *m,
+		      const struct report_options *opt)
+{
+	int rc;
+
+	emit_key_integer(e, "schema", 1);
+	put_recording(e, m);
+	emit_line(e);
+	emit_key_text(e, "kind", model_kind_name(opt->kind));
+	rc = json_verdict(e, m, opt);
+	json_endpoints(e, m);
+	put_totals(e, m);
+	put_trends(e, m);
+	put_processes(e, m);
+	put_threads(e, m);
+	put_marks(e, m);
+	put_ledger(e, m);
+	put_windows(e, m);
+	return rc;
+}
+
+void json_after_sites(struct emit *e, const struct model *m)
+{
+	json_scans(e, m);
+	put_losses(e, m);
+	put_cost(e, &m->cost);
+	put_sentences(e, "problems", m->problems, m->problem_count);
+	if (m->note_count)
+		put_sentences(e, "notes", m->notes, m->note_count);
+}
+
 int report_json(const struct model *m, const struct report_options *opt,
 		struct buf *out)
 {
@@ -232,27 +263,10 @@ int report_json(const struct model *m, const struct report_options *opt,
 	int rc;
 
 	emit_open(&e, '{');
-	emit_key_integer(&e, "schema", 1);
-	put_recording(&e, m);
-	emit_line(&e);
-	emit_key_text(&e, "kind", model_kind_name(opt->kind));
-	rc = json_verdict(&e, m, opt);
-	json_endpoints(&e, m);
-	put_totals(&e, m);
-	put_trends(&e, m);
-	put_processes(&e, m);
-	put_threads(&e, m);
-	put_marks(&e, m);
-	put_ledger(&e, m);
-	put_windows(&e, m);
+	rc = json_before_sites(&e, m, opt);
 	if (rc == 0)
 		rc = json_sites(&e, m, opt);
-	json_scans(&e, m);
-	put_losses(&e, m);
-	put_cost(&e, &m->cost);
-	put_sentences(&e, "problems", m->problems, m->problem_count);
-	if (m->note_count)
-		put_sentences(&e, "notes", m->notes, m->note_count);
+	json_after_sites(&e, m);
 	emit_close(&e, '}');
 	buf_putc(out, '\n');
 	return rc < 0 ? rc : buf_status(out);

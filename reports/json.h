@@ -26,6 +26,11 @@ void json_endpoints(struct emit *e, const struct model *m);
 void json_scans(struct emit *e, const struct model *m);
 void json_unreachable(struct emit *e, const struct model *m,
 		      const struct model_site *site);
+/* The sections around "sites", which the page of HTML has as columns.  0 or
+ * -ENOMEM. */
+int json_before_sites(struct emit *e, const struct model *m,
+		      const struct report_options *opt);
+void json_after_sites(struct emit *e, const struct model *m);
 /* The "sites" section; 0 or -ENOMEM. */
 int json_sites(struct emit *e, const struct model *m,
 	       const struct report_options *opt);

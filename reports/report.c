@@ -6,20 +6,25 @@
 #include <string.h>
 
 #include "reports/formats.h"
+#include "reports/html.h"
 
 const struct report_format report_formats[] = {
-	{ "text", "a summary for the terminal", report_text },
-	{ "json", "everything, by reports/schema.json", report_json },
-	{ "folded", "stacks and bytes, for flame graph tools", report_folded },
-	{ "svg", "a flame graph for the browser", report_svg },
-	{ "md", "a summary for a merge request or a ticket", report_md },
-	{ "csv", "the memory ledger, a line per reading", report_csv },
-	{ "pprof", "the heap, for pprof and what takes its files",
-	  report_pprof },
+	{ "text", "a summary for the terminal", report_text, NULL },
+	{ "json", "everything, by reports/schema.json", report_json, NULL },
+	{ "folded", "stacks and bytes, for flame graph tools", report_folded,
+	  NULL },
+	{ "svg", "a flame graph for the browser", report_svg, NULL },
+	{ "html", "a page for the browser, with everything", report_html,
+	  html_missing },
+	{ "md", "a summary for a merge request or a ticket", report_md, NULL },
+	{ "csv", "the memory ledger, a line per reading", report_csv, NULL },
+	{ "pprof", "the heap, for pprof and what takes its files", report_pprof,
+	  NULL },
 	{ "speedscope", "stacks of every kind, for www.speedscope.app",
-	  report_speedscope },
-	{ "openmetrics", "the last state, for Prometheus", report_openmetrics },
-	{ NULL, NULL, NULL },
+	  report_speedscope, NULL },
+	{ "openmetrics", "the last state, for Prometheus", report_openmetrics,
+	  NULL },
+	{ NULL, NULL, NULL, NULL },
 };
 
 const struct report_format *report_format_find(const char *name)

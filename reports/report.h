@@ -28,6 +28,9 @@ struct report_format {
 	const char *summary; /* for --help */
 	int (*write)(const struct model *m, const struct report_options *opt,
 		     struct buf *out);
+	/* Why this strandline cannot write it, in a sentence, or NULL; no
+	 * function: it always can. */
+	const char *(*missing)(void);
 };
 
 extern const struct report_format report_formats[]; /* ends with name NULL */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "profiler/base/buf.h"
+#include "reports/embed.h"
 #include "reports/escape.h"
 #include "reports/flame.h"
 #include "reports/formats.h"
@@ -21,18 +22,8 @@
 #define LEAST_LABEL (6 + 2 * CELL)
 #define LEAST_WIDTH 0.1 /* likewise */
 
-/*
- * The bytes of a file in the source tree, NUL-terminated.  Hidden and not
- * local, so that it survives link-time optimization.
- */
-#define EMBED(symbol, file)                                               \
-	__asm__(".pushsection .rodata\n"                                  \
-		".globl " #symbol "\n.hidden " #symbol "\n" #symbol       \
-		":\n.incbin \"reports/" file "\"\n.byte 0\n.popsection"); \
-	extern const char symbol[] __attribute__((visibility("hidden")))
-
-EMBED(flame_script, "flame.js");
-EMBED(flame_style, "flame.css");
+EMBED(flame_script, "reports/flame.js");
+EMBED(flame_style, "reports/flame.css");
 
 struct graph {
 	const struct model *m;

@@ -19,6 +19,9 @@ build_packages=(
 	clang bpftool libbpf-dev
 )
 
+# To bundle the page of the HTML report; those of another source will do.
+command -v npm >/dev/null || build_packages+=(nodejs npm)
+
 # The bundled Python server, which the demo, the tests and the bench run.
 server_packages=(
 	python3 python3-numpy python3-fastapi python3-faiss python3-uvicorn

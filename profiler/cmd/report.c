@@ -93,9 +93,12 @@ static int write_report(const struct model *m, const struct verdict *verdict,
 		.performance = args->template != NULL,
 		.checks = checks,
 	};
+	const char *missing = format->missing ? format->missing() : NULL;
 	struct buf out = BUF_INIT;
 	int rc;
 
+	if (missing)
+		return err_set(err, -ENOTSUP, "%s", missing);
 	if (args->kind) {
 		rc = model_kind_parse(args->kind, &opt.kind, err);
 		if (rc < 0)

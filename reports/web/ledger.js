@@ -1,0 +1,430 @@
+/*
+ * Memory over time: what RSS is made of, stacked, with requests, CPU and
+ * threads beneath on the same clock.  Dragging over any of them chooses a
+ * stretch of time for the whole page.
+ */
+import uPlot from "uplot";
+import { css } from "./colors.js";
+import { h, once_a_frame, select } from "./dom.js";
+import { bytes, count, moment, rate } from "./format.js";
+
+/* From the bottom up: what is steadiest first. */
+const PARTS = [
+	["stacks", "stacks"], ["self", "Strandline itself"],
+	["file", "files and shared"], ["live", "live heap"],
+	["retained", "not in live blocks"], ["other", "other anonymous"],
+];
+
+/* What is read less often than RSS holds until it is read again. */
+function held(points, of) {
+	let last = 0;
+
+	return points.map((point) => last = of(point) ?? last);
+}
+
+/* One process's readings as columns, the parts of RSS worked out. */
+function readings(ledger, pid) {
+	const points = ledger.filter((point) => point.pid === pid &&
+		point.rss !== null);
+	const column = (name) => points.map((point) => point[name]);
+	const part = (name) => held(points, (point) => point[name]);
+	const live = part("live"), retained = part("retained");
+	const own = part("self"), slabs = part("slabs");
+	const anon = held(points, (p) => p.anon === null ? null :
+		p.anon + (p.heap || 0));
+
+	return {
+		t: column("t"), rss: column("rss"),
+		stacks: part("stacks"), file: part("file"), live, retained,
+		self: own.map((bytes, i) => bytes + slabs[i]),
+		other: anon.map((bytes, i) => Math.max(0, bytes - live[i] -
+			retained[i] - own[i])),
+		threads: column("threads"),
+		fds: column("fds"),
+		cpu: busy(points),
+		limit: column("cgroup_limit"),
+	};
+}
+
+/* Per cent of one core between a reading and the one before. */
+function busy(points) {
+	return points.map((p, i) => {
+		const was = points[i - 1];
+
+		if (!was || p.cpu_user_ns === null || p.t <= was.t)
+			return null;
+		return (p.cpu_user_ns + p.cpu_system_ns - was.cpu_user_ns -
+			was.cpu_system_ns) / (p.t - was.t) / 1e7;
+	});
+}
+
+function stacked(columns) {
+	let below = columns[0].map(() => 0);
+
+	return columns.map((column) => below = column.map(
+		(value, i) => value + below[i]));
+}
+
+export class Ledger {
+	/* @view: view.js; */
+	constructor(profile, view) {
+		const main = profile.json.processes.find((p) => p.main);
+
+		this.profile = profile;
+		this.view = view;
+		this.pid = main ? main.pid : (profile.json.ledger[0] || {}).pid;
+		this.plots = [];
+		this.holder = h("div", { class: "plots" });
+		this.element = h("div", {}, this.tools(), this.holder,
+				 this.phases());
+		this.width = 0;
+		new ResizeObserver(once_a_frame(() => this.resize()))
+			.observe(this.holder);
+	}
+
+	tools() {
+		const seen = new Set(this.profile.json.ledger.map((p) => p.pid));
+		const processes = this.profile.json.processes.filter(
+			(p) => seen.has(p.pid));
+		const number = (key) => h("input", {
+			type: "number", min: 0, step: "any", inputmode: "decimal",
+			max: this.profile.json.recording.duration_s,
+			onchange: () => this.typed(),
+		});
+
+		this.from = number("from");
+		this.to = number("to");
+		this.whole = h("button", {
+			type: "button", onclick: () => this.choose(null),
+		}, "whole recording");
+		return h("div", { class: "tools" },
+			processes.length > 1 ? select("process", processes.map(
+				(p) => [String(p.pid), `${p.pid} ` +
+					p.command.slice(0, 60)]),
+			String(this.pid), (pid) => {
+				this.pid = +pid;
+				this.draw();
+			}) : null,
+			h("label", { class: "field" }, h("span", {}, "from s"),
+			  this.from),
+			h("label", { class: "field" }, h("span", {}, "to s"),
+			  this.to),
+			this.whole,
+			h("span", { class: "soft hint" },
+			  "drag over a chart to choose a time; what is chosen " +
+			  "filters the stacks, too"));
+	}
+
+	typed() {
+		const from = parseFloat(this.from.value) || 0;
+		const to = parseFloat(this.to.value) ||
+			this.profile.json.recording.duration_s;
+
+		this.choose(to > from ? [from, to] : null);
+	}
+
+	choose(range) {
+		this.view.set(range ? { from: range[0], to: range[1] } :
+			{ from: null, to: null });
+	}
+
+	/* What lies between marks, to choose by a click. */
+	phases() {
+		const { marks, recording } = this.profile.json;
+		const end = recording.duration_s;
+		const from = [{ t: 0, label: "start" }, ...marks];
+
+		if (!marks.length)
+			return "";
+		return h("p", { class: "phases" }, "phases: ", from.map(
+			(mark, i) => h("button", {
+				type: "button",
+				onclick: () => this.choose([mark.t,
+					i + 1 < from.length ? from[i + 1].t :
+						end]),
+			}, mark.label, h("span", { class: "soft" },
+				" " + moment(mark.t)))));
+	}
+
+	/* The view's stretch of time on all charts. */
+	follow() {
+		const { from, to } = this.view;
+		const chosen = from !== null;
+
+		this.from.value = chosen ? +from.toFixed(2) : "";
+		this.to.value = chosen ? +to.toFixed(2) : "";
+		this.from.placeholder = "0";
+		this.to.placeholder =
+			this.profile.json.recording.duration_s.toFixed(1);
+		this.whole.disabled = !chosen;
+		for (const plot of this.plots)
+			plot.setScale("x", chosen ? { min: from, max: to } :
+				this.extent());
+	}
+
+	extent() {
+		return { min: 0, max: Math.max(
+			this.profile.json.recording.duration_s, 0.001) };
+	}
+
+	resize() {
+		const width = this.holder.clientWidth;
+
+		if (!width || width === this.width)
+			return;
+		this.width = width;
+		if (!this.plots.length)
+			this.draw();
+		for (const plot of this.plots)
+			plot.setSize({ width, height: plot.height });
+	}
+
+	draw() {
+		const r = readings(this.profile.json.ledger, this.pid);
+
+		for (const plot of this.plots)
+			plot.destroy();
+		this.holder.replaceChildren();
+		this.plots = [];
+		if (!this.width)
+			return;
+		if (r.t.length < 2) {
+			this.holder.append(h("p", { class: "soft" },
+				"The ledger has fewer than two readings of " +
+				"this process."));
+			return;
+		}
+		this.memory(r);
+		this.requests();
+		this.lines("CPU, % of one core", r.t, [["CPU", r.cpu, "cpu",
+			(v) => v.toFixed(0) + "%"]]);
+		this.lines("threads and open files", r.t, [
+			["threads", r.threads, "threads", count],
+			["open files", r.fds, "fds", count]]);
+		this.follow();
+	}
+
+	add(options, data) {
+		const plot = new uPlot({
+			width: this.width,
+			legend: { live: true },
+			cursor: {
+				sync: { key: "time", setSeries: false },
+				drag: { x: true, y: false, setScale: false },
+				bind: { dblclick: () => () =>
+					this.choose(null) },
+			},
+			...options,
+			hooks: {
+				setSelect: [(u) => this.selected(u)],
+				...options.hooks,
+			},
+		}, data, this.holder);
+
+		this.plots.push(plot);
+		return plot;
+	}
+
+	selected(u) {
+		const { left, width } = u.select;
+
+		if (width < 3)
+			return;
+		this.choose([Math.max(0, u.posToVal(left, "x")),
+			u.posToVal(left + width, "x")]);
+		for (const plot of this.plots)
+			plot.setSelect({ left: 0, top: 0, width: 0,
+					 height: 0 }, false);
+	}
+
+	axes(write, incrs) {
+		const look = {
+			stroke: css("soft"), font: "11px system-ui, sans-serif",
+			grid: { stroke: css("grid"), width: 1 },
+			ticks: { stroke: css("grid"), width: 1, size: 4 },
+		};
+
+		return [{ ...look, size: 26,
+			  values: (u, at) => at.map(moment) },
+			{ ...look, size: 70, incrs,
+			  values: (u, at) => at.map((v) =>
+				v === null ? "" : write(v)) }];
+	}
+
+	memory(r) {
+		const parts = PARTS.filter(([key]) => r[key].some((v) => v > 0));
+		const sums = stacked(parts.map(([key]) => r[key]));
+		const top = Math.max(...r.rss, ...sums[sums.length - 1]);
+		const limit = Math.min(...r.limit.filter(Boolean));
+
+		this.add({
+			title: "resident memory (RSS) and what it is made of",
+			height: Math.min(340, Math.max(220, innerHeight * 0.4)),
+			scales: { x: { time: false, ...this.extent() },
+				  y: { range: [0, top * 1.08 || 1] } },
+			axes: this.axes(bytes, Array.from({ length: 46 },
+				(_, i) => 2 ** i)),
+			series: [{ label: "at", value: (u, v) =>
+				v === null ? "–" : moment(v) },
+			{ label: "RSS", stroke: css("ink"), width: 2,
+			  value: (u, v) => bytes(v ?? NaN) },
+			...parts.map(([key, label], i) => ({
+				label, stroke: css("part-" + key), width: 1,
+				fill: css("part-" + key),
+				points: { show: false },
+				value: (u, v, si, at) => at === null ? "–" :
+					bytes(r[key][at]),
+			})).reverse()],
+			bands: parts.slice(1).map((_, i) => (
+				{ series: [2 + i, 3 + i] })),
+			hooks: { draw: [(u) => this.draw_marks(u)],
+				 drawAxes: [(u) => this.shade(u)] },
+		}, [r.t, r.rss, ...sums.reverse()]);
+		if (Number.isFinite(limit))
+			this.holder.lastChild.after(h("p", { class: "soft" },
+				`The control group's limit is ${bytes(limit)}.`));
+	}
+
+	requests() {
+		const { windows, traffic } = this.profile.json;
+		const width = windows.length > 1 ? windows[1].t - windows[0].t :
+			0;
+
+		if (!width || !traffic.requests)
+			return;
+		this.lines("requests a second", windows.map((w) => w.t), [
+			["answered", windows.map((w) => w.requests / width),
+			 "requests", (v) => v.toFixed(1)],
+			["errors", windows.map((w) => w.errors / width),
+			 "errors", (v) => v.toFixed(1)],
+		], true);
+	}
+
+	lines(title, t, series, steps) {
+		if (!series.some(([, values]) => values.some(
+			(v) => v !== null)))
+			return;
+		this.add({
+			title, height: 132,
+			scales: { x: { time: false, ...this.extent() },
+				  y: { range: (u, min, max) =>
+					[0, (max || 1) * 1.15] } },
+			axes: this.axes((v) => +v.toFixed(2)),
+			series: [{ label: "at", value: (u, v) =>
+				v === null ? "–" : moment(v) },
+			...series.map(([label, , key, write]) => ({
+				label, stroke: css("line-" + key), width: 2,
+				fill: steps ? css("line-" + key) + "33" :
+					undefined,
+				paths: steps ? uPlot.paths.stepped({ align: 1 }) :
+					undefined,
+				points: { show: false },
+				value: (u, v) => v === null ? "–" : write(v),
+			}))],
+			hooks: { draw: [(u) => this.draw_marks(u, true)] },
+		}, [t, ...series.map(([, values]) => values)]);
+	}
+
+	/* Before the verdict's own data begins. */
+	shade(u) {
+		const finding = this.profile.json.findings[0];
+		const warm = finding ? finding.evidence.warmup_seconds : 0;
+		const right = Math.min(u.valToPos(warm, "x", true),
+				       u.bbox.left + u.bbox.width);
+
+		if (!(warm > 0) || right <= u.bbox.left)
+			return;
+		u.ctx.save();
+		u.ctx.fillStyle = css("grid");
+		u.ctx.fillRect(u.bbox.left, u.bbox.top, right - u.bbox.left,
+			       u.bbox.height);
+		u.ctx.fillStyle = css("soft");
+		u.ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+		u.ctx.fillText("warm-up", u.bbox.left + 6 * devicePixelRatio,
+			       u.bbox.top + 14 * devicePixelRatio);
+		u.ctx.restore();
+	}
+
+	draw_marks(u, plain) {
+		const { left, width, top, height } = u.bbox;
+		const ratio = devicePixelRatio;
+
+		u.ctx.save();
+		u.ctx.strokeStyle = u.ctx.fillStyle = css("mark");
+		u.ctx.font = `600 ${11 * ratio}px system-ui, sans-serif`;
+		u.ctx.lineWidth = ratio;
+		u.ctx.setLineDash([4 * ratio, 3 * ratio]);
+		this.profile.json.marks.forEach((mark, i) => {
+			const x = u.valToPos(mark.t, "x", true);
+
+			if (x < left || x > left + width)
+				return;
+			u.ctx.beginPath();
+			u.ctx.moveTo(x, top);
+			u.ctx.lineTo(x, top + height);
+			u.ctx.stroke();
+			if (!plain)
+				u.ctx.fillText(mark.label, x + 4 * ratio, top +
+					(12 + i % 3 * 13) * ratio);
+		});
+		u.ctx.restore();
+	}
+}
+
+/* The trends, and what RSS is at the last reading, as text. */
+export function memory_tables(json) {
+	const { trends, recording, ledger, processes } = json;
+	const rows = [["resident (RSS)", trends.rss, "bytes"],
+		["live heap", trends.live, "bytes"],
+		["threads", trends.threads, "things"],
+		["open files", trends.fds, "things"]]
+		.filter(([, trend]) => trend.peak > 0);
+	const write = (unit, value) => unit === "bytes" ? bytes(value) :
+		count(value);
+	const main = processes.find((p) => p.main);
+	const points = ledger.filter((p) => p.anon !== null && p.rss &&
+		(!main || p.pid === main.pid));
+
+	return h("div", { class: "pair" },
+		h("div", { class: "scroll" }, h("table", {},
+			h("thead", {}, h("tr", {}, ["", "baseline", "peak",
+				"at", "final", "growth"].map((name, i) =>
+				h("th", { scope: "col",
+					  class: i ? "number" : null }, name)))),
+			h("tbody", {}, rows.map(([name, trend, unit]) =>
+				h("tr", {}, h("th", { scope: "row" }, name),
+					[write(unit, trend.baseline),
+					 write(unit, trend.peak),
+					 moment(trend.peak_t),
+					 write(unit, trend.final),
+					 rate(trend.growth_per_second, unit,
+					      recording.duration_s)].map(
+						(text) => h("td",
+							{ class: "number" },
+							text))))))),
+		points.length ? split_table(points[points.length - 1]) : null);
+}
+
+function split_table(point) {
+	const r = readings([point], point.pid);
+	const sum = PARTS.reduce((all, [key]) => all + r[key][0], 0);
+
+	return h("div", { class: "scroll" }, h("table", {},
+		h("thead", {}, h("tr", {},
+			h("th", { scope: "col" }, `RSS of ${bytes(point.rss)} ` +
+				`at ${moment(point.t)}`),
+			h("th", { class: "number", scope: "col" }, "size"),
+			h("th", { class: "number", scope: "col" }, "share"))),
+		h("tbody", {}, PARTS.slice().reverse()
+			.filter(([key]) => r[key][0] > 0)
+			.map(([key, label]) => h("tr", {},
+				h("th", { scope: "row" }, h("span", {
+					class: "swatch part-" + key }), label),
+				h("td", { class: "number" }, bytes(r[key][0])),
+				h("td", { class: "number" }, (r[key][0] /
+					point.rss * 100).toFixed(1) + "%"))))),
+		sum > point.rss * 1.05 ? h("p", { class: "soft" },
+			"The parts add up to more than RSS: live heap counts " +
+			"bytes asked for, and some of them were never " +
+			"touched.") : null);
+}

@@ -1,0 +1,175 @@
+/*
+ * Requests by endpoint: figures, the histogram of their latencies and how
+ * many came when.
+ */
+import { h, s } from "./dom.js";
+import { bytes, count, moment, ms, percent } from "./format.js";
+import { Table } from "./table.js";
+
+const WIDTH = 520, HEIGHT = 132, LEFT = 46, BOTTOM = 22, TOP = 8;
+
+const COLUMNS = [
+	["count", "requests", count], ["errors", "errors",
+		(v) => v ? count(v) : "–"],
+	["p50_ms", "p50", ms], ["p95_ms", "p95", ms], ["p99_ms", "p99", ms],
+	["max_ms", "longest", ms],
+	["ttfb_p50_ms", "first byte p50", ms],
+	["ttfb_p95_ms", "first byte p95", ms],
+	["gap_p95_ms", "gap p95", ms, "Of each streamed answer its longest " +
+		"pause between chunks"],
+	["queue_p95_ms", "queue p95", ms, "From arrival until the server " +
+		"read it"],
+	["alloc_bytes_per_request", "allocated each", (v) =>
+		v === null ? "–" : bytes(v)],
+	["retained_bytes_per_request", "kept each", (v) =>
+		v === null ? "–" : bytes(v), "What outlives the request"],
+];
+
+function frame(title, ...children) {
+	return h("figure", {}, h("figcaption", {}, title),
+		s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",
+			   "aria-label": title, class: "bars" }, children));
+}
+
+function y_axis(most, write) {
+	const y = (v) => TOP + (HEIGHT - BOTTOM - TOP) * (1 - v / most);
+
+	return [0, most / 2, most].map((v) => [
+		s("line", { x1: LEFT, x2: WIDTH, y1: y(v), y2: y(v),
+			    class: "grid" }),
+		s("text", { x: LEFT - 5, y: y(v) + 4, class: "end" },
+		  write(v))]).flat();
+}
+
+/* Round ticks of a logarithmic axis: 1, 2, 5, 10 ... */
+function log_ticks(low, high) {
+	const ticks = [];
+
+	for (let power = -4; power < 8; power++)
+		for (const digit of [1, 2, 5])
+			if (digit * 10 ** power >= low &&
+			    digit * 10 ** power <= high)
+				ticks.push(digit * 10 ** power);
+	while (ticks.length > 9)
+		ticks.splice(0, ticks.length, ...ticks.filter(
+			(_, i) => i % 2 === 0));
+	return ticks;
+}
+
+/* Bars on a logarithmic scale, with lines at the percentiles. */
+function histogram(title, buckets, lines) {
+	const low = Math.max(buckets[0][0], 0.0005);
+	const high = buckets[buckets.length - 1][1];
+	const most = Math.max(...buckets.map((b) => b[2]));
+	const x = (v) => LEFT + (WIDTH - LEFT - 8) *
+		Math.log(Math.max(v, low) / low) / Math.log(high / low);
+	const tall = (n) => (HEIGHT - BOTTOM - TOP) * n / most;
+
+	return frame(title, y_axis(most, (v) => v < 10 ? +v.toFixed(1) :
+		count(v)),
+	buckets.map(([from, to, n]) => s("rect", {
+		x: x(from), width: Math.max(1, x(to) - x(from) - 0.6),
+		y: HEIGHT - BOTTOM - tall(n), height: tall(n), class: "bar",
+	}, s("title", {}, `${ms(from)} to ${ms(to)}: ${count(n)}`))),
+	lines.filter(([v]) => v !== null && v >= low && v <= high * 1.01)
+		.map(([v, name], i) => [
+			s("line", { x1: x(v), x2: x(v), y1: TOP - 4,
+				    y2: HEIGHT - BOTTOM, class: "quantile" }),
+			s("text", { x: x(v) + 3, y: TOP + 6 + i * 12,
+				    class: "name" }, name)]),
+	log_ticks(low, high).map((v) => s("text", {
+		x: x(v), y: HEIGHT - 7, class: "middle" }, ms(v))));
+}
+
+function timeline(title, values, t, width) {
+	const end = t[t.length - 1] + width;
+	const rates = values.map((n) => n / width);
+	const most = Math.max(...rates, 1e-9);
+	const x = (at) => LEFT + (WIDTH - LEFT - 8) * (at - t[0]) /
+		(end - t[0]);
+	const tall = (n) => (HEIGHT - BOTTOM - TOP) * n / most;
+
+	return frame(title, y_axis(most, (v) => v < 10 ? +v.toFixed(1) :
+		count(v)),
+	rates.map((n, i) => n > 0 && s("rect", {
+		x: x(t[i]), width: Math.max(0.6, x(t[i] + width) - x(t[i]) -
+			0.4),
+		y: HEIGHT - BOTTOM - tall(n), height: tall(n), class: "bar",
+	}, s("title", {}, `${moment(t[i])}: ${n.toFixed(1)}/s`))),
+	[0, 0.25, 0.5, 0.75, 1].map((part) => s("text", {
+		x: x(t[0] + part * (end - t[0])), y: HEIGHT - 7,
+		class: part === 0 ? "" : part === 1 ? "end" : "middle",
+	}, moment(t[0] + part * (end - t[0])))));
+}
+
+function statuses(row) {
+	return Object.entries(row.status).filter(([, n]) => n > 0)
+		.map(([name, n]) => `${count(n)} ` + (name === "none" ?
+			"without an answer" : name)).join(", ");
+}
+
+function detail(profile, row) {
+	const { took, ttfb, windows } = row.timeline;
+	const t = profile.windows.map((w) => w.t);
+	const width = t.length > 1 ? t[1] - t[0] : 0;
+
+	return h("div", {},
+		h("p", {}, statuses(row) + (row.streamed ?
+			`; ${count(row.streamed)} streamed` : "") +
+			(row.cut ? `; ${count(row.cut)} cut off` : "") + ". " +
+			(row.attribution === "exact" ?
+			 "Its memory is counted." : row.attribution ===
+			 "estimate" ? "Its memory is an estimate: other " +
+			 "requests shared its threads." : "")),
+		h("div", { class: "figures" },
+			took.length ? histogram("latency, first byte in to " +
+				"last byte out", took, [[row.p50_ms, "p50"],
+				[row.p95_ms, "p95"], [row.p99_ms, "p99"]]) :
+				null,
+			row.streamed && ttfb.length ? histogram(
+				"time to the first byte", ttfb,
+				[[row.ttfb_p50_ms, "p50"],
+				 [row.ttfb_p95_ms, "p95"]]) : null,
+			width && windows.length ? timeline(
+				"requests a second", windows, t, width) :
+				null));
+}
+
+export function request_section(profile) {
+	const { endpoints, timelines, traffic } = profile.json;
+	const rows = endpoints.map((endpoint, i) => ({
+		...endpoint, timeline: timelines[i],
+		name: endpoint.method + " " + endpoint.route }));
+	const most = Math.max(...rows.map((row) => row.count), 1);
+	const table = new Table([
+		{ name: "name", title: "endpoint", text: true,
+		  value: (row) => row.name,
+		  cell: (row) => [h("b", {}, row.method), " " + row.route,
+			h("span", { class: "gauge", style:
+				`width:${row.count / most * 100}%` })] },
+		...COLUMNS.map(([name, title, write, hint]) => ({
+			name, title, hint, value: (row) => row[name],
+			cell: (row) => write(row[name]) })),
+	], { caption: "endpoints", by: "count", piece: 100,
+	     search: (row) => row.name,
+	     detail: (row) => detail(profile, row) });
+
+	table.set(rows);
+	if (rows.length)
+		table.turn(rows[0]);
+	return h("div", { class: "requests" },
+		h("p", { class: "soft" }, `${count(traffic.requests)} answered ` +
+			`on ${count(traffic.connections)} connections` +
+			(traffic.foreign ? `; ${count(traffic.foreign)} ` +
+			 "connections did not speak HTTP/1" : "") +
+			errors(rows) + "."),
+		table.element);
+}
+
+function errors(rows) {
+	const all = rows.reduce((sum, row) => sum + row.count, 0);
+	const bad = rows.reduce((sum, row) => sum + row.errors, 0);
+
+	return bad ? `; ${count(bad)} of them (${percent(bad, all)}) ended ` +
+		"in an error" : "; none ended in an error";
+}
