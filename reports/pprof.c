@@ -5,8 +5,9 @@
  * Its sample types are those that its users expect of a heap: objects and
  * bytes, allocated and in use.  A kind that is neither (peak, temporary, ...)
  * comes as one more.  Values are estimates for the whole target already, so
- * nothing is left to scale.  What the model does not know is left out:
- * addresses, and so where a module was mapped.
+ * nothing is left to scale.  What a site did for the requests of an endpoint
+ * is a sample of its own, with a label.  What the model does not know is left
+ * out: addresses, and so where a module was mapped.
  *
  * The file is written in pieces, each a Profile of one element: repeated
  * fields of messages that stand one behind the other add up to one message,
@@ -18,6 +19,7 @@
 #include <math.h>
 #include <profile.pb-c.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/hash.h"
@@ -230,33 +232,105 @@ static bool is_of_its_own(enum model_kind kind)
 	return kind != MODEL_LIVE && kind != MODEL_ALLOC;
 }
 
-static void put_sample(struct pprof *p, const struct model_site *s)
+static size_t value_count(const struct pprof *p)
 {
-	int64_t values[MOST_VALUES] = {
+	return is_of_its_own(p->opt->kind) ? 5 : 4;
+}
+
+static bool weighs(const struct pprof *p, const int64_t *values)
+{
+	for (size_t i = 0; i < value_count(p); i++)
+		if (values[i] != 0)
+			return true;
+	return false;
+}
+
+/* The stack stands in p->stack. */
+static void put_sample(struct pprof *p, int64_t *values, const char *route)
+{
+	Pprof__Profile piece = PPROF__PROFILE__INIT;
+	Pprof__Sample sample = PPROF__SAMPLE__INIT, *samples = &sample;
+	Pprof__Label label = PPROF__LABEL__INIT, *labels = &label;
+
+	if (!weighs(p, values))
+		return;
+	if (route) {
+		label.key = string_of(p, "endpoint");
+		label.str = string_of(p, route);
+		sample.n_label = 1;
+		sample.label = &labels;
+	}
+	sample.n_location_id = p->stack.count;
+	sample.location_id = p->stack.at;
+	sample.n_value = value_count(p);
+	sample.value = values;
+	piece.n_sample = 1;
+	piece.sample = &samples;
+	if (!p->failed)
+		put_piece(p, &piece);
+}
+
+static double share(double part, double all)
+{
+	return all > 0 ? fmin(part / all, 1) : 0;
+}
+
+/* Of @s's weight under the kind that was asked for, that of @c. */
+static double charged(const struct pprof *p, const struct model_site *s,
+		      const struct model_charge *c)
+{
+	switch (p->opt->kind) {
+	case MODEL_PEAK:
+		return c->peak;
+	case MODEL_TEMPORARY:
+		return c->temporary;
+	case MODEL_LEAK:
+		return s->leaked * share(c->live, s->live.bytes);
+	default:
+		return 0;
+	}
+}
+
+/* Take @part from @left, no more than there is. */
+static int64_t taken(int64_t *left, double part)
+{
+	int64_t value = llround(part);
+
+	if (value > *left)
+		value = *left;
+	*left -= value;
+	return value;
+}
+
+static void put_site(struct pprof *p, const struct model_site *s)
+{
+	int64_t left[MOST_VALUES] = {
 		llround(s->allocated.count),
 		llround(s->allocated.bytes),
 		llround(s->live.count),
 		llround(s->live.bytes),
 		llround(model_site_weight(s, p->opt->kind)),
 	};
-	size_t count = is_of_its_own(p->opt->kind) ? 5 : 4;
-	Pprof__Profile piece = PPROF__PROFILE__INIT;
-	Pprof__Sample sample = PPROF__SAMPLE__INIT, *samples = &sample;
-	bool weighs = false;
 
-	for (size_t i = 0; i < count; i++)
-		weighs |= values[i] != 0;
-	if (!weighs)
+	if (!weighs(p, left))
 		return;
 	collect_stack(p, s->node);
-	sample.n_location_id = p->stack.count;
-	sample.location_id = p->stack.at;
-	sample.n_value = count;
-	sample.value = values;
-	piece.n_sample = 1;
-	piece.sample = &samples;
+	for (uint32_t i = 0; i < s->charge_count && !p->failed; i++) {
+		const struct model_charge *c = &s->charges[i];
+		double made = share(c->allocated, s->allocated.bytes);
+		double live = share(c->live, s->live.bytes);
+		int64_t values[MOST_VALUES] = {
+			taken(&left[0], s->allocated.count * made),
+			taken(&left[1], c->allocated),
+			taken(&left[2], s->live.count * live),
+			taken(&left[3], c->live),
+			taken(&left[4], charged(p, s, c)),
+		};
+
+		put_sample(p, values, c->route);
+	}
 	if (!p->failed)
-		put_piece(p, &piece);
+		put_sample(p, left, NULL);
 }
 
 static void put_samples(struct pprof *p)
@@ -266,7 +340,7 @@ static void put_samples(struct pprof *p)
 	if (!order)
 		p->failed = true;
 	for (uint32_t i = 0; i < p->m->site_count && !p->failed; i++)
-		put_sample(p, &p->m->sites[order[i]]);
+		put_site(p, &p->m->sites[order[i]]);
 	free(order);
 }
 
@@ -348,6 +422,23 @@ static void put_functions(struct pprof *p)
 	}
 }
 
+static int by_path(const void *path, const void *module)
+{
+	return strcmp(path, ((const struct model_module *)module)->path);
+}
+
+/* The string of the build-id of the file @path; 0, "", for none. */
+static uint32_t build_id_of(struct pprof *p, const char *path)
+{
+	const struct model *m = p->m;
+	const struct model_module *found = NULL;
+
+	if (m->module_count)
+		found = bsearch(path, m->modules, m->module_count,
+				sizeof(*m->modules), by_path);
+	return found && found->build_id ? string_of(p, found->build_id) : 0;
+}
+
 /* All that is to be known is there: nobody need look for symbols. */
 static void put_mappings(struct pprof *p)
 {
@@ -358,6 +449,9 @@ static void put_mappings(struct pprof *p)
 
 		mapping.id = i + 1;
 		mapping.filename = p->mappings.at[i];
+		mapping.build_id =
+			build_id_of(p,
+				    intern_text(p->strings, p->mappings.at[i]));
 		mapping.has_functions = true;
 		mapping.has_filenames = true;
 		mapping.has_line_numbers = true;
@@ -396,19 +490,20 @@ static void put_types(struct pprof *p)
 {
 	enum model_kind kind = p->opt->kind;
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
+	bool time = strcmp(name_unit(kind), "ns") == 0;
 	struct buf own = BUF_INIT;
 
 	put_type(p, "alloc_objects", "count");
 	put_type(p, "alloc_space", "bytes");
 	put_type(p, "inuse_objects", "count");
 	put_type(p, "inuse_space", "bytes");
-	buf_printf(&own, "%s_space", model_kind_name(kind));
+	buf_printf(&own, "%s%s", model_kind_name(kind), time ? "" : "_space");
 	if (buf_status(&own) < 0) {
 		p->failed = true;
 		return;
 	}
 	if (is_of_its_own(kind))
-		put_type(p, own.bytes, "bytes");
+		put_type(p, own.bytes, time ? "nanoseconds" : "bytes");
 	piece.default_sample_type =
 		string_of(p, is_of_its_own(kind)   ? own.bytes
 			     : kind == MODEL_ALLOC ? "alloc_space"

@@ -3,9 +3,9 @@
  * profile for each kind that weighs something.
  *
  * A profile is "sampled": stacks of indices into the shared table of frames,
- * root first, and what each weighs in whole bytes.  The stacks are those of the
- * folded report and in its order, so equal models give equal bytes.  The
- * profile that was asked for is the one shown first.
+ * root first, and what each weighs in whole bytes or nanoseconds.  The stacks
+ * are those of the folded report and in its order, so equal models give equal
+ * bytes.  The profile that was asked for is the one shown first.
  */
 #include <errno.h>
 #include <math.h>
@@ -105,7 +105,8 @@ static int put_profile(struct speedscope *s, enum model_kind kind,
 	emit_open(e, '{');
 	emit_key_text(e, "type", "sampled");
 	emit_key_text(e, "name", name_weight(kind));
-	emit_key_text(e, "unit", "bytes");
+	emit_key_text(e, "unit",
+		      strcmp(name_unit(kind), "ns") ? "bytes" : "nanoseconds");
 	emit_key_integer(e, "startValue", 0);
 	emit_key(e, "samples");
 	emit_open(e, '[');
@@ -151,8 +152,9 @@ static int put_kind(struct speedscope *s, const struct report_options *asked,
 static int put_profiles(struct speedscope *s, const struct report_options *opt)
 {
 	static const enum model_kind kinds[] = {
-		MODEL_LIVE,	 MODEL_ALLOC, MODEL_PEAK,
-		MODEL_TEMPORARY, MODEL_LEAK,  MODEL_RSS,
+		MODEL_LIVE,	 MODEL_ALLOC,  MODEL_PEAK,
+		MODEL_TEMPORARY, MODEL_LEAK,   MODEL_RSS,
+		MODEL_CPU,	 MODEL_OFFCPU, MODEL_WALL,
 	};
 	int rc = 0;
 

@@ -241,6 +241,8 @@ static int build_all(struct model *m, const struct trace_view *v,
 	if (rc == 0)
 		rc = build_endpoints(m, v);
 	if (rc == 0)
+		rc = build_modules(m, v);
+	if (rc == 0)
 		rc = build_threads(m, v);
 	if (rc == 0)
 		rc = build_marks(m, v);

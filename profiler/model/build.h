@@ -46,6 +46,9 @@ int build_processes(struct model *m, const struct trace_view *v);
 int build_cost(struct model *m, const struct trace_view *v);
 int build_problems(struct model *m, const struct trace_view *v);
 
+/* modules.c: the files of the processes. */
+int build_modules(struct model *m, const struct trace_view *v);
+
 /* charges.c: whose requests each site's bytes are for. */
 int build_charges(struct model *m, const struct trace_view *v,
 		  const struct build_part *parts, size_t count);

@@ -64,6 +64,7 @@ void model_free(struct model *m)
 		endpoint_fini(&m->endpoints[i]);
 	free(m->endpoints);
 	free(m->processes);
+	free(m->modules);
 	free(m->threads);
 	free(m->marks);
 	free(m->losses);

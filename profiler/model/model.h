@@ -215,6 +215,11 @@ struct model_process {
 	const char *allocator; /* "glibc", "jemalloc", ... */
 };
 
+struct model_module { /* a file with code that was mapped */
+	const char *path;
+	const char *build_id; /* in hex; NULL: it has none */
+};
+
 struct model_thread {
 	int32_t pid, tid;
 	const char *name;
@@ -303,7 +308,9 @@ struct model {
 	uint64_t foreign;     /* of them, those that did not speak HTTP/1 */
 	struct model_process *processes;
 	uint32_t process_count;
-	uint32_t main_process; /* index, MODEL_NONE when there is none */
+	uint32_t main_process;	      /* index, MODEL_NONE when there is none */
+	struct model_module *modules; /* by path */
+	uint32_t module_count;
 	struct model_thread *threads;
 	uint32_t thread_count;
 	struct model_mark *marks;

@@ -16,6 +16,8 @@ import subprocess
 import jsonschema
 import pytest
 
+import serve
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -145,6 +147,26 @@ def test_go_reads_the_gzip_that_the_tool_writes(product, recording, tmp_path):
     report = tmp_path / "true.pb.gz"
     recording.text("-f", "pprof", "-k", "alloc", "-o", report)
     assert "Type: alloc_space" in go_pprof(report, "-top")
+
+
+@needs_go
+@needs_protoc
+def test_a_servers_profile_tells_builds_and_endpoints(product, recording,
+                                                      tmp_path):
+    port = serve.free_port()
+    command = serve.rag_c(port, product.build)
+    with serve.running([*product.under(recording.path, "--mode", "exact"),
+                        *command], port):
+        product.load(port, "-n", 300, "-m", "chat,search")
+    report = tmp_path / "rag.pb.gz"
+    recording.text("-f", "pprof", "-k", "alloc", "-o", report)
+    own = subprocess.run(
+        ["readelf", "-n", command[0]], capture_output=True,
+        text=True, timeout=60, check=True).stdout
+    build = re.search(r"Build ID: ([0-9a-f]+)", own).group(1)
+    assert build in go_pprof(report, "-raw")
+    text = go_pprof(report, "-tags", "-sample_index=alloc_space")
+    assert "POST /api/v1/chat" in text
 
 
 METRICS = [GOLDEN / f"{name}.openmetrics" for name in ("rag", "hostile")]

@@ -209,6 +209,77 @@ Test(report_pprof, the_first_mapping_is_the_servers_program)
 	pprof__profile__free_unpacked(p, NULL);
 }
 
+/* Sample @i's only label, or NULL. */
+static const char *endpoint_of(const Pprof__Profile *p, size_t i)
+{
+	const Pprof__Sample *s = p->sample[i];
+
+	if (s->n_label == 0)
+		return NULL;
+	cr_assert_eq(s->n_label, 1);
+	cr_assert_str_eq(p->string_table[s->label[0]->key], "endpoint");
+	return p->string_table[s->label[0]->str];
+}
+
+Test(report_pprof, what_endpoints_did_are_samples_that_add_up)
+{
+	static const struct model_charge charges[] = {
+		{ "GET /health", 0, 10 * MIB, 0, 0 },
+		{ "POST /chat", 100 * MIB, 110 * MIB, 105 * MIB, 0 },
+	};
+	struct report_options opt = { .kind = MODEL_LIVE };
+	const struct model *m = fixture_rag(&one, false);
+	Pprof__Profile *p;
+
+	one.sites[0].charges = charges;
+	one.sites[0].charge_count = 2;
+	p = profile_of(m, &opt);
+	cr_assert_str_eq(endpoint_of(p, 0), "GET /health");
+	cr_assert_str_eq(endpoint_of(p, 1), "POST /chat");
+	cr_assert_null(endpoint_of(p, 2));
+	cr_assert_eq(p->sample[0]->value[3], 0);
+	cr_assert_eq(p->sample[1]->value[3], 100 << 20);
+	cr_assert_eq(p->sample[2]->value[3], 20 << 20);
+	cr_assert_eq(p->sample[0]->value[2] + p->sample[1]->value[2] +
+			     p->sample[2]->value[2],
+		     960);
+	pprof__profile__free_unpacked(p, NULL);
+}
+
+Test(report_pprof, a_mapping_has_the_build_id_of_its_file)
+{
+	static struct model_module modules[] = {
+		{ "/usr/bin/python3.10", "aa" },
+		{ "/usr/bin/python3.11", "0123456789abcdef" },
+	};
+	struct report_options opt = { .kind = MODEL_LIVE };
+	const struct model *m = fixture_rag(&one, false);
+	Pprof__Profile *p;
+
+	one.model.modules = modules;
+	one.model.module_count = 2;
+	p = profile_of(m, &opt);
+	cr_assert_str_eq(p->string_table[p->mapping[0]->build_id],
+			 "0123456789abcdef");
+	cr_assert_eq(p->mapping[1]->build_id, 0);
+	pprof__profile__free_unpacked(p, NULL);
+}
+
+Test(report_pprof, time_is_counted_in_nanoseconds)
+{
+	struct report_options opt = { .kind = MODEL_CPU };
+	const struct model *m = fixture_rag(&one, false);
+	Pprof__Profile *p;
+
+	one.sites[0].cpu = 2.5e9;
+	p = profile_of(m, &opt);
+	cr_assert_str_eq(type_name(p, 4), "cpu");
+	cr_assert_str_eq(p->string_table[p->sample_type[4]->unit],
+			 "nanoseconds");
+	cr_assert_eq(p->sample[0]->value[4], 2500000000);
+	pprof__profile__free_unpacked(p, NULL);
+}
+
 Test(report_pprof, a_stack_whose_frames_are_hidden_keeps_its_bytes)
 {
 	struct report_options opt = { .kind = MODEL_LIVE, .python_only = true };
