@@ -11,16 +11,15 @@
 
 #include <errno.h>
 #include <libunwind.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "profiler/attach/fde_table.h"
+#include "profiler/attach/pages.h"
 #include "profiler/attach/threads.h"
-#include "profiler/base/hash.h"
 
-#define PAGE	    4096ULL
-#define PAGES_MOST  16384 /* 64 MiB of code and tables; then not kept */
-#define GUESS_WORDS 1024  /* how far up a return address is looked for */
-#define ENTRY_SIZE  64	  /* _start is that short */
+#define GUESS_WORDS 1024 /* how far up a return address is looked for */
+#define ENTRY_SIZE  64	 /* _start is that short */
 #define HDR_VERSION 1
 #define HDR_TABLE   0x3b /* DW_EH_PE_datarel | DW_EH_PE_sdata4 */
 #define HDR_ENTRY   8	 /* bytes of one entry of such a table */
@@ -37,15 +36,11 @@ extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t as,
 					      unw_proc_info_t *proc,
 					      int need_unwind_info, void *arg);
 
-typedef uint8_t page[PAGE];
-
 struct backtraces {
 	struct images *images;
-	struct remote there;
 	unw_addr_space_t space;
 	struct fde_tables *tables;
-	struct hash *kept; /* page's address -> index in pages */
-	VEC(page *) pages;
+	struct pages *pages;
 	const struct thread_copy *thread; /* in hand */
 	unw_word_t regs[REGISTERS];	  /* that it is unwound from */
 };
@@ -63,49 +58,14 @@ static bool copy_from_stack(const struct backtraces *b, uint64_t addr, void *to,
 	return true;
 }
 
-/* The page at @at, kept from now on; NULL when it cannot be had or kept. */
-static const uint8_t *page_at(struct backtraces *b, uint64_t at)
-{
-	uint64_t *known = hash_find(b->kept, at);
-	page **slot, *new;
-
-	if (known)
-		return *b->pages.at[*known];
-	if (b->pages.count >= PAGES_MOST)
-		return NULL;
-	new = malloc(sizeof(*new));
-	if (!new || remote_read(&b->there, at, *new, PAGE) < 0)
-		goto free_page;
-	slot = vec_push(&b->pages);
-	if (!slot)
-		goto free_page;
-	*slot = new;
-	if (hash_set(b->kept, at, b->pages.count - 1) < 0) {
-		b->pages.count--;
-		goto free_page;
-	}
-	return *new;
-
-free_page:
-	free(new);
-	return NULL;
-}
-
 /* @size bytes at @addr, wherever they are. */
 static bool load(struct backtraces *b, uint64_t addr, void *to, size_t size)
 {
-	uint64_t offset = addr % PAGE;
-	const uint8_t *bytes;
-
 	if (copy_from_stack(b, addr, to, size))
 		return true;
 	if (addr >= FDE_TABLES_AT)
 		return fde_tables_load(b->tables, addr, to, size);
-	bytes = offset + size <= PAGE ? page_at(b, addr - offset) : NULL;
-	if (!bytes)
-		return remote_read(&b->there, addr, to, size) == 0;
-	memcpy(to, bytes + offset, size);
-	return true;
+	return pages_read(b->pages, addr, to, size);
 }
 
 /* The bytes of a value in the encoding @how; 0: not a fixed size. */
@@ -233,11 +193,10 @@ struct backtraces *backtraces_new(struct images *images,
 	if (!b)
 		return NULL;
 	b->images = images;
-	b->there = *there;
-	b->kept = hash_new();
+	b->pages = pages_new(there);
 	b->tables = fde_tables_new(there);
 	b->space = unw_create_addr_space(&accessors, 0);
-	if (!b->kept || !b->tables || !b->space) {
+	if (!b->pages || !b->tables || !b->space) {
 		backtraces_free(b);
 		return NULL;
 	}
@@ -247,14 +206,9 @@ struct backtraces *backtraces_new(struct images *images,
 
 void backtraces_free(struct backtraces *b)
 {
-	page **p;
-
 	if (!b)
 		return;
-	vec_foreach (&b->pages, p)
-		free(*p);
-	vec_free(&b->pages);
-	hash_free(b->kept);
+	pages_free(b->pages);
 	fde_tables_free(b->tables);
 	if (b->space)
 		unw_destroy_addr_space(b->space);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "profiler/attach/exports.h"
 #include "profiler/base/intern.h"
 #include "profiler/base/vec.h"
 #include "profiler/proc/maps.h"
@@ -147,6 +148,8 @@ static void read_headers(const struct images *im, struct image_map *m,
 	for (size_t i = 0; i < count && m->is_elf; i++) {
 		if (headers[i].p_type == PT_NOTE)
 			read_build_id(im, m, &headers[i]);
+		if (headers[i].p_type == PT_DYNAMIC)
+			m->dynamic = m->bias + headers[i].p_vaddr;
 		if (headers[i].p_type != PT_GNU_EH_FRAME)
 			continue;
 		m->eh_frame_hdr = m->bias + headers[i].p_vaddr;
@@ -252,4 +255,25 @@ const struct image_map *images_find(struct images *im, uint64_t addr)
 	if (!im->entries.at[low].read)
 		read_image(im, low);
 	return &im->entries.at[low].map;
+}
+
+const struct image_map *images_next(struct images *im, size_t *pos)
+{
+	while (*pos < im->entries.count) {
+		size_t i = (*pos)++;
+
+		if (!im->entries.at[i].executable)
+			continue;
+		if (!im->entries.at[i].read)
+			read_image(im, i);
+		return &im->entries.at[i].map;
+	}
+	return NULL;
+}
+
+uint64_t images_export(const struct images *im, const struct image_map *m,
+		       const char *name)
+{
+	return m->dynamic ? exports_find(&im->there, m->bias, m->dynamic, name)
+			  : 0;
 }

@@ -18,6 +18,7 @@ struct image_map { /* one executable mapping, and the image it is of */
 	const char *path; /* as the kernel names it; "" for none */
 	bool is_elf;	  /* else the rest is 0: JIT code, [uprobes] */
 	uint64_t bias;	  /* run-time address of vaddr 0 */
+	uint64_t dynamic; /* its dynamic section; run-time; 0: none */
 	uint64_t entry;	  /* where the image begins to run; run-time */
 	uint64_t eh_frame_hdr, eh_frame_hdr_size; /* run-time; 0: none */
 	/* Of an image without that: what its file says. */
@@ -39,6 +40,13 @@ void images_free(struct images *im); /* NULL is fine */
 /* The executable mapping that holds @addr; NULL: none.  Reads an image's
  * headers at its first use. */
 const struct image_map *images_find(struct images *im, uint64_t addr);
+
+/* Each executable mapping in turn: start with *@pos = 0; NULL at the end. */
+const struct image_map *images_next(struct images *im, size_t *pos);
+
+/* Run-time address of a symbol that the image of @m exports; 0: none. */
+uint64_t images_export(const struct images *im, const struct image_map *m,
+		       const char *name);
 
 /*
  * A mapped file as this process can open it, into @out; where it is not to be

@@ -1,7 +1,7 @@
 /*
  * dump: takes the threads of a process and gives their frames names.
  */
-#include "profiler/cmd/dump.h"
+#include "profiler/cmd/dump_source.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -11,15 +11,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "profiler/attach/backtrace.h"
-#include "profiler/attach/images.h"
-#include "profiler/attach/threads.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/base/intern.h"
 #include "profiler/model/modules.h"
 #include "profiler/proc/procfs.h"
-#include "profiler/proc/remote.h"
 #include "profiler/sym/symtab.h"
 
 #define PATIENCE_NS                                               \
@@ -27,18 +23,7 @@
 		      */
 #define COMMAND_MOST 4096
 
-struct dump_source {
-	int dir; /* of /proc/PID */
-	struct remote there;
-	struct intern *strings;
-	struct symtab *symbols;
-	struct images *images;
-	struct backtraces *backtraces;
-	struct backtrace stack; /* in hand */
-	struct threads threads;
-};
-
-static const char *keep(struct dump *d, const char *text)
+const char *dump_keep(struct dump *d, const char *text)
 {
 	uint32_t id = intern_id(d->source->strings, text);
 
@@ -47,7 +32,7 @@ static const char *keep(struct dump *d, const char *text)
 
 static const char *keep_buf(struct dump *d, struct buf *text)
 {
-	const char *kept = keep(d, text->bytes ? text->bytes : "");
+	const char *kept = dump_keep(d, text->bytes ? text->bytes : "");
 
 	buf_clear(text);
 	return kept;
@@ -100,10 +85,16 @@ static const char *unnamed(struct dump *d, const struct image_map *m,
 							      : m->start)));
 	else
 		snprintf(text, sizeof(text), "0x%llx", (unsigned long long)pc);
-	return keep(d, text);
+	return dump_keep(d, text);
+}
+
+static bool is_evaluator(const struct symbol *s)
+{
+	return s->function && cpython_is_evaluator(s->function);
 }
 
 static int name_frame(struct dump *d, struct dump_thread *t,
+		      struct dump_python *python,
 		      const struct backtrace_frame *at)
 {
 	const struct image_map *m = images_find(d->source->images, at->pc);
@@ -114,6 +105,9 @@ static int name_frame(struct dump *d, struct dump_thread *t,
 	if (module >= 0)
 		count = symtab_resolve(d->source->symbols, module,
 				       at->pc - m->bias, symbols);
+	if (is_evaluator(&symbols[count - 1]) &&
+	    dump_python_evaluator(d, t, python))
+		return 0;
 	for (unsigned i = 0; i < count; i++) {
 		const struct symbol *from = &symbols[i];
 		struct dump_frame *f = add_frame(t, at);
@@ -125,16 +119,16 @@ static int name_frame(struct dump *d, struct dump_thread *t,
 		f->frame.file = from->file;
 		f->frame.line = from->line;
 		f->frame.inlined = from->inlined;
-		f->frame.module = m ? keep(d, m->path) : "";
+		f->frame.module = m ? dump_keep(d, m->path) : "";
 		f->frame.module_kind = modules_kind(f->frame.module, d->exe);
 		f->offset = from->offset;
 	}
 	return 0;
 }
 
-static void note_problem(struct dump *d, const char *problem)
+void dump_problem(struct dump *d, const char *problem)
 {
-	const char *kept = keep(d, problem), **slot;
+	const char *kept = dump_keep(d, problem), **slot;
 
 	for (size_t i = 0; i < d->problems.count; i++)
 		if (d->problems.at[i] == kept)
@@ -148,10 +142,12 @@ static int fill_frames(struct dump *d, struct dump_thread *t,
 		       const struct thread_copy *from)
 {
 	struct backtrace *bt = &d->source->stack;
+	struct dump_python python = dump_python_of(d, from, t);
 	int rc = backtrace_of(d->source->backtraces, from, bt);
 
 	for (size_t i = 0; i < bt->frames.count && rc == 0; i++)
-		rc = name_frame(d, t, &bt->frames.at[i]);
+		rc = name_frame(d, t, &python, &bt->frames.at[i]);
+	dump_python_rest(d, t, &python);
 	t->end = bt->end == BACKTRACE_ROOT	  ? DUMP_ROOT
 		 : bt->end == BACKTRACE_TRUNCATED ? DUMP_TRUNCATED
 						  : DUMP_BROKEN;
@@ -212,7 +208,7 @@ static int add_thread(struct dump *d, const struct thread_copy *from)
 		return -ENOMEM;
 	t->tid = from->task.tid;
 	t->own_tid = own_number(d->source->dir, t->tid);
-	t->name = keep(d, from->task.name);
+	t->name = dump_keep(d, from->task.name);
 	t->cpu_s = (double)(from->task.user_ticks + from->task.system_ticks) /
 		   (double)sysconf(_SC_CLK_TCK);
 	if (from->stopped)
@@ -221,7 +217,7 @@ static int add_thread(struct dump *d, const struct thread_copy *from)
 		t->state = from->task.state == 'D' ? DUMP_KERNEL : DUMP_UNSEEN;
 	describe_wait(d, t, from);
 	if (t->state == DUMP_KERNEL && !t->waits && from->task.wchan[0])
-		t->waits = keep(d, from->task.wchan);
+		t->waits = dump_keep(d, from->task.wchan);
 	return fill_frames(d, t, from);
 }
 
@@ -232,7 +228,7 @@ static void read_command(struct dump *d)
 
 	if (procfs_link(d->source->dir, "exe", exe, sizeof(exe)) < 0)
 		exe[0] = '\0';
-	d->exe = keep(d, exe);
+	d->exe = dump_keep(d, exe);
 	if (procfs_read(d->source->dir, "cmdline", &text) == 0) {
 		while (text.len && !text.bytes[text.len - 1])
 			text.len--;
@@ -263,7 +259,7 @@ static void note_problems(struct dump *d)
 				       : symtab_problem(d->source->symbols, id);
 
 			if (problem)
-				note_problem(d, problem);
+				dump_problem(d, problem);
 		}
 }
 
@@ -286,6 +282,7 @@ static int name_all(struct dump *d, struct err *err)
 			return err_set(err, rc, "out of memory");
 	}
 	note_problems(d);
+	dump_python_problem(d);
 	if (dump_find_locks(d, &s->there) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
@@ -306,15 +303,47 @@ static int open_source(struct dump *d, struct err *err)
 	return 0;
 }
 
-int dump_take(struct dump *d, pid_t pid, struct err *err)
+/* Before the stop; a process that cannot be read says so there. */
+static void find_python(struct dump_source *s, pid_t pid)
 {
-	const struct threads_options opt = { .patience_ns = PATIENCE_NS };
+	const struct remote there = remote_process(pid);
+	int dir = procfs_open("/proc", pid);
+	struct buf maps = BUF_INIT;
+
+	if (dir < 0)
+		return;
+	if (procfs_read(dir, "maps", &maps) == 0)
+		s->images = images_new(maps.bytes, maps.len, &there, "");
+	if (s->images && pyframes_find(&s->python, s->images, &there) < 0)
+		s->python.verdict = CPYTHON_ABSENT;
+	images_free(s->images);
+	s->images = NULL;
+	buf_free(&maps);
+	close(dir);
+}
+
+static void copy_python(void *ctx, const struct threads *threads)
+{
+	struct dump_source *s = ctx;
+
+	(void)threads;
+	pyframes_copy(&s->python);
+}
+
+int dump_take(struct dump *d, pid_t pid, enum dump_view view, struct err *err)
+{
+	struct threads_options opt = {
+		.patience_ns = PATIENCE_NS,
+		.while_stopped = copy_python,
+	};
 	struct dump_source *s;
 	int rc;
 
 	*d = (struct dump) { 0 };
 	rc = open_source(d, err);
-	s = d->source;
+	opt.ctx = s = d->source;
+	if (rc == 0 && view != DUMP_NATIVE)
+		find_python(s, pid);
 	if (rc == 0)
 		rc = threads_copy(&s->threads, pid, &opt, err);
 	if (rc == 0) {
@@ -342,6 +371,7 @@ void dump_fini(struct dump *d)
 	vec_free(&d->deadlocks);
 	vec_free(&d->problems);
 	if (s) {
+		pyframes_fini(&s->python);
 		backtraces_free(s->backtraces);
 		images_free(s->images);
 		backtrace_fini(&s->stack);

@@ -63,12 +63,14 @@ struct dump {
 	struct dump_source *source; /* whose the strings are */
 };
 
-int dump_take(struct dump *d, pid_t pid, struct err *err);
-void dump_fini(struct dump *d);
-
 /* Which frames are shown. */
 enum dump_view { DUMP_MIXED, DUMP_NATIVE, DUMP_PYTHON };
 
+/* With DUMP_NATIVE an interpreter's evaluators stay as they are. */
+int dump_take(struct dump *d, pid_t pid, enum dump_view view, struct err *err);
+void dump_fini(struct dump *d);
+
+/* With DUMP_PYTHON native frames are left out. */
 void dump_text(const struct dump *d, enum dump_view view,
 	       const struct layout *l);
 void dump_json(const struct dump *d, enum dump_view view, struct buf *out);

@@ -24,8 +24,7 @@ static const char *const end_names[] = {
 
 static bool is_shown(const struct dump_frame *f, enum dump_view view)
 {
-	return view == DUMP_MIXED ||
-	       (view == DUMP_PYTHON) == (f->frame.kind == FRAME_PYTHON);
+	return view != DUMP_PYTHON || f->frame.kind == FRAME_PYTHON;
 }
 
 static void put_frame(struct emit *e, const struct dump_frame *f)

@@ -15,11 +15,7 @@
 
 static bool is_shown(const struct dump_frame *f, enum dump_view view)
 {
-	if (view == DUMP_NATIVE)
-		return f->frame.kind != FRAME_PYTHON;
-	if (view == DUMP_PYTHON)
-		return f->frame.kind == FRAME_PYTHON;
-	return true;
+	return view != DUMP_PYTHON || f->frame.kind == FRAME_PYTHON;
 }
 
 static bool same_frame(const struct dump_frame *a, const struct dump_frame *b)

@@ -43,13 +43,10 @@ static int parse_pid(const char *word, pid_t *pid, struct err *err)
 	return 0;
 }
 
-static int print(const struct dump *d, const struct stacks_args *args,
-		 struct err *err)
+static int print(const struct dump *d, enum dump_view view,
+		 const struct stacks_args *args, struct err *err)
 {
 	bool terminal = isatty(STDOUT_FILENO) == 1 && args->output[0] == '-';
-	enum dump_view view = args->native   ? DUMP_NATIVE
-			      : args->python ? DUMP_PYTHON
-					     : DUMP_MIXED;
 	struct buf out = BUF_INIT;
 	struct layout l = {
 		.out = &out,
@@ -70,6 +67,7 @@ static int print(const struct dump *d, const struct stacks_args *args,
 static int run(int argc, char **argv, struct err *err)
 {
 	struct stacks_args args = { .output = "-" };
+	enum dump_view view = DUMP_MIXED;
 	struct dump dump;
 	pid_t pid = 0;
 	int arg, rc;
@@ -84,12 +82,14 @@ static int run(int argc, char **argv, struct err *err)
 		return err_set(err, -EINVAL,
 			       "--native-only and --python-only leave "
 			       "nothing; choose one");
+	if (args.native || args.python)
+		view = args.native ? DUMP_NATIVE : DUMP_PYTHON;
 	rc = parse_pid(argv[arg], &pid, err);
 	if (rc == 0)
-		rc = dump_take(&dump, pid, err);
+		rc = dump_take(&dump, pid, view, err);
 	if (rc < 0)
 		return rc;
-	rc = print(&dump, &args, err);
+	rc = print(&dump, view, &args, err);
 	dump_fini(&dump);
 	return rc;
 }
@@ -110,7 +110,9 @@ const struct command cmd_stacks = {
 		"still is printed. A server that hangs can be looked at, one "
 		"that a signal has stopped (which stays so), one in a "
 		"container by its number outside, one linked statically or "
-		"with musl. A frame marked [guess] was found by looking for "
+		"with musl. Python's frames (CPython 3.9 to 3.14) stand in "
+		"the place of the evaluator that runs them. A frame marked "
+		"[guess] was found by looking for "
 		"return addresses, where code came without unwind "
 		"information.\n\n"
 		"Looking at the processes of others takes root or "

@@ -1,0 +1,76 @@
+/*
+ * dump_python: Python frames in the place of the evaluators that run them.
+ */
+#include <stdio.h>
+
+#include "profiler/cmd/dump_source.h"
+
+static void add_python(struct dump *d, struct dump_thread *t,
+		       const struct cpython_frame *from)
+{
+	struct dump_frame *f = vec_push(&t->frames);
+	struct cpython_code code;
+	uint32_t line = 0;
+
+	if (!f)
+		return;
+	f->frame.kind = FRAME_PYTHON;
+	f->frame.module_kind = MODULE_PYTHON;
+	f->frame.function = "?";
+	f->frame.module = "";
+	if (!pyframes_code(&d->source->python, from, &code, &line))
+		return;
+	f->frame.function = dump_keep(d, code.qualname);
+	f->frame.file = dump_keep(d, code.file);
+	f->frame.module = f->frame.file;
+	f->frame.line = line;
+}
+
+struct dump_python dump_python_of(const struct dump *d,
+				  const struct thread_copy *from,
+				  const struct dump_thread *t)
+{
+	uint64_t ident = from->stopped ? from->regs.fs_base : 0;
+
+	return (struct dump_python) {
+		.thread = pyframes_thread(&d->source->python, ident,
+					  (uint64_t)t->own_tid),
+	};
+}
+
+bool dump_python_evaluator(struct dump *d, struct dump_thread *t,
+			   struct dump_python *p)
+{
+	const struct pyframes_thread *from = p->thread;
+	const struct cpython_frame *frames = d->source->python.frames.at;
+	bool entry = false;
+
+	if (!from || p->next == from->count)
+		return false;
+	while (!entry && p->next < from->count) {
+		const struct cpython_frame *f = &frames[from->first + p->next];
+
+		add_python(d, t, f);
+		entry = f->entry;
+		p->next++;
+	}
+	return true;
+}
+
+void dump_python_rest(struct dump *d, struct dump_thread *t,
+		      struct dump_python *p)
+{
+	while (dump_python_evaluator(d, t, p))
+		;
+}
+
+void dump_python_problem(struct dump *d)
+{
+	const char *reason = cpython_reason(d->source->python.verdict);
+	char text[256];
+
+	if (!reason)
+		return;
+	snprintf(text, sizeof(text), "Python frames are not shown: %s", reason);
+	dump_problem(d, text);
+}

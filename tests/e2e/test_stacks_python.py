@@ -1,0 +1,95 @@
+"""strandline stacks: Python frames as Python tells them, in each version."""
+
+import glob
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+PROGRAM = pathlib.Path(__file__).parents[1] / "programs/stacks/places.py"
+WANTED = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
+
+
+def interpreters():
+    """{version: path} of what pyenv has, and Debian's own."""
+    found = {"debian": "/usr/bin/python3"}
+    root = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    for path in glob.glob(f"{root}/versions/*/bin/python3"):
+        version = re.search(r"versions/(\d+\.\d+)", path)
+        if version and version[1] in WANTED:
+            found[version[1]] = path
+    return found
+
+
+FOUND = interpreters()
+
+
+@pytest.fixture(params=["debian", *WANTED])
+def told(request):
+    """A process of that version, and what it tells of its threads."""
+    python = FOUND.get(request.param)
+    if not python or not os.path.exists(python):
+        pytest.skip(f"no Python {request.param} here")
+    process = subprocess.Popen([python, str(PROGRAM)], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    line = process.stdout.readline()
+    yield process, {int(tid): frames for tid, frames
+                    in json.loads(line)["threads"].items()}
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def stacks(product, pid, *options):
+    """{tid: thread} of the report in JSON."""
+    report = json.loads(product("stacks", pid, "--json", *options))
+    assert report["problems"] == []
+    return {thread["tid"]: thread for thread in report["threads"]}
+
+
+def test_frames_and_lines_are_those_that_python_tells(product, told):
+    process, threads = told
+    seen = stacks(product, process.pid, "--python-only")
+    for tid, frames in threads.items():
+        stack = [[f["function"], f["file"], f["line"]]
+                 for f in reversed(seen[tid]["stack"])]
+        assert stack == frames
+
+
+def test_python_stands_between_the_native_frames(product, told):
+    process, threads = told
+    seen = stacks(product, process.pid)
+    for tid in threads:
+        names = [f["function"] for f in seen[tid]["stack"]]
+        kinds = [f["kind"] for f in seen[tid]["stack"]]
+        assert kinds[0] == "native" and kinds[-1] == "native"
+        assert not any("_PyEval_EvalFrameDefault" in name for name in names)
+        assert seen[tid]["outer_end"] == "root"
+    through = next(t for tid, t in seen.items() if tid in threads and any(
+        f["function"].endswith("through_native") for f in t["stack"]))
+    kinds = [f["kind"] for f in through["stack"]]
+    names = [f["function"].split(".")[-1] for f in through["stack"]]
+    between = kinds[names.index("through_native"):names.index("wait")]
+    assert "native" in between, "sorted() called back"
+
+
+def test_the_evaluator_itself_is_shown_when_asked(product, told):
+    process, threads = told
+    seen = stacks(product, process.pid, "--native-only")
+    for tid in threads:
+        frames = seen[tid]["stack"]
+        assert all(f["kind"] == "native" for f in frames)
+        assert any("_PyEval_EvalFrameDefault" in f["function"]
+                   for f in frames)
+
+
+def test_a_process_without_an_interpreter_has_nothing_to_say_of_it(product):
+    process = subprocess.Popen(["sleep", "30"])
+    try:
+        stacks(product, process.pid)
+    finally:
+        process.kill()
+        process.wait()
