@@ -11,6 +11,7 @@
 #include "preload/openers.h"
 #include "preload/pyobjects.h"
 #include "preload/requests.h"
+#include "preload/spans.h"
 #include "preload/sys.h"
 
 static uint32_t *canary;
@@ -29,6 +30,7 @@ void fork_child(void)
 	nodes_fork_child();
 	sampled_clear();
 	requests_fork_child();
+	spans_fork_child();
 	openers_fork_child();
 	brk_fork_child();
 	if (shim.follow)

@@ -59,6 +59,7 @@ struct thread_state {
 	uint64_t events, feeds;
 	int tid;
 	uint32_t route; /* that the recording says it works for */
+	uint64_t span;	/* number of the one it is at; 0: none */
 	bool busy;	/* inside our own code: a signal or a nested call */
 	struct thread_state *next; /* in the pool of unused states */
 	uint32_t last_node;	   /* of the previous stack */
@@ -73,6 +74,7 @@ struct request_context {
 	uint16_t open;	/* requests begun there and not ended */
 	bool alone;	/* the latest of them began while there was no other */
 	bool slept;	/* the last wait did */
+	bool pinned;	/* the program says what it works for */
 	uint64_t ready, ready_after; /* the last two waits ended, ticks */
 };
 

@@ -19,7 +19,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "preload/routebook.h"
 #include "preload/sys.h"
+#include "profiler/http/line.h"
 #include "profiler/http/route.h"
 #include "profiler/http/track.h"
 
@@ -29,15 +31,12 @@
 #define SLEPT_NS      20000u	   /* a call that took as long has slept */
 #define SMALL_WRITE   65536u	   /* not above it: handed over at once */
 #define FEW_QUEUED    8192	   /* bytes the client has not taken */
+#define PINNED	      (1u << 31)
 #define KERNEL_MS_MIN 8u /* the kernel's clock ticks each 4 or 10 ms */
 
 struct requests requests;
 
-static struct {
-	struct slab_head *meta; /* WIRE_ROUTE records */
-	uint32_t busy;		/* somebody writes them: others pass by */
-	uint32_t written;	/* routes 1 to this are on record */
-} book;
+static struct routebook book;
 
 static uint64_t key_of(int fd)
 {
@@ -53,56 +52,6 @@ static uint64_t slept_ticks(void)
 static bool slept(uint64_t ticks)
 {
 	return ticks > slept_ticks();
-}
-
-static struct wire_route *route_room(size_t size)
-{
-	uint32_t number;
-
-	if (!book.meta)
-		book.meta = slab_take(SLAB_META, 0, 0, ticks_now(), SLAB_STEP,
-				      &number);
-	if (!book.meta || !slab_extend(book.meta, book.meta->seq,
-				       (uint32_t)(sizeof(*book.meta) +
-						  book.meta->used + size)))
-		return NULL;
-	return (void *)((uint8_t *)(book.meta + 1) + book.meta->used);
-}
-
-static bool write_route(uint32_t id)
-{
-	const char *text = routes_text(requests.routes, id);
-	size_t length = 0, size;
-	struct wire_route *w;
-
-	if (!text)
-		return false; /* its maker is not done */
-	while (text[length])
-		length++;
-	size = (sizeof(*w) + length + 1 + 7) & ~(size_t)7;
-	w = route_room(size);
-	if (!w)
-		return false;
-	*w = (struct wire_route) {
-		.head = { .type = WIRE_ROUTE, .size = (uint32_t)size },
-		.id = id,
-	};
-	for (size_t i = 0; i <= length; i++)
-		w->text[i] = text[i];
-	__atomic_store_n(&book.meta->used, book.meta->used + (uint32_t)size,
-			 __ATOMIC_RELEASE);
-	return true;
-}
-
-/* Put routes on record that are not yet; what fails is tried next time. */
-COLD static void write_routes(void)
-{
-	if (__atomic_exchange_n(&book.busy, 1, __ATOMIC_ACQUIRE))
-		return;
-	while (book.written < routes_count(requests.routes) &&
-	       write_route(book.written + 1))
-		book.written++;
-	__atomic_store_n(&book.busy, 0, __ATOMIC_RELEASE);
 }
 
 static uint64_t span(uint64_t from, uint64_t to)
@@ -139,10 +88,10 @@ static void began(const struct track_event *ev)
 	c->open = another ? c->open + 1 : 1;
 	c->alone = !another;
 	c->key = r->key;
-	c->route = r->route;
+	if (!c->pinned)
+		c->route = r->route;
 	requests.fds[(uint32_t)r->key].route = (uint16_t)r->route;
-	if (unlikely(book.written < routes_count(requests.routes)))
-		write_routes();
+	routebook_write(&book);
 }
 
 static void ended(const struct track_event *ev)
@@ -199,6 +148,7 @@ void requests_start(const char *templates)
 	if (!routes || !track || !fds)
 		return;
 	requests.routes = routes_init(routes);
+	book.routes = requests.routes;
 	add_templates(templates);
 	requests.track =
 		track_init(track, CONNECTIONS, requests.routes, on_event, NULL);
@@ -232,9 +182,7 @@ void requests_fork_child(void)
 	if (!requests.fds)
 		return;
 	track_fork_child(requests.track);
-	book.meta = NULL;
-	book.busy = 0;
-	book.written = 0;
+	routebook_fork_child(&book);
 }
 
 /* This thread's state, marked busy, if there is something to follow. */
@@ -386,9 +334,12 @@ static uint64_t arrival(int fd, const struct requests_fd *e, uint64_t since,
 
 static void work_for_none(void)
 {
-	self.context.key = 0;
-	self.context.route = 0;
-	self.context.open = 0;
+	struct request_context *c = &self.context;
+
+	c->key = 0;
+	if (!c->pinned)
+		c->route = 0;
+	c->open = 0;
 }
 
 /* This thread works for @fd from here on. */
@@ -399,7 +350,8 @@ static void turn_to(int fd, const struct requests_fd *e)
 	if (c->key == key_of(fd))
 		return;
 	c->key = key_of(fd);
-	c->route = e->route;
+	if (!c->pinned)
+		c->route = e->route;
 	c->open = 0;
 	c->alone = false;
 }
@@ -530,6 +482,34 @@ COLD void requests_shut(int fd)
 		return;
 	end_connection(fd);
 	e->kind = REQUESTS_OTHER;
+}
+
+uint32_t requests_pin(const char *method, const char *path, size_t len)
+{
+	struct request_context *c = &self.context;
+	uint32_t before = c->pinned ? PINNED | c->route : c->route;
+	size_t size = 0;
+	uint32_t id;
+
+	if (!requests.fds)
+		return 0;
+	while (method[size])
+		size++;
+	id = routes_id(requests.routes,
+		       line_method((const uint8_t *)method, size), path, len,
+		       NULL);
+	c->pinned = true;
+	c->route = id;
+	routebook_write(&book);
+	return before;
+}
+
+void requests_unpin(uint32_t before)
+{
+	if (!requests.fds)
+		return;
+	self.context.pinned = (before & PINNED) != 0;
+	self.context.route = before & ~PINNED;
 }
 
 uint64_t requests_wait(enum requests_waiting waits)

@@ -104,6 +104,14 @@ static inline void requests_closing(int fd)
 		requests_forget(fd);
 }
 
+/*
+ * From here on this thread works for a request of (@method, @path), whatever
+ * it reads or waits for: a server says so that has many requests at a time on
+ * one thread.  What to hand to requests_unpin().
+ */
+uint32_t requests_pin(const char *method, const char *path, size_t len);
+void requests_unpin(uint32_t before);
+
 enum requests_waiting {			 /* for what a thread waits */
 			REQUESTS_LOOP,	 /* whatever comes next */
 			REQUESTS_OWN,	 /* the client of its request */

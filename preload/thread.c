@@ -92,6 +92,7 @@ COLD struct thread_state *thread_begin(void)
 	ts->random |= 1;
 	ts->busy = false;
 	ts->route = 0;
+	ts->span = 0;
 	ts->mean = 0;
 	ts->retry_ticks = 0;
 	stack_forget(ts->stack);
@@ -181,6 +182,7 @@ void thread_fork_child(void)
 	ts->retry_ticks = 0;
 	ts->events = 0;
 	ts->route = 0;
+	ts->span = 0;
 	for (int i = 0; i < 1024; i++)
 		ts->memo_hash[i] = 0;
 	ts->last_node = 0;

@@ -236,6 +236,8 @@ int json_before_sites(struct emit *e, const struct model *m,
 	emit_key_text(e, "kind", model_kind_name(opt->kind));
 	rc = json_verdict(e, m, opt);
 	json_endpoints(e, m);
+	if (m->span_count || m->spans_forgotten)
+		json_spans(e, m);
 	put_totals(e, m);
 	put_trends(e, m);
 	put_processes(e, m);

@@ -38,7 +38,8 @@ declare -A may=(
 		profiler/analysis reports bpf'
 	[profiler]='profiler/base profiler/cmd'
 	[reports]='profiler/base profiler/model profiler/analysis'
-	[preload]='profiler/wire profiler/unwind profiler/http'
+	[preload]='preload/api profiler/wire profiler/unwind profiler/http'
+	[preload/api]=''
 	[bpf]=''
 )
 

@@ -314,6 +314,26 @@ uint32_t routes_id(struct routes *r, enum http_method method, const char *path,
 	return id;
 }
 
+uint32_t routes_name(struct routes *r, const char *text, size_t len,
+		     bool *fresh)
+{
+	bool made = false;
+	char kept[ROUTE_TEXT_MAX];
+	uint32_t id = 0;
+	size_t end = 0;
+
+	for (; end < len && end < ROUTE_TEXT_MAX - 1; end++)
+		kept[end] = text[end] >= ' ' ? text[end] : '?';
+	kept[end] = '\0';
+	if (!look_up(r, kept, end, true, &id, &made)) {
+		end = append(kept, 0, "_OTHER", 6);
+		look_up(r, kept, end, false, &id, &made);
+	}
+	if (fresh)
+		*fresh = made;
+	return id;
+}
+
 const char *routes_text(const struct routes *r, uint32_t id)
 {
 	if (!id || id > ROUTES_MAX ||

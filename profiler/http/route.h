@@ -45,6 +45,14 @@ bool routes_add_template(struct routes *r, const char *text);
 uint32_t routes_id(struct routes *r, enum http_method method, const char *path,
 		   size_t len, bool *fresh);
 
+/*
+ * The id of @text as it stands, up to @len bytes or what fits, for tables of
+ * something else than routes; what comes after ROUTES_MAX is "_OTHER".  As
+ * routes_id() else.
+ */
+uint32_t routes_name(struct routes *r, const char *text, size_t len,
+		     bool *fresh);
+
 /* "POST /api/v1/chat"; NULL for an id that was not handed out. */
 const char *routes_text(const struct routes *r, uint32_t id);
 uint32_t routes_count(const struct routes *r); /* ids are 1 to this */

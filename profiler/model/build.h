@@ -32,6 +32,7 @@ int build_levels(struct model *m, const struct trace_view *v,
 		 struct build_part *parts, size_t count);
 /* After the windows. */
 int build_endpoints(struct model *m, const struct trace_view *v);
+int build_spans(struct model *m, const struct trace_view *v);
 /* latencies.c: what @h holds, in buckets; the model's to free. */
 struct histo;
 int build_latency(struct model_latency *to, const struct histo *h);

@@ -63,6 +63,7 @@ void model_free(struct model *m)
 	for (uint32_t i = 0; i < m->endpoint_count; i++)
 		endpoint_fini(&m->endpoints[i]);
 	free(m->endpoints);
+	free(m->spans);
 	free(m->processes);
 	free(m->modules);
 	free(m->threads);

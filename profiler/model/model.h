@@ -203,6 +203,16 @@ struct model_endpoint {
 	struct model_latency gap, queue; /* as gap_p95_ms and queue_p95_ms */
 };
 
+/* What the program has named (strandline.h); ended ones of all processes. */
+struct model_span {
+	const char *name;
+	uint64_t count;
+	double p50_ms, p95_ms, p99_ms, max_ms; /* beginning to end */
+	double busy_ms; /* of one, on average: that a thread was at it */
+	/* With what is nested in them; sampled where the recording is. */
+	double alloc_bytes_per_span, alloc_objects_per_span, alloc_margin;
+};
+
 struct model_process {
 	int32_t pid, ppid;
 	uint32_t image;
@@ -303,9 +313,12 @@ struct model {
 	struct model_charge *charges; /* likewise */
 	struct model_endpoint *endpoints; /* most requests first */
 	uint32_t endpoint_count;
-	uint64_t requests;    /* completed, all of them */
-	uint64_t connections; /* that the server served */
-	uint64_t foreign;     /* of them, those that did not speak HTTP/1 */
+	uint64_t requests;	  /* completed, all of them */
+	uint64_t connections;	  /* that the server served */
+	uint64_t foreign;	  /* of them, those that did not speak HTTP/1 */
+	struct model_span *spans; /* most time first */
+	uint32_t span_count;
+	uint64_t spans_forgotten; /* too many were open at a time */
 	struct model_process *processes;
 	uint32_t process_count;
 	uint32_t main_process;	      /* index, MODEL_NONE when there is none */

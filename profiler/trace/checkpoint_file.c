@@ -28,7 +28,8 @@
 	 (uint64_t)sizeof(struct fold_level) << 24 ^                          \
 	 (uint64_t)sizeof(struct thread) << 12 ^                              \
 	 (uint64_t)sizeof(struct head) << 6 ^ sizeof(struct request_counts) ^ \
-	 sizeof(struct fold_window))
+	 (uint64_t)sizeof(struct span_counts) << 30 ^                         \
+	 (uint64_t)sizeof(struct span) << 18 ^ sizeof(struct fold_window))
 
 #define CHUNK		65536u
 #define BLOCK_MAX	64u /* bytes of a block's code */
@@ -44,7 +45,7 @@ struct head {
 	struct fold_sum forgotten_allocated;
 	/* how many of each follow, in this order */
 	uint64_t stacks, levels, blocks, threads, windows, mappings, routes,
-		cursors, kept;
+		span_names, spans, spans_forgotten, cursors, kept;
 };
 
 struct file {
@@ -169,6 +170,16 @@ static void put_routes(struct file *f, const struct requests *r)
 	}
 }
 
+static void put_span_names(struct file *f, const struct spans *s)
+{
+	const struct span_name *name;
+
+	vec_foreach (&s->names, name) {
+		put(f, &name->counts, sizeof(name->counts));
+		put_histo(f, name->took);
+	}
+}
+
 #define put_vec(f, v) put(f, (v)->at, (v)->count * sizeof(*(v)->at))
 
 static void put_all(struct file *f, const struct checkpoint *c,
@@ -192,6 +203,9 @@ static void put_all(struct file *f, const struct checkpoint *c,
 		.windows = fold->windows.count,
 		.mappings = fold->mappings.at.count,
 		.routes = fold->requests.at.count,
+		.span_names = fold->spans.names.count,
+		.spans = fold->spans.open.count,
+		.spans_forgotten = fold->spans.forgotten,
 		.cursors = c->cursors.at.count,
 		.kept = c->slabs.kept.count,
 	};
@@ -205,6 +219,8 @@ static void put_all(struct file *f, const struct checkpoint *c,
 	put_vec(f, &fold->windows);
 	put_vec(f, &fold->mappings.at);
 	put_routes(f, &fold->requests);
+	put_span_names(f, &fold->spans);
+	put_vec(f, &fold->spans.open);
 	put_vec(f, &c->cursors.at);
 	put_vec(f, &c->slabs.kept);
 	head.magic = f->sum;
@@ -442,6 +458,7 @@ static int take_threads(struct file *f, struct fold *fold, const struct head *h)
 		if (!sums_ok(&at->allocated, 1) ||
 		    at->route > REQUESTS_ROUTE_MAX || !isfinite(at->net) ||
 		    !isfinite(at->net_peak) || !isfinite(at->released_low) ||
+		    !sums_ok(&at->at_allocated, 1) ||
 		    (at->released.addr && at->released.stack != STACK_NONE &&
 		     !block_ok(fold, &at->released, h->threads)))
 			return -EBADMSG;
@@ -525,6 +542,47 @@ static int take_routes(struct file *f, struct fold *fold, uint64_t count)
 	return rc;
 }
 
+static int take_span_names(struct file *f, struct spans *s, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		struct span_counts c;
+		struct span_name *name;
+		int rc;
+
+		if (!take(f, &c, sizeof(c)) || !isfinite(c.busy) ||
+		    !sums_ok(&c.allocated, 1) || spans_find_name(s, c.name))
+			return -EBADMSG;
+		name = spans_name(s, c.name);
+		if (!name)
+			return -ENOMEM;
+		name->counts = c;
+		rc = take_histo(f, &name->took);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int take_spans(struct file *f, struct spans *s, const struct head *h)
+{
+	uint64_t after = 0;
+	const struct span *open;
+	int rc = take_span_names(f, s, h->span_names);
+
+	if (rc == 0)
+		rc = take_vec(f, &s->open, h->spans);
+	if (rc < 0)
+		return rc;
+	vec_foreach (&s->open, open) {
+		if (open->number <= after || !isfinite(open->busy) ||
+		    !sums_ok(&open->allocated, 1))
+			return -EBADMSG;
+		after = open->number;
+	}
+	s->forgotten = h->spans_forgotten;
+	return s->open.count > SPANS_OPEN_MAX ? -EBADMSG : 0;
+}
+
 static int take_cursors(struct file *f, struct checkpoint *c,
 			const struct head *h)
 {
@@ -571,6 +629,8 @@ static int take_fold(struct file *f, struct fold *fold, const struct head *h)
 		rc = take_mappings(f, fold, h->mappings);
 	if (rc == 0)
 		rc = take_routes(f, fold, h->routes);
+	if (rc == 0)
+		rc = take_spans(f, &fold->spans, h);
 	return rc;
 }
 

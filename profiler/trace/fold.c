@@ -96,6 +96,8 @@ void fold_free(struct fold *f)
 	vec_free(&f->stacks_out);
 	vec_free(&f->threads_out);
 	vec_free(&f->routes_out);
+	vec_free(&f->spans_out);
+	spans_fini(&f->spans);
 	requests_fini(&f->requests);
 	free(f->by_node);
 	free(f);
@@ -518,7 +520,12 @@ static void apply_rare(struct fold *f, struct fold_lane *lane,
 	case RECORD_THREAD:
 		enter_thread(f, lane, (int32_t)e->node, e->ticks);
 		break;
+	case RECORD_SPAN:
+		if (!spans_step(&f->spans, t, e, f->ticks_per_ns))
+			f->failed = true;
+		break;
 	case RECORD_EXIT:
+		spans_leave(&f->spans, t, e->ticks);
 		t->ended = e->ticks ? e->ticks : 1;
 		t->route = 0;
 		break;
@@ -678,6 +685,29 @@ static int put_routes(struct fold *f)
 	return 0;
 }
 
+static int put_spans(struct fold *f)
+{
+	const struct span_name *name;
+
+	vec_foreach (&f->spans.names, name) {
+		struct fold_span *out = vec_push(&f->spans_out);
+
+		if (!out)
+			return -ENOMEM;
+		*out = (struct fold_span) {
+			.name = name->counts.name,
+			.count = name->counts.count,
+			.busy_ns = name->counts.busy / f->ticks_per_ns,
+			.allocated = name->counts.allocated,
+			.took = name->took,
+		};
+	}
+	f->result.spans = f->spans_out.at;
+	f->result.span_count = f->spans_out.count;
+	f->result.spans_forgotten = f->spans.forgotten;
+	return 0;
+}
+
 int fold_finish(struct fold *f, const struct slab_file *h)
 {
 	const struct fold_core *c = &f->core;
@@ -705,7 +735,7 @@ int fold_finish(struct fold *f, const struct slab_file *h)
 	f->result.windows = f->windows.at;
 	f->result.window_count = f->windows.count;
 	if (f->failed || put_stacks(f) < 0 || put_threads(f, h) < 0 ||
-	    put_routes(f) < 0)
+	    put_routes(f) < 0 || put_spans(f) < 0)
 		return -ENOMEM;
 	return 0;
 }

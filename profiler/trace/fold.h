@@ -92,6 +92,15 @@ struct fold_route {
 	const uint64_t *windows;   /* how many ended in each */
 };
 
+/* Spans of one name.  Of those within others, the outer ones count it, too. */
+struct fold_span {
+	uint32_t name; /* a route's id, from SPAN_NAME_FIRST */
+	uint64_t count;
+	double busy_ns; /* that a thread was at them, or at what they call */
+	struct fold_sum allocated;
+	const struct histo *took; /* ns, beginning to end */
+};
+
 struct fold_thread {
 	int32_t tid;
 	char name[16];
@@ -111,6 +120,9 @@ struct fold_result { /* owned by the fold, valid until it changes */
 	size_t thread_count;
 	const struct fold_route *routes; /* by id; those with requests */
 	size_t route_count;
+	const struct fold_span *spans; /* by name */
+	size_t span_count;
+	uint64_t spans_forgotten; /* too many were open */
 	/* Ended threads that are no longer listed, and what they made. */
 	uint64_t threads_forgotten;
 	struct fold_sum forgotten_allocated;
@@ -130,7 +142,7 @@ struct fold_result { /* owned by the fold, valid until it changes */
  * signed @size, and
  * MEAN's bytes a @size, THREAD's tid a @node; NAME's 16 bytes are @addr and
  * @size.  The route of REQUEST and CONTEXT is a @node, REQUEST's flags are
- * @api.
+ * @api.  SPAN's number is an @addr, its name a @node, its step @api.
  */
 struct fold_times { /* in ticks; floats are finer than the histograms */
 	float took, ttfb, queue, gap;

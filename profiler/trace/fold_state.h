@@ -10,6 +10,7 @@
 #include "profiler/trace/live.h"
 #include "profiler/trace/mappings.h"
 #include "profiler/trace/requests.h"
+#include "profiler/trace/spans.h"
 #include "profiler/trace/threads.h"
 
 #define likely(x)   __builtin_expect(!!(x), 1)
@@ -85,11 +86,13 @@ struct fold {
 	VEC(struct fold_window) windows; /* those that have ended */
 	struct mappings mappings;
 	struct requests requests;
+	struct spans spans;
 	double ticks_per_ns;
 	/* filled by fold_finish() */
 	VEC(struct fold_stack) stacks_out;
 	VEC(struct fold_thread) threads_out;
 	VEC(struct fold_route) routes_out;
+	VEC(struct fold_span) spans_out;
 	struct fold_result result;
 };
 

@@ -136,6 +136,11 @@ static const uint8_t *get_rare(struct run *r, const uint8_t *at,
 	case RECORD_CONTEXT:
 		at = get_node(at, e);
 		break;
+	case RECORD_SPAN:
+		at = get(at, &e->addr);
+		if (at)
+			at = get_node(at, e);
+		break;
 	default:
 		return NULL;
 	}

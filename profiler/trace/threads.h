@@ -30,8 +30,12 @@ struct thread {		    /* stored as it is: no pointer, no padding */
 	double released_low;	  /* its stack's `low` before it */
 	/* Since its request began: what it allocated less what it freed. */
 	double net, net_peak;
+	uint64_t span;		      /* number of the one it is at; 0: none */
+	uint64_t at_span;	      /* since these ticks */
+	struct fold_sum at_allocated; /* what `allocated` was then */
 };
-_Static_assert(sizeof(struct thread) == 8 + 32 + 32 + 16 + 8 + 16 + 8 + 8 + 16,
+_Static_assert(sizeof(struct thread) ==
+		       8 + 32 + 32 + 16 + 8 + 16 + 8 + 8 + 16 + 8 + 8 + 32,
 	       "stored");
 
 struct threads {

@@ -31,6 +31,10 @@
  *   CONTEXT	route, ticks			what this thread does from here
  *						on is for a request of that
  *						route; 0: for none
+ *   SPAN	number, name, ticks		enum span_step of a span: a
+ *						part of the program's work that
+ *						it has named (strandline.h);
+ *						the name is a route's id
  *
  * REQUEST's ticks are when its end was known, at the latest the closing of
  * its connection.  The four before it are differences in ticks: from its
@@ -67,7 +71,7 @@ enum record_type {
 	RECORD_NAME,
 	RECORD_REQUEST,
 	RECORD_CONTEXT,
-	/* 13 and 14 are kept for spans */
+	RECORD_SPAN,
 	RECORD_DESCRIPTOR = 15,
 };
 
@@ -89,6 +93,20 @@ enum request_flag {			  /* high nibble of a REQUEST's tag */
 		    REQUEST_ALONE = 4,	  /* a CONTEXT of this thread covers
 					   * it from its head to its end */
 };
+
+/*
+ * High nibble of a SPAN's tag.  Of the spans of a process each has a number;
+ * a thread is at one of them at a time, and what it allocates is that one's
+ * and its parent's.
+ */
+enum span_step {
+	SPAN_BEGIN = 0, /* child of what the thread is at; it is at it now */
+	SPAN_END,	/* by any thread; who was at it is at its parent now */
+	SPAN_TURN,	/* the thread is at it from here on; 0: at none */
+};
+
+/* Names of spans are routes with ids from here on. */
+#define SPAN_NAME_FIRST 256u
 
 /* The longest record: tag and seven varints of ten bytes. */
 #define RECORD_MAX_SIZE 72u
