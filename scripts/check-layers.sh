@@ -28,7 +28,7 @@ declare -A may=(
 		profiler/sym profiler/unwind'
 	[profiler/latency]='profiler/base'
 	[profiler/probe]='profiler/base profiler/wire profiler/unwind
-		profiler/http profiler/trace profiler/proc bpf'
+		profiler/http profiler/trace profiler/proc profiler/sym bpf'
 	[profiler/model]='profiler/base profiler/trace profiler/sym
 		profiler/latency'
 	[profiler/analysis]='profiler/base profiler/model'

@@ -69,6 +69,12 @@ static void on_process(void *context, const struct procs_event *event)
 		(void)capture_add(s->capture, event->pid, &why);
 }
 
+static void on_note(void *context, const char *sentence)
+{
+	(void)context;
+	terminal_note("%s", sentence);
+}
+
 /* Without them the rest is worth having. */
 static void open_requests(struct session *s)
 {
@@ -77,6 +83,7 @@ static void open_requests(struct session *s)
 		.template_count = s->opt->route_count,
 		.seen = requests_seen,
 		.connected = requests_connected,
+		.note = on_note,
 		.context = s->capture,
 	};
 	struct err why = ERR_INIT;

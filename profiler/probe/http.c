@@ -19,17 +19,19 @@
 #include "bpf/http.skel.h"
 #include "profiler/base/err.h"
 #include "profiler/probe/probe.h"
+#include "profiler/probe/tls.h"
 
 /* Half of what the kernel side may know: most are idle or closed. */
 #define CONNECTIONS    (SEGMENT_CONNECTIONS_MOST / 2)
 #define SLEPT_NS       20000u /* a write that took as long was preempted */
 #define SMALL_WRITE    65536u /* not above it: handed over at once */
 #define SWEEP_NS       1000000000ULL
+#define LOOK_NS	       2000000000ULL /* for libraries that were mapped */
 #define ANSWER_IDLE_NS 2000000000ULL
 
 enum own_counter { /* behind those of the program and of the tracker */
 		   OWN_SHORT_EVENTS,
-		   OWN_UNKNOWN_CONNECTIONS,
+		   OWN_PLAIN, /* connections of a TLS library's plaintext */
 		   OWN_NCOUNTERS,
 };
 
@@ -42,7 +44,8 @@ struct http_probe {
 	size_t memory_size;
 	struct track *track;
 	const struct segment *now; /* being fed */
-	uint64_t swept_ns;
+	struct tls *tls;
+	uint64_t swept_ns, looked_ns;
 	uint64_t own[OWN_NCOUNTERS];
 };
 
@@ -139,25 +142,32 @@ static void tell_connection(const struct http_probe *p, const struct segment *e,
 
 static void transfer(struct http_probe *p, const struct segment *e, size_t room)
 {
+	uint64_t tls;
+
 	if (e->flags & SEGMENT_OPENS) {
 		/* Whoever had this address before is gone. */
 		if (track_knows(p->track, e->connection))
 			track_close(p->track, e->connection, e->since_ns);
-		tell_connection(p, e, false);
+		if (e->flags & SEGMENT_TLS)
+			p->own[OWN_PLAIN]++;
+		else
+			tell_connection(p, e, false);
 		if (e->flags & SEGMENT_JOINED)
 			track_follow(p->track, e->connection);
 		else
 			track_open(p->track, e->connection);
 	}
-	if (!track_knows(p->track, e->connection)) {
-		p->own[OWN_UNKNOWN_CONNECTIONS]++;
+	/* Else the table is full, or it was told before we ignored it. */
+	if (!track_knows(p->track, e->connection))
 		return;
-	}
+	tls = track_counted(p->track, TRACK_TLS);
 	if (feed_pieces(p, e, room) || !track_left(p->track, e->connection))
 		return;
 	track_close(p->track, e->connection, e->at_ns);
 	ignore(p, e->connection);
-	tell_connection(p, e, true);
+	/* What it carries is seen where it is encrypted. */
+	if (tls == track_counted(p->track, TRACK_TLS) || !tls_libraries(p->tls))
+		tell_connection(p, e, true);
 }
 
 static int on_event(void *context, void *bytes, size_t size)
@@ -184,6 +194,7 @@ static void http_close(void *self)
 
 	if (!p)
 		return;
+	tls_free(p->tls);
 	ring_buffer__free(p->ring);
 	http_bpf__destroy(p->bpf);
 	if (p->memory)
@@ -221,6 +232,10 @@ static int load(struct http_probe *p, struct probes *set, struct err *err)
 	rc = probes_share(set, p->bpf->obj, err);
 	if (rc < 0)
 		return rc;
+	tls_prepare(p->bpf);
+	p->tls = tls_new(p->bpf, p->options.note, p->options.context);
+	if (!p->tls)
+		return err_set(err, -ENOMEM, "out of memory");
 	rc = http_bpf__load(p->bpf);
 	if (rc == 0) {
 		p->ring = ring_buffer__new(bpf_map__fd(p->bpf->maps.ring),
@@ -253,14 +268,28 @@ static int http_open(void **self, struct probes *set, const void *options,
 	return rc;
 }
 
+static void look_for_tls(struct http_probe *p)
+{
+	int map = bpf_map__fd(p->bpf->maps.targets);
+	uint32_t pid, *last = NULL;
+
+	while (bpf_map_get_next_key(map, last, &pid) == 0) {
+		tls_look(p->tls, (pid_t)pid);
+		last = &pid;
+	}
+}
+
 static int http_attach(void *self, struct err *err)
 {
 	struct http_probe *p = self;
 	int rc = http_bpf__attach(p->bpf);
 
 	if (rc < 0)
-		err_set(err, rc, "cannot follow requests: %s", strerror(-rc));
-	return rc;
+		return err_set(err, rc, "cannot follow requests: %s",
+			       strerror(-rc));
+	look_for_tls(p);
+	p->looked_ns = now_ns();
+	return 0;
 }
 
 static int http_drain(void *self)
@@ -272,6 +301,10 @@ static int http_drain(void *self)
 	if (now - p->swept_ns >= SWEEP_NS) {
 		p->swept_ns = now;
 		track_sweep(p->track, now, ANSWER_IDLE_NS);
+	}
+	if (now - p->looked_ns >= LOOK_NS) {
+		p->looked_ns = now;
+		look_for_tls(p);
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -294,7 +327,7 @@ static const char *const tracked[TRACK_NCOUNTS] = {
 	[TRACK_REQUESTS] = "requests",
 	[TRACK_CONNECTIONS] = "connections",
 	[TRACK_NOT_HTTP] = "not_http",
-	[TRACK_TLS] = "tls",
+	[TRACK_TLS] = "tls_unseen",
 	[TRACK_HTTP2] = "http2",
 	[TRACK_CLIENT] = "as_client",
 	[TRACK_UPGRADES] = "upgraded",
@@ -306,7 +339,7 @@ static const char *const tracked[TRACK_NCOUNTS] = {
 
 static const char *const own[OWN_NCOUNTERS] = {
 	[OWN_SHORT_EVENTS] = "short_events",
-	[OWN_UNKNOWN_CONNECTIONS] = "unknown_connections",
+	[OWN_PLAIN] = "tls_seen",
 };
 
 /* What it did, and connections that carry nothing to be lost. */
@@ -333,11 +366,16 @@ static bool http_counter(void *self, size_t n, struct probe_counter *into)
 		into->did = is_deed((enum track_count)n);
 		into->reason = tracked[n];
 		into->count = track_counted(p->track, (enum track_count)n);
+		if (n == TRACK_TLS)
+			into->count -= into->count < p->own[OWN_PLAIN]
+					       ? into->count
+					       : p->own[OWN_PLAIN];
 		return true;
 	}
 	n -= TRACK_NCOUNTS;
 	if (n >= OWN_NCOUNTERS)
 		return false;
+	into->did = n == OWN_PLAIN;
 	into->reason = own[n];
 	into->count = p->own[n];
 	return true;

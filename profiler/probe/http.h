@@ -32,6 +32,8 @@ struct http_probe_options {
 	/* Process @pid serves one more connection; or, @foreign, one that it
 	 * serves turns out not to carry HTTP/1.  May be NULL. */
 	void (*connected)(void *context, pid_t pid, bool foreign);
+	/* A sentence for the person at the terminal; may be NULL. */
+	void (*note)(void *context, const char *sentence);
 	void *context;
 };
 

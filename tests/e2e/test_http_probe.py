@@ -7,9 +7,12 @@ is skipped.
 
 import collections
 import contextlib
+import http.client
 import os
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 
 import pytest
@@ -80,7 +83,7 @@ class Probe:
         return {name: count for name, count in self.counters.items()
                 if count and name not in (
                     "procs sent", "http sent", "http requests",
-                    "http connections")}
+                    "http connections", "http tls_seen")}
 
 
 @contextlib.contextmanager
@@ -175,6 +178,64 @@ def test_a_connection_that_was_open_before_is_taken_up(product, tmp_path):
                         answer += client.recv(4096)
     assert [r.route for r in probe.requests] == ["GET /health"] * 3
     assert [r.status for r in probe.requests] == [200] * 3
+
+
+def certificate(folder):
+    """A key and a certificate for it, of this run alone."""
+    paths = folder / "key.pem", folder / "cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+                    "-days", "2", "-subj", "/CN=localhost", "-keyout",
+                    paths[0], "-out", paths[1]], check=True,
+                   capture_output=True)
+    return paths
+
+
+NODE = """
+const fs = require('fs');
+require('https').createServer({
+    key: fs.readFileSync(process.argv[3]),
+    cert: fs.readFileSync(process.argv[4]),
+}, (q, r) => { r.statusCode = 200; r.end('ok'); }).listen(+process.argv[2]);
+"""
+
+
+def tls_command(name, port, folder):
+    key, cert = certificate(folder)
+    if name == "nginx":
+        return serve.nginx_tls(port, folder / "nginx", key, cert)
+    if name == "node":
+        (folder / "server.js").write_text(NODE)
+        return ["node", folder / "server.js", str(port), key, cert]
+    return [serve.PYTHON, "-m", "uvicorn", "--app-dir", str(serve.FOLDER),
+            "--port", str(port), "--loop", name, "--log-level", "warning",
+            "--ssl-keyfile", str(key), "--ssl-certfile", str(cert),
+            "rag_fastapi.app:app"]
+
+
+@pytest.mark.parametrize("name", ["nginx", "asyncio", "uvloop", "node"])
+def test_requests_over_tls_are_seen_where_they_are_encrypted(
+        product, tmp_path, name):
+    port = serve.free_port()
+    if name == "node" and not shutil.which("node"):
+        pytest.skip("no node")
+    context = ssl._create_unverified_context()
+    with serve.running(tls_command(name, port, tmp_path), port,
+                       ready=serve.accepts) as s:
+        with probing(product, tmp_path, s) as probe:
+            for _ in range(2):
+                client = http.client.HTTPSConnection(
+                    "127.0.0.1", port, timeout=10, context=context)
+                for _ in range(20):
+                    client.request("GET", "/health")
+                    assert client.getresponse().read()
+                client.close()
+    assert {r: len(v) for r, v in probe.by_route().items()} == {
+        "GET /health": 40}
+    for request in probe.requests:
+        assert request.status == 200 and not request.flags & CUT
+        assert 0 < request.arrived <= request.read <= request.first
+    assert probe.counters["http tls_seen"] == 2
+    assert not probe.losses()
 
 
 def asked_once(product, port, recording):

@@ -112,6 +112,16 @@ def nginx(port, folder, workers=1):
             "-c", str(folder / "nginx.conf")]
 
 
+def nginx_tls(port, folder, key, certificate):
+    """The same by TLS."""
+    command = nginx(port, folder)
+    conf = pathlib.Path(folder) / "nginx.conf"
+    conf.write_text(conf.read_text().replace(
+        f":{port};", f":{port} ssl; ssl_certificate {certificate}; "
+        f"ssl_certificate_key {key};"))
+    return command
+
+
 def stop(process, seconds=20):
     """SIGTERM, and SIGKILL for the whole group when that does not do."""
     if process.poll() is None:

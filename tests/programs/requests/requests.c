@@ -44,6 +44,12 @@ static void print_request(void *context, const struct http_seen *seen)
 	       (unsigned long long)r->bytes_out, route ? route : "? ?");
 }
 
+static void print_note(void *context, const char *sentence)
+{
+	(void)context;
+	fprintf(stderr, "%s\n", sentence);
+}
+
 static void print_counters(const struct probes *set)
 {
 	struct probe_counter c;
@@ -56,7 +62,8 @@ static void print_counters(const struct probes *set)
 int main(int argc, char **argv)
 {
 	const struct probes_options session = { .follow = true };
-	const struct http_probe_options http = { .seen = print_request };
+	const struct http_probe_options http = { .seen = print_request,
+						 .note = print_note };
 	struct err err = ERR_INIT;
 	struct probes *set;
 	int rc = probes_open(&set, &session, &err);
