@@ -8,6 +8,7 @@
  * fork, so there is nothing to prepare in the parent.
  */
 #include "preload/internal.h"
+#include "preload/late.h"
 #include "preload/openers.h"
 #include "preload/pyobjects.h"
 #include "preload/requests.h"
@@ -38,6 +39,8 @@ void fork_child(void)
 	if (shim.file) {
 		modules_fork_child();
 		pyobjects_fork_child();
+	} else if (shim.late) {
+		late_fork_child();
 	}
 }
 
@@ -58,6 +61,8 @@ void fork_start(void)
 	int (*atfork)(void (*)(void), void (*)(void), void (*)(void), void *) =
 		real_symbol("__register_atfork");
 
+	if (canary)
+		return;
 	canary = shim_memory(4096);
 	if (!canary) {
 		shim.on = false;

@@ -20,6 +20,7 @@
 #include <cpuid.h>
 
 #include "preload/internal.h"
+#include "preload/late.h"
 #include "preload/openers.h"
 #include "preload/patch.h"
 #include "preload/pyobjects.h"
@@ -162,6 +163,14 @@ static void *map_start(int fd, uint32_t size)
 			fd, 0);
 }
 
+static void map_quota(int fd)
+{
+	shim.quota = map_start(fd, QUOTA_SIZE);
+	sys_close(fd);
+	if (shim.quota)
+		quota_limit(shim.quota, shim.max_bytes);
+}
+
 /* Shared by all processes of the recording; without it each has its own cap. */
 static void open_quota(void)
 {
@@ -171,12 +180,8 @@ static void open_quota(void)
 
 	append(path, sizeof(path), at, "/" QUOTA_FILE);
 	fd = sys_open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0)
-		return;
-	shim.quota = map_start(fd, QUOTA_SIZE);
-	sys_close(fd);
-	if (shim.quota)
-		quota_limit(shim.quota, shim.max_bytes);
+	if (fd >= 0)
+		map_quota(fd);
 }
 
 static void fill_header(struct slab_file *f, uint32_t image, bool forked)
@@ -196,6 +201,7 @@ static void fill_header(struct slab_file *f, uint32_t image, bool forked)
 	f->ppid = (int)sys3(SYS_getppid, 0, 0, 0);
 	f->image = image;
 	f->forked = forked;
+	f->late = shim.late && !forked;
 	f->start_realtime_ns = sys_clock_ns(CLOCK_REALTIME);
 	f->start_ticks = ticks_now();
 	f->start_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
@@ -216,11 +222,9 @@ static void fill_header(struct slab_file *f, uint32_t image, bool forked)
 	__atomic_store_n(&f->magic, SLAB_FILE_MAGIC, __ATOMIC_RELEASE);
 }
 
-static struct slab_file *begin_file(bool forked)
+static struct slab_file *begin_file(int fd, uint32_t image, bool forked)
 {
 	struct slab_file *f;
-	uint32_t image;
-	int fd = open_file(&image);
 
 	if (fd < 0)
 		return NULL;
@@ -239,9 +243,10 @@ void shim_begin_file(bool forked)
 {
 	struct wire_quota *q = shim.quota;
 	bool within = !q || quota_take(q, SLAB_FILE_HEADER_SIZE, false);
+	uint32_t image = 0;
 
 	if (within)
-		shim.file = begin_file(forked);
+		shim.file = begin_file(open_file(&image), image, forked);
 	if (shim.file || !q)
 		return;
 	if (within)
@@ -329,26 +334,25 @@ static void read_settings(void)
 		own_directory();
 }
 
-static void start_recording(void)
+static bool start_rules(void)
 {
-	size_t rules_bytes = rules_size(14);
-	void *rules_memory;
+	static void *memory;
 
 	shim.tsc = invariant_tsc();
 	shim.second_ticks = 3000000000ULL; /* near enough for patience */
 	if (!shim.tsc)
 		shim.second_ticks = 1000000000ULL;
-	rules_memory = shim_memory(rules_bytes);
-	if (!rules_memory)
-		return;
-	shim.rules = rules_init(rules_memory, 14);
+	if (!memory)
+		memory = shim_memory(rules_size(14));
+	if (!memory)
+		return false;
+	shim.rules = rules_init(memory, 14);
 	fork_start();
-	if (!shim.on)
-		return;
-	open_quota();
-	shim_begin_file(false);
-	if (!shim.file)
-		return;
+	return true;
+}
+
+static void start_parts(void)
+{
 	nodes_start();
 	patch_start(shim.patch);
 	modules_start();
@@ -360,6 +364,28 @@ static void start_recording(void)
 	if (shim.http)
 		requests_start(shim.routes);
 	brk_start();
+}
+
+static void start_recording(void)
+{
+	if (!start_rules() || !shim.on)
+		return;
+	open_quota();
+	shim_begin_file(false);
+	if (shim.file)
+		start_parts();
+}
+
+bool shim_begin_late(int fd, int quota_fd, const char *routes)
+{
+	if (!start_rules())
+		return false;
+	map_quota(quota_fd);
+	shim.routes = routes;
+	shim.file = begin_file(fd, 0, false);
+	if (shim.file)
+		start_parts();
+	return shim.file != NULL;
 }
 
 void shim_start(void)
@@ -384,18 +410,24 @@ void shim_start(void)
 
 __attribute__((constructor)) static void constructor(void)
 {
-	shim_start();
-	pyobjects_start();
+	if (!late_begin())
+		shim_start();
+	if (!shim.late)
+		pyobjects_start();
 }
 
-/* An orderly exit: what readers need to tell it from a kill. */
-__attribute__((destructor)) static void destructor(void)
+/* What readers need to tell it from a kill. */
+void shim_note_end(void)
 {
-	if (!shim.file || *shim.fork_canary != FORK_CANARY)
-		return;
 	allocator_refresh();
 	requests_account();
 	slab_refresh_clock();
 	reach_leave(&shim.file->entry, shim.path);
 	shim.file->ended_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
+}
+
+__attribute__((destructor)) static void destructor(void)
+{
+	if (shim.file && *shim.fork_canary == FORK_CANARY)
+		shim_note_end();
 }

@@ -62,6 +62,7 @@ struct thread_state {
 	uint64_t span;	/* number of the one it is at; 0: none */
 	bool busy;	/* inside our own code: a signal or a nested call */
 	struct thread_state *next; /* in the pool of unused states */
+	struct thread_state *all;  /* in the list of all states */
 	uint32_t last_node;	   /* of the previous stack */
 	uint64_t memo_hash[1024];  /* hash of a stack -> node */
 	uint32_t memo_node[1024];
@@ -86,8 +87,9 @@ struct thread_local_state {
 	int64_t credit;	     /* bytes until the next sample; < 0: due */
 	int64_t credit_kept; /* own.c: what it was before a mute */
 	struct thread_state *state;
-	bool leaving; /* the thread's destructors run: hold nothing */
-	bool arena;   /* what is mapped now is for CPython's objects */
+	bool leaving;	/* the thread's destructors run: hold nothing */
+	uint32_t epoch; /* shim.epoch that `state` and `context` are of */
+	bool arena;	/* what is mapped now is for CPython's objects */
 	struct request_context context;
 };
 extern __thread struct thread_local_state self
@@ -131,6 +133,9 @@ struct shim {
 	bool follow;		     /* record forked children, too */
 	bool http;		     /* follow requests, too */
 	bool patch;		     /* change code where it must be */
+	bool late;		     /* came into a running process: late.c */
+	bool closed;		     /* late: nobody may begin to record */
+	uint32_t epoch;		     /* late: + 1 at the end of a recording */
 	bool python_objects;	     /* wrap CPython's allocators */
 	const uint32_t *fork_canary; /* wiped by the kernel in a child */
 	struct slab_file *file;	     /* NULL: no recording */
@@ -161,11 +166,18 @@ extern struct shim shim;
 /* init.c */
 void shim_start(void);
 void shim_begin_file(bool forked); /* create and head a recording file */
+/* The same in files that are open already; late.c.  False: not recording. */
+bool shim_begin_late(int fd, int quota_fd, const char *routes);
+void shim_note_end(void); /* an orderly end: into the file */
 
 /* memory.c: private zeroed pages, named in /proc/PID/maps; NULL: none */
 void *shim_memory(size_t size);
 void shim_memory_free(void *at, size_t size);
-void shim_memory_account(void); /* stats.self_bytes */
+void shim_memory_account(void);	     /* stats.self_bytes */
+#define SHIM_STATE_SIZE (192u << 10) /* of a thread; its stack ... */
+#define SHIM_STATE_KEPT 16384u	     /* ...begins there */
+/* All of it back to zeros, but for what lies before each state's stack. */
+void shim_memory_forget(void);
 void shim_memory_tell(struct slab_entry *entry);
 
 static inline void shim_drop(enum slab_drop reason)
@@ -197,6 +209,7 @@ struct slab_head *slab_take(enum slab_kind kind, uint64_t seq, int tid,
 bool slab_extend(struct slab_head *head, uint64_t number, uint32_t need);
 bool pen_begin(struct thread_state *ts, uint64_t ticks);
 void pen_release(struct thread_state *ts);
+void pen_seal(struct thread_state *ts);
 void slab_refresh_clock(void);
 void slabs_fork_child(void);
 /* Room for one record, starting a new slab when needed; NULL: dropped. */
@@ -220,6 +233,8 @@ struct thread_state *thread_begin(void); /* NULL: no memory, or switched off */
 void thread_done(struct thread_state *ts); /* after each event */
 void thread_start(void);
 void thread_fork_child(void);
+bool thread_all_quiet(const struct thread_state *but); /* none is busy */
+void thread_end_epoch(void); /* when all are; the states can be used anew */
 bool thread_bounds(struct thread_state *ts, uint64_t sp);
 
 /* modules.c */
@@ -228,6 +243,7 @@ void modules_refresh(void);	   /* now */
 bool modules_missing(uint64_t pc); /* true: the table changed */
 void modules_invalidate(void);	   /* after dlclose */
 void modules_fork_child(void);
+void modules_forget(void);
 void modules_tell_patch(const char *function, const char *path,
 			enum wire_patch_state state);
 const struct unwind_module *modules_find(uint64_t pc);

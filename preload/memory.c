@@ -52,6 +52,18 @@ void shim_memory_free(void *at, size_t size)
 	sys_munmap(at, (size + PAGE - 1) & ~(size_t)(PAGE - 1));
 }
 
+void shim_memory_forget(void)
+{
+	for (uint32_t i = 0; i < MAX_REGIONS && i < regions.count; i++) {
+		uint64_t at = regions.at[i].at, size = regions.at[i].size;
+		uint64_t kept = size == SHIM_STATE_SIZE ? SHIM_STATE_KEPT : 0;
+
+		if (at && size > PAGE) /* a page of its own is fork.c's */
+			sys_madvise((void *)(at + kept), size - kept,
+				    MADV_DONTNEED);
+	}
+}
+
 static uint64_t resident_pages(void *at, size_t size)
 {
 	static unsigned char answer[ASK_PAGES]; /* one caller at a time */

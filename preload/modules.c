@@ -367,6 +367,17 @@ const struct unwind_module *modules_find(uint64_t pc)
 	return NULL;
 }
 
+/* There is no recording for which they could be written down. */
+void modules_forget(void)
+{
+	while (__atomic_exchange_n(&table.busy, 1, __ATOMIC_ACQUIRE))
+		sys3(SYS_sched_yield, 0, 0, 0);
+	__atomic_store_n(&shim.modules, NULL, __ATOMIC_RELEASE);
+	table.meta = NULL;
+	table.ids = 0;
+	__atomic_store_n(&table.busy, 0, __ATOMIC_RELEASE);
+}
+
 /* The child's file needs the modules written again, with ids from 1. */
 void modules_fork_child(void)
 {

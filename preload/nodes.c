@@ -293,7 +293,8 @@ uint32_t nodes_of_stack(struct thread_state *ts, const struct stack_regs *regs)
 
 void nodes_start(void)
 {
-	tree.slabs = shim_memory(MAX_SLABS * sizeof(tree.slabs[0]));
+	if (!tree.slabs)
+		tree.slabs = shim_memory(MAX_SLABS * sizeof(tree.slabs[0]));
 	table_get(0);
 }
 

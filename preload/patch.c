@@ -379,7 +379,7 @@ void patch_start(bool wanted)
 {
 	const struct link_map *map = real_objects();
 
-	if (!map)
+	if (!map || found.count)
 		return;
 	patch_program(wanted);
 	while ((map = map->l_next))

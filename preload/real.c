@@ -202,13 +202,13 @@ static bool is_ours(const struct link_map *map)
 
 void *real_symbol(const char *name)
 {
-	bool past_us = false;
+	bool past_us = shim.late; /* nobody's search comes to us then */
 
 	for (const struct link_map *m = real_objects(); m; m = m->l_next) {
 		void *found;
 
-		if (!past_us) {
-			past_us = is_ours(m);
+		if (!past_us || is_ours(m)) {
+			past_us |= is_ours(m);
 			continue;
 		}
 		found = object_find(m, name);
@@ -231,8 +231,8 @@ void *real_export(const struct link_map *object, const char *name)
 /* The definition that callers use instead of ours; NULL: they use ours. */
 static void *symbol_before_us(const char *name)
 {
-	for (const struct link_map *m = real_objects(); m && !is_ours(m);
-	     m = m->l_next) {
+	for (const struct link_map *m = real_objects();
+	     m && !is_ours(m) && !shim.late; m = m->l_next) {
 		void *found = object_find(m, name);
 
 		if (found)

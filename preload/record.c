@@ -6,6 +6,7 @@
  * except when a slab is full.
  */
 #include "preload/internal.h"
+#include "preload/late.h"
 #include "preload/pyobjects.h"
 #include "preload/sys.h"
 
@@ -21,6 +22,11 @@ struct thread_state *record_enter(void)
 		return NULL;
 	if (unlikely(*shim.fork_canary != FORK_CANARY))
 		fork_child();
+	if (unlikely(self.epoch != shim.epoch)) {
+		self.epoch = shim.epoch;
+		self.context = (struct request_context) { 0 };
+		self.state = ts = NULL;
+	}
 	if (unlikely(!ts)) {
 		ts = thread_begin();
 		if (!ts)
@@ -33,6 +39,11 @@ struct thread_state *record_enter(void)
 	ts->busy = true;
 	/* A signal handler must see it set before anything else changes. */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	/* Pairs with the membarrier of late.c: it sees us busy, or we this. */
+	if (unlikely(__atomic_load_n(&shim.closed, __ATOMIC_RELAXED))) {
+		ts->busy = false;
+		return NULL;
+	}
 	return ts;
 }
 
@@ -140,6 +151,8 @@ static void account(uint64_t since)
 			   __ATOMIC_RELAXED);
 	if (unlikely(now - shim.allocator_ticks > shim.second_ticks)) {
 		allocator_refresh();
+		if (unlikely(shim.late))
+			late_look();
 		pyobjects_refresh();
 	}
 }
@@ -191,7 +204,9 @@ __attribute__((used, visibility("hidden"))) void *record_alloc(
 		shim_start();
 	ts = record_enter();
 	if (unlikely(!ts)) {
-		self.credit = shim.file ? 0 : INT64_MAX;
+		self.credit = shim.late	  ? LATE_CREDIT
+			      : shim.file ? 0
+					  : INT64_MAX;
 		return p;
 	}
 	if (likely(shim.mode == SLAB_MODE_EXACT)) {

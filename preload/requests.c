@@ -139,12 +139,14 @@ static void add_templates(const char *at)
 
 void requests_start(const char *templates)
 {
-	struct requests_fd *fds;
-	void *routes, *track;
+	static struct requests_fd *fds; /* a second start finds them empty */
+	static void *routes, *track;
 
-	routes = shim_memory(routes_size());
-	track = shim_memory(track_size(CONNECTIONS));
-	fds = shim_memory(REQUESTS_FDS * sizeof(*fds));
+	if (!fds) {
+		routes = shim_memory(routes_size());
+		track = shim_memory(track_size(CONNECTIONS));
+		fds = shim_memory(REQUESTS_FDS * sizeof(*fds));
+	}
 	if (!routes || !track || !fds)
 		return;
 	requests.routes = routes_init(routes);

@@ -57,7 +57,7 @@ int64_t sample_draw(struct thread_state *ts)
 	const struct slab_control *c;
 
 	if (!shim.file)
-		return INT64_MAX;
+		return shim.late ? MEAN_IDLE : INT64_MAX;
 	c = &shim.file->control;
 	if (__atomic_load_n(&c->state, __ATOMIC_RELAXED) != SLAB_RECORDING)
 		return MEAN_IDLE;

@@ -250,18 +250,19 @@ void sampled_maintain(void)
 void sampled_start(void)
 {
 	static uint8_t always[2] __attribute__((aligned(64))) = { 1, 1 };
-	uint8_t *counts;
+	static uint8_t *counts;
 
 	if (shim.mode == SLAB_MODE_EXACT) {
 		shim.filter = (uint64_t)always | 63;
 		return;
 	}
-	counts = shim_memory(FILTER_MAX);
+	if (!counts)
+		counts = shim_memory(FILTER_MAX);
 	if (counts)
 		shim.filter = (uint64_t)counts | (64 - 12);
 }
 
-/* In a forked child, where the parent's samples are not ours. */
+/* Where the samples are not ours: in a forked child; after the end. */
 void sampled_clear(void)
 {
 	for (int k = 0; k < SEGMENTS; k++)

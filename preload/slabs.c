@@ -191,7 +191,7 @@ static void slab_unmap(struct slab_head *head)
 			   __ATOMIC_RELAXED);
 }
 
-static void pen_seal(struct thread_state *ts)
+void pen_seal(struct thread_state *ts)
 {
 	__atomic_store_n(&ts->pen.head->sealed, 1, __ATOMIC_RELEASE);
 	slab_unmap(ts->pen.head);

@@ -13,12 +13,12 @@
 #include "preload/maps.h"
 #include "preload/sys.h"
 
-#define STATE_SIZE (192u << 10)
-
 __thread struct thread_local_state self
 	__attribute__((tls_model("initial-exec")));
 
 static uint64_t pool; /* struct thread_state *, tag in the top 16 bits */
+static struct thread_state *all; /* those that were ever made; release */
+static uint32_t beginning;	 /* threads inside thread_begin() */
 static unsigned key;
 static bool have_key;
 static int (*key_set)(unsigned key, const void *value);
@@ -57,30 +57,39 @@ static void pool_push(struct thread_state *ts)
 
 static struct thread_state *state_new(void)
 {
-	struct thread_state *ts = shim_memory(STATE_SIZE);
+	struct thread_state *ts = shim_memory(SHIM_STATE_SIZE);
 
-	_Static_assert(sizeof(struct thread_state) <= 16384, "stack follows");
+	_Static_assert(sizeof(struct thread_state) <= SHIM_STATE_KEPT,
+		       "stack follows");
 	if (!ts)
 		return NULL;
-	if (16384 + stack_size() > STATE_SIZE)
+	if (SHIM_STATE_KEPT + stack_size() > SHIM_STATE_SIZE)
 		__builtin_trap();
-	ts->stack = stack_init((char *)ts + 16384);
+	ts->stack = stack_init((char *)ts + SHIM_STATE_KEPT);
+	ts->all = __atomic_load_n(&all, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&all, &ts->all, ts, true,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
 	return ts;
 }
 
-COLD struct thread_state *thread_begin(void)
+static struct thread_state *state_get(void)
 {
-	struct thread_state *ts;
+	struct thread_state *ts = pool_pop();
 
-	if (!shim.file)
-		return NULL;
-	ts = pool_pop();
 	if (!ts)
 		ts = state_new();
-	if (!ts) {
+	if (!ts)
 		shim_drop(DROP_THREAD_STATE);
+	return ts;
+}
+
+static struct thread_state *state_begin(void)
+{
+	struct thread_state *ts = state_get();
+
+	if (!ts)
 		return NULL;
-	}
 	ts->tid = sys_gettid();
 	ts->bounds = (struct stack_bounds) { .low = 0 };
 	ts->random = (shim.seed + (uint64_t)(ts->tid - shim.seed_pid) *
@@ -106,6 +115,17 @@ COLD struct thread_state *thread_begin(void)
 	return ts;
 }
 
+COLD struct thread_state *thread_begin(void)
+{
+	struct thread_state *ts = NULL;
+
+	__atomic_fetch_add(&beginning, 1, __ATOMIC_SEQ_CST);
+	if (shim.file && !__atomic_load_n(&shim.closed, __ATOMIC_SEQ_CST))
+		ts = state_begin();
+	__atomic_fetch_sub(&beginning, 1, __ATOMIC_RELEASE);
+	return ts;
+}
+
 static void thread_leave(struct thread_state *ts)
 {
 	uint64_t ticks = ticks_now();
@@ -125,6 +145,7 @@ static void thread_leave(struct thread_state *ts)
 	}
 	pen_release(ts);
 	self.state = NULL;
+	ts->busy = false;
 	pool_push(ts);
 }
 
@@ -134,8 +155,14 @@ static void thread_exit(void *value)
 	struct thread_state *ts = value;
 
 	self.leaving = true;
-	if (ts && ts == self.state)
-		thread_leave(ts);
+	if (ts && ts == self.state && self.epoch == shim.epoch && shim.file) {
+		ts->busy = true;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(&shim.closed, __ATOMIC_RELAXED))
+			thread_leave(ts);
+		else
+			ts->busy = false;
+	}
 }
 
 void thread_done(struct thread_state *ts)
@@ -165,8 +192,38 @@ void thread_start(void)
 	int (*create)(unsigned *, void (*)(void *)) =
 		real_symbol("pthread_key_create");
 
+	if (have_key)
+		return;
 	key_set = real_symbol("pthread_setspecific");
 	have_key = create && key_set && create(&key, thread_exit) == 0;
+}
+
+bool thread_all_quiet(const struct thread_state *but)
+{
+	const struct thread_state *ts = __atomic_load_n(&all, __ATOMIC_ACQUIRE);
+
+	if (__atomic_load_n(&beginning, __ATOMIC_ACQUIRE))
+		return false;
+	for (; ts; ts = ts->all)
+		if (ts != but && __atomic_load_n(&ts->busy, __ATOMIC_ACQUIRE))
+			return false;
+	return true;
+}
+
+/* Threads that hold one of these know by the epoch that it is not theirs. */
+void thread_end_epoch(void)
+{
+	pool = 0;
+	for (struct thread_state *ts = all; ts; ts = ts->all) {
+		if (ts->pen.head)
+			pen_seal(ts);
+		for (int i = 0; i < 1024; i++)
+			ts->memo_hash[i] = 0;
+		ts->last_node = 0;
+		ts->events = 0;
+		stack_init((char *)ts + SHIM_STATE_KEPT);
+		pool_push(ts);
+	}
 }
 
 /* Only the forking thread lives on; its slab belongs to the parent. */
@@ -175,6 +232,11 @@ void thread_fork_child(void)
 	struct thread_state *ts = self.state;
 
 	pool = 0;
+	beginning = 0;
+	if (all)
+		all = ts;
+	if (ts)
+		ts->all = NULL;
 	if (!ts)
 		return;
 	ts->pen = (struct slab_pen) { 0 };

@@ -91,15 +91,13 @@ static bool only_a_stop_ends(uint64_t nr)
  * restarted, unless a signal is there whose handler runs first; then it fails
  * with EINTR after all.
  */
-static void hide_stop(struct tracee *thread)
+void tracee_hide_stop(pid_t tid, struct user_regs_struct *regs)
 {
-	struct user_regs_struct *regs = &thread->regs;
-
 	if ((int64_t)regs->rax != -EINTR || (int64_t)regs->orig_rax < 0 ||
 	    !only_a_stop_ends(regs->orig_rax))
 		return;
 	regs->rax = (uint64_t)-ERESTARTNOHAND;
-	ptrace(PTRACE_SETREGS, thread->tid, 0, regs);
+	ptrace(PTRACE_SETREGS, tid, 0, regs);
 }
 
 static char thread_state(const struct tracees *t, pid_t tid)
@@ -264,7 +262,7 @@ static int read_registers(struct tracees *t, struct tracee *thread)
 
 	if (ptrace(PTRACE_GETREGS, thread->tid, 0, &thread->regs) < 0)
 		return -errno;
-	hide_stop(thread); /* at once: we may be killed */
+	tracee_hide_stop(thread->tid, &thread->regs); /* we may be killed */
 	if (t->lenient)
 		return thread->regs.cs == CS_64 ? 0 : -ENOSYS;
 	if (vec_reserve(&t->vectors, at + VECTOR_WORDS) < 0)

@@ -62,4 +62,7 @@ int tracees_wait(pid_t pid, pid_t tid, uint64_t until_ns, int *status);
 void tracees_detach(struct tracees *t, size_t i);
 uint64_t tracees_now_ns(void);
 
+/* @regs of a stopped thread, changed if need be so that it sees no stop. */
+void tracee_hide_stop(pid_t tid, struct user_regs_struct *regs);
+
 #endif

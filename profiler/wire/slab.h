@@ -210,7 +210,9 @@ struct slab_file {
 	char comm[32];
 	char version[32];   /* of the shim */
 	char command[1024]; /* argv joined by NUL, cut to fit */
-	uint8_t pad0[2648];
+	uint32_t late;	    /* 1: attached to; what was there is unknown */
+	uint32_t pad_late;
+	uint8_t pad0[2640];
 
 	/* second page: what changes */
 	struct slab_control control;

@@ -1,0 +1,340 @@
+#include "preload/late.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <sys/socket.h>
+
+#include "preload/got.h"
+#include "preload/internal.h"
+#include "preload/maps.h"
+#include "preload/openers.h"
+#include "preload/pyobjects.h"
+#include "preload/real.h"
+#include "preload/requests.h"
+#include "preload/sys.h"
+#include "profiler/wire/late.h"
+
+#define QUIET_NS  2000000000ULL /* for the threads inside to come out */
+#define ESCAPE_NS 20000000ULL	/* the same where a server's thread waits */
+#define GRACE_NS  20000000ULL	/* see release() */
+#define STEP_NS	  200000
+#define ORPHAN_NS 10000000000ULL /* a tool so silent has died */
+
+#define MEMBARRIER_EXPEDITED 8
+#define MEMBARRIER_REGISTER  16
+
+/* Set to 1 by the tool in what it sends; so it has to be in the file. */
+EXPORT uint32_t strandline_late_image = 2;
+
+static struct {
+	bool ready;		  /* the real functions are known */
+	struct slab_file *header; /* where it lies, and will lie again */
+	char routes[sizeof(((struct late_area *)0)->routes)];
+} late;
+
+static void nap(void)
+{
+	struct timespec step = { .tv_nsec = STEP_NS };
+
+	sys3(SYS_nanosleep, (long)&step, 0, 0);
+}
+
+bool late_begin(void)
+{
+	shim.late = *(volatile uint32_t *)&strandline_late_image == 1;
+	shim.started |= shim.late;
+	return shim.late;
+}
+
+static int look_up(struct dl_phdr_info *info, size_t size, void *unused)
+{
+	(void)info;
+	(void)size;
+	(void)unused;
+	real_start();
+	sockets_start();
+	openers_start();
+	got_start();
+	return 1;
+}
+
+/* The loader's list is at rest while it calls us. */
+static bool find_functions(void)
+{
+	int (*iterate)(int (*)(struct dl_phdr_info *, size_t, void *), void *) =
+		real_symbol("dl_iterate_phdr");
+
+	if (late.ready)
+		return true;
+	if (!iterate || real_libc_is_foreign())
+		return false;
+	iterate(look_up, NULL);
+	late.ready = true;
+	return true;
+}
+
+static void copy_text(char *to, const char *from, size_t size)
+{
+	size_t i = 0;
+
+	for (; i + 1 < size && from[i]; i++)
+		to[i] = from[i];
+	to[i] = 0;
+}
+
+static bool tool_says(struct late_area *area, enum late_step step,
+		      uint32_t wanted)
+{
+	uint64_t until =
+		sys_clock_ns(CLOCK_MONOTONIC) + LATE_PATIENCE_MS * 1000000ULL;
+
+	__atomic_store_n(&area->go, LATE_WAIT, __ATOMIC_RELAXED);
+	__atomic_store_n(&area->step, step, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&area->go, __ATOMIC_ACQUIRE) != wanted) {
+		if (sys_clock_ns(CLOCK_MONOTONIC) > until)
+			return false;
+		nap();
+	}
+	return true;
+}
+
+static bool receive(int socket, int files[LATE_NFILES])
+{
+	_Alignas(struct cmsghdr) char
+		space[CMSG_SPACE(sizeof(int) * LATE_NFILES)];
+	char byte;
+	struct iovec io = { &byte, 1 };
+	struct msghdr m = {
+		.msg_iov = &io,
+		.msg_iovlen = 1,
+		.msg_control = space,
+		.msg_controllen = sizeof(space),
+	};
+	struct cmsghdr *c;
+
+	if (sys3(SYS_recvmsg, socket, (long)&m,
+		 MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0)
+		return false;
+	c = CMSG_FIRSTHDR(&m);
+	if (!c || c->cmsg_type != SCM_RIGHTS ||
+	    c->cmsg_len != CMSG_LEN(sizeof(int) * LATE_NFILES))
+		return false;
+	for (int i = 0; i < LATE_NFILES; i++)
+		files[i] = ((int *)CMSG_DATA(c))[i];
+	return true;
+}
+
+/* Descriptors come over a socket, whose other end the tool takes from us. */
+static int ask_for_files(struct late_area *area, int files[LATE_NFILES])
+{
+	int ends[2];
+	bool got;
+
+	if (sys6(SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0,
+		 (long)ends, 0, 0) < 0)
+		return -24; /* EMFILE, as a rule */
+	area->socket = ends[1];
+	got = tool_says(area, LATE_WANTS_FILES, LATE_GO) &&
+	      receive(ends[0], files);
+	sys_close(ends[0]);
+	sys_close(ends[1]);
+	return got ? 0 : -71; /* EPROTO */
+}
+
+static void take_settings(const struct late_area *area)
+{
+	shim.mode = area->mode;
+	shim.rate = area->rate;
+	shim.max_bytes = area->max_bytes;
+	shim.follow = area->follow && area->dir[0];
+	shim.http = area->http;
+	shim.patch = area->patch;
+	shim.python_objects = area->python_objects;
+	shim.idle = false;
+	shim.seed = sys_clock_ns(CLOCK_MONOTONIC);
+	copy_text(shim.dir, area->dir, sizeof(shim.dir));
+	copy_text(shim.path, area->file, sizeof(shim.path));
+	copy_text(late.routes, area->routes, sizeof(late.routes));
+}
+
+static int attach(struct late_area *area)
+{
+	struct got_counts counts, more;
+	int files[LATE_NFILES], rc;
+
+	if (shim.file)
+		return -16; /* EBUSY */
+	if (!find_functions())
+		return -95; /* EOPNOTSUPP */
+	rc = ask_for_files(area, files);
+	if (rc < 0)
+		return rc;
+	__atomic_store_n(&shim.closed, true, __ATOMIC_SEQ_CST);
+	take_settings(area);
+	if (!shim_begin_late(files[LATE_FILE_SLABS], files[LATE_FILE_QUOTA],
+			     late.routes))
+		return -12; /* ENOMEM */
+	sys3(SYS_membarrier, MEMBARRIER_REGISTER, 0, 0);
+	shim.on = true;
+	__atomic_store_n(&shim.closed, false, __ATOMIC_SEQ_CST);
+	got_patch(&counts);
+	got_patch(&more); /* those that were being bound just then */
+	area->slots = counts.slots + more.slots;
+	area->forced = counts.refused;
+	return 0;
+}
+
+/* True when no thread is inside any more; @but is the caller's own state. */
+static bool wait_until_quiet(const struct thread_state *but,
+			     uint64_t patience_ns)
+{
+	uint64_t until = sys_clock_ns(CLOCK_MONOTONIC) + patience_ns;
+
+	__atomic_store_n(&shim.closed, true, __ATOMIC_SEQ_CST);
+	if (sys3(SYS_membarrier, MEMBARRIER_EXPEDITED, 0, 0) < 0)
+		nap(); /* Linux before 4.14 */
+	while (!thread_all_quiet(but)) {
+		if (sys_clock_ns(CLOCK_MONOTONIC) > until)
+			return false;
+		nap();
+	}
+	return true;
+}
+
+static bool find_mapping(uint64_t start, struct maps_line *line)
+{
+	struct maps_text text;
+	bool found = false;
+	size_t at = 0;
+
+	if (!maps_read(&text))
+		return false;
+	while (!found && maps_next(&text, &at, line))
+		found = line->start == start;
+	maps_free(&text);
+	return found;
+}
+
+/* What of the file is mapped, but for the header. */
+static void unmap_slabs(void)
+{
+	struct maps_line header, line;
+	struct maps_text text;
+	size_t at = 0;
+
+	if (!find_mapping((uint64_t)shim.file, &header) || !header.inode ||
+	    !maps_read(&text))
+		return;
+	while (maps_next(&text, &at, &line))
+		if (line.inode == header.inode && line.dev == header.dev &&
+		    line.start != header.start)
+			sys_munmap((void *)line.start, line.end - line.start);
+	maps_free(&text);
+}
+
+/*
+ * Everything that belongs to the recording.  What a thread may look at before
+ * it is known to be inside stays mapped, as empty pages: the header, the set
+ * of samples, states.
+ */
+static void release(void)
+{
+	struct slab_file *header = shim.file;
+
+	shim_note_end();
+	modules_forget();
+	nodes_fork_child();
+	sampled_clear();
+	requests_fork_child();
+	openers_fork_child();
+	brk_fork_child();
+	slabs_fork_child();
+	shim_memory_forget();
+	thread_end_epoch();
+	unmap_slabs();
+	descriptor_forget();
+	if (shim.quota)
+		sys_munmap(shim.quota, QUOTA_SIZE);
+	shim.quota = NULL;
+	__atomic_store_n(&shim.epoch, shim.epoch + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&shim.file, NULL, __ATOMIC_RELEASE);
+	sys6(SYS_mmap, (long)header, SLAB_FILE_HEADER_SIZE,
+	     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+	     -1, 0);
+	late.header = header;
+}
+
+static bool end(const struct thread_state *but, uint64_t patience_ns)
+{
+	shim.on = false;
+	got_restore();
+	if (!wait_until_quiet(but, patience_ns))
+		return false;
+	release();
+	return true;
+}
+
+static int detach(void)
+{
+	if (!shim.file)
+		return 0;
+	pyobjects_detach();
+	return end(NULL, QUIET_NS) ? 0 : -16; /* EBUSY */
+}
+
+/* Where there is no thread of ours; the area is the tool's then to unmap. */
+static void leave(struct late_area *area)
+{
+	bool mine = area->unmap;
+
+	if (tool_says(area, LATE_DONE, LATE_LEAVE) && mine)
+		sys_munmap(area, LATE_AREA_SIZE);
+}
+
+EXPORT void *strandline_late(struct late_area *area)
+{
+	if (area->op == LATE_ATTACH)
+		area->result = attach(area);
+	else if (area->op == LATE_DETACH)
+		area->result = detach();
+	else
+		area->result = -22; /* EINVAL */
+	leave(area);
+	return NULL;
+}
+
+/* The tool is gone, and this thread is inside: once and for all. */
+static void escape(void)
+{
+	static uint32_t once;
+
+	if (__atomic_exchange_n(&once, 1, __ATOMIC_ACQUIRE))
+		return;
+	if (shim.on)
+		end(self.state, ESCAPE_NS);
+	once = 0;
+}
+
+COLD void late_look(void)
+{
+	const struct slab_control *c = &shim.file->control;
+	uint64_t keeper = __atomic_load_n(&c->keeper_ns, __ATOMIC_RELAXED);
+	struct got_counts counts;
+
+	if (sys_clock_ns(CLOCK_MONOTONIC) - keeper > ORPHAN_NS) {
+		escape();
+		return;
+	}
+	if (got_stale())
+		got_patch(&counts);
+}
+
+/* A child that cannot record has no use for us. */
+void late_fork_child(void)
+{
+	shim.on = false;
+	shim.closed = true;
+	got_restore();
+	shim.epoch++;
+}

@@ -1,0 +1,155 @@
+#include "profiler/attach/inject_check.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "profiler/base/buf.h"
+#include "profiler/base/err.h"
+#include "profiler/proc/procfs.h"
+
+#define NO_NUMBER (-1)
+
+static long number_of(const char *status, const char *key)
+{
+	const char *at = strstr(status, key);
+
+	return at ? strtol(at + strlen(key), NULL, 10) : NO_NUMBER;
+}
+
+static int check_state(int dir, int pid, struct err *err)
+{
+	struct procfs_stat stat;
+	char exe[8];
+
+	if (procfs_stat(dir, &stat) < 0)
+		return err_set(err, -ESRCH, "process %d has ended", pid);
+	if (stat.state == 'Z' || stat.state == 'X')
+		return err_set(err, -ESRCH,
+			       "process %d has ended; its parent has not taken "
+			       "note yet (a zombie)",
+			       pid);
+	if (procfs_link(dir, "exe", exe, sizeof(exe)) == -ENOENT)
+		return err_set(err, -ENOTSUP,
+			       "process %d is a thread of the kernel", pid);
+	if (stat.state == 'T' || stat.state == 't')
+		return err_set(err, -EBUSY,
+			       "process %d is stopped (by a signal or a "
+			       "debugger); continue it first",
+			       pid);
+	return 0;
+}
+
+static int check_status(const char *status, int pid, struct err *err)
+{
+	long tgid = number_of(status, "\nTgid:");
+	long tracer = number_of(status, "\nTracerPid:");
+
+	if (tgid != NO_NUMBER && tgid != pid)
+		return err_set(err, -ENOTSUP,
+			       "%d is a thread of process %ld; name that", pid,
+			       tgid);
+	if (tracer > 0)
+		return err_set(err, -EBUSY,
+			       "process %d is traced by process %ld already; "
+			       "end that first",
+			       pid, tracer);
+	if (number_of(status, "\nSeccomp:") > 0)
+		return err_set(err, -ENOTSUP,
+			       "process %d is sandboxed (seccomp), and might "
+			       "be killed for what loading needs: use "
+			       "--with bpf",
+			       pid);
+	if (strstr(status, "x86_Thread_features:") &&
+	    strstr(strstr(status, "x86_Thread_features:"), "shstk\n"))
+		return err_set(err, -ENOTSUP,
+			       "process %d has a shadow stack, which allows "
+			       "no detours: use --with bpf",
+			       pid);
+	return 0;
+}
+
+static int check_right(int dir, int pid, struct err *err)
+{
+	int fd = openat(dir, "mem", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	if (errno == ESRCH || errno == ENOENT)
+		return err_set(err, -ESRCH, "process %d has ended", pid);
+	return err_set(err, -EPERM,
+		       "no right to trace process %d: run strandline as its "
+		       "user or as root, see that "
+		       "/proc/sys/kernel/yama/ptrace_scope lets it, and that "
+		       "the process has not made itself undumpable "
+		       "(PR_SET_DUMPABLE, a set-user-ID program)",
+		       pid);
+}
+
+static int check_machine(int dir, int pid, struct err *err)
+{
+	Elf64_Ehdr eh = { 0 };
+	int fd = openat(dir, "exe", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0) /* one may run what one may not read */
+		return 0;
+	n = pread(fd, &eh, sizeof(eh), 0);
+	close(fd);
+	if (n == (ssize_t)sizeof(eh) &&
+	    memcmp(eh.e_ident, ELFMAG, SELFMAG) == 0 &&
+	    (eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_machine != EM_X86_64))
+		return err_set(err, -ENOTSUP,
+			       "process %d is not an x86-64 process; only "
+			       "those can be recorded",
+			       pid);
+	return 0;
+}
+
+/* The loader finds what it is sent by way of /proc. */
+static int check_proc(int dir, int pid, struct err *err)
+{
+	struct stat sb;
+
+	if (fstatat(dir, "root/proc/self/", &sb, 0) == 0 ||
+	    fstatat(dir, "root/proc/stat", &sb, 0) == 0)
+		return 0;
+	return err_set(err, -ENOTSUP,
+		       "process %d has no /proc in its root; use --with bpf",
+		       pid);
+}
+
+int inject_check_process(pid_t pid, struct err *err)
+{
+	int dir = procfs_open("/proc", pid), rc;
+	struct buf status = BUF_INIT;
+
+	if (pid == getpid())
+		rc = err_set(err, -ENOTSUP, "process %d is this strandline",
+			     (int)pid);
+	else if (dir < 0)
+		rc = err_set(err, -ESRCH, "there is no process %d", (int)pid);
+	else if (procfs_read(dir, "status", &status) < 0)
+		rc = err_set(err, -ESRCH, "process %d has ended", (int)pid);
+	else
+		rc = check_state(dir, (int)pid, err);
+	if (rc == 0)
+		rc = check_status(status.bytes, (int)pid, err);
+	if (rc == 0)
+		rc = check_right(dir, (int)pid, err);
+	if (rc == 0)
+		rc = check_machine(dir, (int)pid, err);
+	if (rc == 0)
+		rc = check_proc(dir, (int)pid, err);
+	buf_free(&status);
+	if (dir >= 0)
+		close(dir);
+	return rc;
+}

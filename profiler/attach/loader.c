@@ -1,0 +1,257 @@
+#include "profiler/attach/loader.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/attach/module.h"
+#include "profiler/base/buf.h"
+#include "profiler/base/err.h"
+#include "profiler/proc/maps.h"
+#include "profiler/proc/procfs.h"
+#include "profiler/wire/late.h"
+
+#define RTLD_NOW_	 0x2
+#define RTLD_NODELETE_	 0x1000
+#define RTLD_DLOPEN_	 0x80000000u /* __libc_dlopen_mode wants it */
+#define MOST_EXECUTABLES 8
+
+struct image { /* the mappings of one file, one after the other */
+	uint64_t start, inode;
+	char path[256];
+	bool deleted;
+	struct loader_range code[MOST_EXECUTABLES];
+	size_t code_count;
+};
+
+struct found {
+	struct loader *l;
+	size_t gap_size;
+	bool glibc, musl, loader;
+	int rc;
+};
+
+static bool add_range(struct found *f, bool unsafe, struct loader_range range)
+{
+	struct loader_range *slot =
+		unsafe ? vec_push(&f->l->unsafe) : vec_push(&f->l->code);
+
+	if (!slot) {
+		f->rc = -ENOMEM;
+		return false;
+	}
+	*slot = range;
+	return true;
+}
+
+static void keep(uint64_t *to, const struct module *m, const char *name)
+{
+	if (!*to)
+		*to = module_symbol(m, name);
+}
+
+/* Newer ones have all in one library, older ones in three. */
+static void take_functions(struct loader *l, const struct module *m)
+{
+	keep(&l->dlopen, m, "dlopen");
+	keep(&l->dlerror, m, "dlerror");
+	keep(&l->unmap, m, "munmap");
+	keep(&l->create, m, "pthread_create");
+	keep(&l->attr_init, m, "pthread_attr_init");
+	keep(&l->attr_setdetachstate, m, "pthread_attr_setdetachstate");
+	keep(&l->attr_setstacksize, m, "pthread_attr_setstacksize");
+	keep(&l->attr_destroy, m, "pthread_attr_destroy");
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static bool begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+static void take_libc(struct found *f, const struct module *m,
+		      const struct image *im)
+{
+	struct loader *l = f->l;
+
+	f->glibc = true;
+	snprintf(l->libc, sizeof(l->libc), "%.63s", base_name(im->path));
+	take_functions(l, m);
+	if (!l->dlopen) { /* until libdl is seen, if it is there */
+		l->dlopen = module_symbol(m, "__libc_dlopen_mode");
+		l->dlopen_flags = RTLD_DLOPEN_;
+	}
+}
+
+static void take_libdl(struct loader *l, const struct module *m)
+{
+	uint64_t dlopen = module_symbol(m, "dlopen");
+
+	if (dlopen) {
+		l->dlopen = dlopen;
+		l->dlopen_flags = 0;
+	}
+	keep(&l->dlerror, m, "dlerror");
+}
+
+static void take_image(struct found *f, const struct image *im)
+{
+	struct remote memory = remote_process(f->l->pid);
+	struct loader *l = f->l;
+	bool unsafe = false;
+	char name[64];
+	struct module m;
+
+	if (!im->start || !im->code_count ||
+	    !module_read(&m, &memory, im->start))
+		return;
+	module_name(&m, name, sizeof(name));
+	if (strcmp(name, "libc.so.6") == 0) {
+		take_libc(f, &m, im);
+		unsafe = true;
+	} else if (strcmp(name, "libpthread.so.0") == 0) {
+		take_functions(l, &m);
+		unsafe = true;
+	} else if (strcmp(name, "libdl.so.2") == 0) {
+		take_libdl(l, &m);
+		unsafe = true;
+	} else if (begins(name, "ld-linux")) {
+		f->loader = unsafe = true;
+	} else if (begins(name, "libc.musl") || begins(name, "ld-musl") ||
+		   strstr(im->path, "/ld-musl")) {
+		f->musl = true;
+	}
+	if (module_symbol(&m, LATE_SYMBOL)) {
+		l->recorder = im->start;
+		l->recorder_entry = module_symbol(&m, LATE_SYMBOL);
+		l->recorder_sent = begins(im->path, "/memfd:");
+		unsafe = true;
+	} else if (module_symbol(&m, "malloc")) {
+		unsafe = true;
+	}
+	if (!l->gap) {
+		l->gap = module_gap(&m, f->gap_size);
+		snprintf(l->gap_in, sizeof(l->gap_in), "%.63s",
+			 base_name(im->path));
+	}
+	for (size_t i = 0; i < im->code_count; i++)
+		add_range(f, unsafe, im->code[i]);
+}
+
+static void begin_image(struct image *im, const struct maps_entry *e)
+{
+	*im = (struct image) {
+		.start = e->offset == 0 ? e->start : 0,
+		.inode = e->inode,
+		.deleted = e->deleted,
+	};
+	maps_path(e, im->path, sizeof(im->path));
+}
+
+static void take_mapping(struct found *f, struct image *im,
+			 const struct maps_entry *e)
+{
+	struct loader_range range = { e->start, e->end };
+
+	if (!e->inode) {
+		if (e->prot & MAPS_EXEC)
+			add_range(f, maps_path_is(e, "[vdso]"), range);
+		return;
+	}
+	if (e->inode != im->inode || e->offset == 0) {
+		take_image(f, im);
+		begin_image(im, e);
+	}
+	if (e->prot & MAPS_EXEC && im->code_count < MOST_EXECUTABLES)
+		im->code[im->code_count++] = range;
+}
+
+static int conclude(const struct found *f, struct err *err)
+{
+	int pid = (int)f->l->pid;
+
+	if (f->rc < 0)
+		return err_set(err, f->rc, "out of memory");
+	if (f->musl)
+		return err_set(err, -ENOTSUP,
+			       "process %d runs on musl; the recorder needs "
+			       "glibc: use --with bpf",
+			       pid);
+	if (!f->glibc || !f->loader)
+		return err_set(err, -ENOTSUP,
+			       "process %d is linked statically (it has no "
+			       "libc.so.6), so nothing can be loaded into it: "
+			       "use --with bpf",
+			       pid);
+	if (!f->l->dlopen || !f->l->unmap)
+		return err_set(err, -ENOTSUP,
+			       "the C library of process %d (%s) has no "
+			       "dlopen: use --with bpf",
+			       pid, f->l->libc);
+	if (!f->l->gap)
+		return err_set(err, -ENOTSUP,
+			       "process %d has no %zu bytes of unused code, "
+			       "which loading begins with: use --with bpf",
+			       pid, f->gap_size);
+	return 0;
+}
+
+int loader_read(struct loader *l, pid_t pid, size_t gap_size, struct err *err)
+{
+	struct found f = { .l = l, .gap_size = gap_size };
+	int dir = procfs_open("/proc", pid), rc;
+	struct buf text = BUF_INIT;
+	struct image im = { 0 };
+	struct maps_cursor c;
+	struct maps_entry e;
+
+	*l = (struct loader) {
+		.pid = pid,
+	};
+	if (dir < 0)
+		return err_set(err, -ESRCH, "there is no process %d", (int)pid);
+	rc = procfs_read(dir, "maps", &text);
+	close(dir);
+	if (rc < 0) {
+		err_set(err, rc, "cannot read the mappings of process %d: %s",
+			(int)pid, strerror(-rc));
+		goto free_text;
+	}
+	c = maps_begin(text.bytes, text.len);
+	while (maps_next(&c, &e))
+		take_mapping(&f, &im, &e);
+	take_image(&f, &im);
+	l->dlopen_flags |= RTLD_NOW_ | RTLD_NODELETE_;
+	rc = conclude(&f, err);
+free_text:
+	buf_free(&text);
+	if (rc < 0)
+		loader_free(l);
+	return rc;
+}
+
+void loader_free(struct loader *l)
+{
+	vec_free(&l->unsafe);
+	vec_free(&l->code);
+}
+
+bool loader_is_unsafe(const struct loader *l, uint64_t pc)
+{
+	const struct loader_range *r;
+
+	vec_foreach (&l->unsafe, r)
+		if (pc >= r->start && pc < r->end)
+			return true;
+	vec_foreach (&l->code, r)
+		if (pc >= r->start && pc < r->end)
+			return false;
+	return true; /* made at run time, after we looked */
+}

@@ -1,0 +1,97 @@
+/*
+ * late: how a tool brings the recorder into a process that runs already, and
+ * what the two say to each other meanwhile.
+ *
+ * The tool borrows one thread of the process for a moment, has it map a
+ * `struct late_area` and start a thread there; that thread loads the recorder
+ * from a memfd which the tool fills, and enters it at LATE_SYMBOL with the
+ * area.  The tool and that thread then take turns: `step` is written by the
+ * process, `go` by the tool, each when everything it speaks of is there.
+ * Nobody waits for the other longer than LATE_PATIENCE_MS.
+ *
+ * The offsets of the first part are known to machine code of the tool
+ * (attach/inject_code.c).
+ */
+#ifndef STRANDLINE_WIRE_LATE_H
+#define STRANDLINE_WIRE_LATE_H
+
+#include <stdint.h>
+
+#define LATE_SYMBOL	 "strandline_late"
+#define LATE_IMAGE	 "strandline_late_image" /* uint32_t: 1 in a memfd */
+#define LATE_NAME	 "strandline"		 /* of the memfd */
+#define LATE_PATIENCE_MS 5000
+
+enum late_op {
+	LATE_ATTACH = 1, /* begin to record, into files that are handed over */
+	LATE_DETACH = 2, /* put everything back, go dormant */
+};
+
+enum late_step { /* said by the process */
+		 LATE_NOTHING = 0,
+		 LATE_WANTS_IMAGE = 1, /* `fd` is a memfd to be filled */
+		 LATE_NOT_LOADED = 2,  /* `error` is the loader's text */
+		 LATE_WANTS_FILES = 3, /* `socket`: to be sent late_files */
+		 LATE_DONE = 4,	       /* `result` */
+};
+
+enum late_go { /* said by the tool */
+	       LATE_WAIT = 0,
+	       LATE_GO = 1,    /* what was wanted is there */
+	       LATE_LEAVE = 2, /* the area can be unmapped */
+};
+
+enum late_file { /* the order in which descriptors are sent */
+		 LATE_FILE_SLABS,
+		 LATE_FILE_QUOTA,
+		 LATE_NFILES,
+};
+
+#define LATE_AREA_SIZE	(512u << 10)
+#define LATE_FRAME	0x1000	     /* offsets in the area: a ucontext */
+#define LATE_VECTORS	0x2000	     /* ...and its vector registers */
+#define LATE_STACK_SIZE (256u << 10) /* at the area's end */
+
+struct late_area {
+	/* functions of the process's libc; 0: it has none */
+	uint64_t attr_init, attr_setdetachstate, attr_setstacksize;
+	uint64_t create; /* pthread_create; 0: the borrowed thread does it */
+	uint64_t attr_destroy;
+	uint64_t start; /* what the new thread runs */
+	uint64_t thread;
+	uint64_t attr[8];
+	uint32_t created; /* result of pthread_create */
+	uint32_t done;	  /* the borrowed thread has done its part */
+	uint64_t nap[2];
+	uint64_t dlopen, dlerror;
+	uint64_t unmap; /* munmap; 0: the area is not to be unmapped */
+	uint64_t dlopen_flags;
+	uint64_t entry; /* LATE_SYMBOL, from the image's beginning */
+	uint32_t memfd_flags;
+	int32_t fd;
+	uint32_t step; /* enum late_step */
+	uint32_t go;   /* enum late_go */
+	uint64_t handle;
+	uint64_t error;
+	uint64_t patience[2]; /* timespec: between two looks at `go` */
+	char name[16];	      /* of the memfd */
+	char path[48];	      /* by which it is loaded */
+
+	/* for the recorder */
+	uint32_t op; /* enum late_op */
+	int32_t result;
+	int32_t socket;
+	uint32_t mode; /* enum slab_mode */
+	uint64_t rate; /* mean in bytes; 0: auto */
+	uint64_t max_bytes;
+	uint8_t follow, http, patch, python_objects;
+	uint32_t slots;	 /* out: patched */
+	uint32_t forced; /* out: left as it was, would not be written */
+	uint32_t pad;
+	char dir[448];	/* the recording, for children; "" where they cannot */
+	char file[512]; /* the process's file in it */
+	char routes[1024];
+};
+_Static_assert(sizeof(struct late_area) <= LATE_FRAME, "the frame follows");
+
+#endif
