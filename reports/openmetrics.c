@@ -109,7 +109,7 @@ static void put_process_metrics(struct metrics *x, const struct model *m)
 	}
 }
 
-static void put_part(struct metrics *x, const char *part, uint64_t bytes)
+static void put_memory(struct metrics *x, const char *part, uint64_t bytes)
 {
 	metrics_label(x, "part", part);
 	metrics_value(x, reading(bytes));
@@ -124,12 +124,12 @@ static void put_ledger(struct metrics *x, const struct model *m)
 	metrics_family(x, METRICS_GAUGE, "strandline_memory_bytes",
 		       "Resident memory of the server by what it is used "
 		       "for; live counts bytes asked for.");
-	put_part(x, "live", s.live);
-	put_part(x, "retained", s.retained);
-	put_part(x, "anonymous", s.anonymous);
-	put_part(x, "file", s.file);
-	put_part(x, "stacks", s.stacks);
-	put_part(x, "self", s.self);
+	put_memory(x, "live", s.live);
+	put_memory(x, "retained", s.retained);
+	put_memory(x, "anonymous", s.anonymous);
+	put_memory(x, "file", s.file);
+	put_memory(x, "stacks", s.stacks);
+	put_memory(x, "self", s.self);
 }
 
 static void put_heap(struct metrics *x, const struct model *m)
@@ -246,24 +246,32 @@ static void put_recording(struct metrics *x, const struct model *m)
 	metrics_value(x, m->duration);
 }
 
+int openmetrics_model(struct metrics *x, const struct model *m,
+		      const struct report_options *opt)
+{
+	int rc;
+
+	put_recording(x, m);
+	put_process_metrics(x, m);
+	put_ledger(x, m);
+	put_heap(x, m);
+	openmetrics_requests(x, m);
+	put_verdict(x, opt->verdict);
+	put_findings(x, opt->verdict);
+	rc = openmetrics_sites(x, m, opt);
+	put_losses(x, m);
+	put_cost(x, &m->cost);
+	return rc;
+}
+
 int report_openmetrics(const struct model *m, const struct report_options *opt,
 		       struct buf *out)
 {
 	struct metrics x;
-	int rc = metrics_init(&x, out), end;
+	int rc = metrics_init(&x, out, METRICS_OPENMETRICS), end;
 
-	if (rc < 0)
-		return rc;
-	put_recording(&x, m);
-	put_process_metrics(&x, m);
-	put_ledger(&x, m);
-	put_heap(&x, m);
-	openmetrics_requests(&x, m);
-	put_verdict(&x, opt->verdict);
-	put_findings(&x, opt->verdict);
-	rc = openmetrics_sites(&x, m, opt);
-	put_losses(&x, m);
-	put_cost(&x, &m->cost);
+	if (rc == 0)
+		rc = openmetrics_model(&x, m, opt);
 	end = metrics_fini(&x);
 	return rc < 0 ? rc : end;
 }

@@ -8,6 +8,9 @@ struct metrics;
 struct model;
 struct report_options;
 
+/* All of @m; 0 or -ENOMEM. */
+int openmetrics_model(struct metrics *x, const struct model *m,
+		      const struct report_options *opt);
 /* By method and route. */
 void openmetrics_requests(struct metrics *x, const struct model *m);
 /* The heaviest, 20 unless the options say otherwise; 0 or -ENOMEM. */

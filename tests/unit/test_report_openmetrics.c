@@ -107,7 +107,7 @@ Test(report_openmetrics, equal_series_are_written_once)
 	struct buf out = BUF_INIT;
 	struct metrics x;
 
-	cr_assert_eq(metrics_init(&x, &out), 0);
+	cr_assert_eq(metrics_init(&x, &out, METRICS_OPENMETRICS), 0);
 	metrics_family(&x, METRICS_COUNTER, "a_bytes", "A.");
 	metrics_label(&x, "l", "\xff");
 	metrics_value(&x, 1);
@@ -127,7 +127,7 @@ Test(report_openmetrics, what_is_not_a_number_leaves_no_trace)
 	struct buf out = BUF_INIT;
 	struct metrics x;
 
-	cr_assert_eq(metrics_init(&x, &out), 0);
+	cr_assert_eq(metrics_init(&x, &out, METRICS_OPENMETRICS), 0);
 	metrics_family(&x, METRICS_GAUGE, "a", "A.");
 	metrics_label(&x, "l", "gone");
 	metrics_value(&x, NAN);
@@ -136,5 +136,72 @@ Test(report_openmetrics, what_is_not_a_number_leaves_no_trace)
 	cr_assert_eq(metrics_fini(&x), 0);
 	cr_assert_str_eq(out.bytes, "# TYPE b gauge\n# HELP b B.\nb 2.5\n"
 				    "# EOF\n");
+	buf_free(&out);
+}
+
+Test(report_openmetrics, a_family_taken_up_again_stays_in_one_place)
+{
+	struct buf out = BUF_INIT;
+	struct metrics x;
+
+	cr_assert_eq(metrics_init(&x, &out, METRICS_PROMETHEUS), 0);
+	metrics_common(&x, "recording", "a");
+	metrics_family(&x, METRICS_GAUGE, "fds", "F.");
+	metrics_value(&x, 1);
+	metrics_family(&x, METRICS_GAUGE, "threads", "T.");
+	metrics_value(&x, 2);
+	metrics_common(&x, "recording", "b");
+	metrics_family(&x, METRICS_GAUGE, "fds", "F.");
+	metrics_value(&x, 3);
+	cr_assert_eq(metrics_fini(&x), 0);
+	cr_assert_str_eq(out.bytes, "# TYPE fds gauge\n# HELP fds F.\n"
+				    "fds{recording=\"a\"} 1\n"
+				    "fds{recording=\"b\"} 3\n"
+				    "# TYPE threads gauge\n"
+				    "# HELP threads T.\n"
+				    "threads{recording=\"a\"} 2\n");
+	buf_free(&out);
+}
+
+Test(report_openmetrics, the_older_format_knows_fewer_types)
+{
+	struct buf out = BUF_INIT;
+	struct metrics x;
+
+	cr_assert_eq(metrics_init(&x, &out, METRICS_PROMETHEUS), 0);
+	metrics_family(&x, METRICS_COUNTER, "a_bytes", "A.");
+	metrics_value(&x, 1);
+	metrics_family(&x, METRICS_STATESET, "b", "B.");
+	metrics_label(&x, "b", "yes");
+	metrics_value(&x, 1);
+	cr_assert_eq(metrics_fini(&x), 0);
+	cr_assert_str_eq(out.bytes, "# TYPE a_bytes_total counter\n"
+				    "# HELP a_bytes_total A.\n"
+				    "a_bytes_total 1\n"
+				    "# TYPE b gauge\n# HELP b B.\n"
+				    "b{b=\"yes\"} 1\n");
+	buf_free(&out);
+}
+
+Test(report_openmetrics, a_histogram_has_bounds_as_readers_want_them)
+{
+	static const double bounds[] = { 0.0005, 0.25, 10 };
+	static const uint64_t within[] = { 0, 3, 5 };
+	const struct metrics_histogram h = { bounds, within, 3, 6, 41.5 };
+	struct buf out = BUF_INIT;
+	struct metrics x;
+
+	cr_assert_eq(metrics_init(&x, &out, METRICS_OPENMETRICS), 0);
+	metrics_family(&x, METRICS_HISTOGRAM, "h", "H.");
+	metrics_label(&x, "l", "v");
+	metrics_histogram(&x, &h);
+	cr_assert_eq(metrics_fini(&x), 0);
+	cr_assert_str_eq(out.bytes,
+			 "# TYPE h histogram\n# HELP h H.\n"
+			 "h_bucket{l=\"v\",le=\"0.0005\"} 0\n"
+			 "h_bucket{l=\"v\",le=\"0.25\"} 3\n"
+			 "h_bucket{l=\"v\",le=\"10.0\"} 5\n"
+			 "h_bucket{l=\"v\",le=\"+Inf\"} 6\n"
+			 "h_sum{l=\"v\"} 41.5\nh_count{l=\"v\"} 6\n# EOF\n");
 	buf_free(&out);
 }
