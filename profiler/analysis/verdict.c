@@ -44,6 +44,7 @@
  * Of a leak that goes on that is the time between them: 2, 8, 30, 90 s. */
 #define DEFINITE_SHARE 0.1
 #define NEVER_FREED    0.95 /* of the bytes that a leak's place allocates */
+#define CHURN	       0.05 /* less of its bytes survive: they come and go */
 #define SECONDS_WANTED 30
 #define HARDLY	       0.25 /* of the slope of the whole */
 #define PAIRED	       0.25 /* of the pairs that both are on record */
@@ -268,6 +269,17 @@ static void put_plain_growth(const struct judging *j, const struct place *p,
 	t->seconds = j->axis.seconds;
 }
 
+/*
+ * What was steep and may have ended: its second half alone shows no growth.
+ * So rises the least that many sawtooths leave together, which began as one
+ * and have lost step since.
+ */
+static bool may_have_ended(const struct trend *t)
+{
+	return t->class == TREND_GROWS && t->shape != SHAPE_STAIRCASE &&
+	       t->late.low < 0 && t->late.value < t->early.value / 2;
+}
+
 static int judge_place(struct judging *j, const struct place *p)
 {
 	double survivors = p->born > 0 ? fmin(p->kept / p->born, 1) : 1;
@@ -283,7 +295,7 @@ static int judge_place(struct judging *j, const struct place *p)
 		put_plain_growth(j, p, &t);
 	if (t.class == TREND_UNDECIDED)
 		note_undecided(j, &t);
-	if (t.class != TREND_GROWS)
+	if (t.class != TREND_GROWS || (survivors < CHURN && may_have_ended(&t)))
 		return 0;
 	f = verdict_add(j, class_of(p, t.rise, survivors), &t);
 	if (!f)
@@ -365,7 +377,7 @@ static int judge_total(struct judging *j)
 	rc = refine_moved(j, &t);
 	if (rc < 0)
 		return rc;
-	if (t.class != TREND_GROWS ||
+	if (t.class != TREND_GROWS || may_have_ended(&t) ||
 	    j->explained > (t.slope.value - t.slope.low) + t.slope.value / 2)
 		return 0;
 	if (j->findings.count || !is_exact(j->m)) {

@@ -256,6 +256,27 @@ Test(verdict, what_another_gives_back_is_seen_through_what_comes_and_goes)
 	verdict_free(v);
 }
 
+/* Sawtooths of many threads, in step at first: the least of their sum rises
+ * until they are not. */
+static double falls_out_of_step(uint32_t w)
+{
+	double noise = (double)(w * 2654435761u >> 8 & 0xffff) / 65536 - 0.5;
+
+	return 1.5e6 + 1.2e6 * (1 - exp(-(double)w / 50)) + 1.6e6 * noise;
+}
+
+Test(verdict, what_comes_and_goes_and_falls_out_of_step_is_clean)
+{
+	struct verdict *v;
+
+	site(0, in_cache, falls_out_of_step);
+	for (uint32_t w = 0; w < WINDOWS; w++)
+		levels[0][w].allocated = 2e7;
+	v = judge();
+	cr_expect_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	verdict_free(v);
+}
+
 static double drops_early(uint32_t w)
 {
 	return w < 10 ? leak(WINDOWS) : 0;
