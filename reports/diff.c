@@ -11,6 +11,7 @@ const struct diff_format diff_formats[] = {
 	{ "text", "tables for the terminal", diff_text },
 	{ "json", "every figure, by reports/diff-schema.json", diff_json },
 	{ "md", "a table for a merge request", diff_markdown },
+	{ "html", "a page for the browser, with both recordings", NULL },
 	{ NULL, NULL, NULL },
 };
 

@@ -21,6 +21,7 @@ struct diff_options {
 struct diff_format {
 	const char *name;
 	const char *summary; /* for --help */
+	/* NULL: it takes the recordings themselves, see html.h */
 	int (*write)(const struct diff *d, const struct diff_options *opt,
 		     struct buf *out);
 };

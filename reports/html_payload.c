@@ -68,6 +68,17 @@ static void put_buckets(struct emit *e, const char *key,
 	emit_close(e, ']');
 }
 
+/* One number of each window; nothing where they are not known. */
+static void put_by_window(struct payload *p, const char *key,
+			  const double *values, unsigned digits)
+{
+	emit_key(p->e, key);
+	emit_open(p->e, '[');
+	for (uint32_t w = 0; values && w < p->m->window_count; w++)
+		emit_real(p->e, values[w], digits);
+	emit_close(p->e, ']');
+}
+
 /* What "endpoints" of the JSON report has not, in the same order. */
 static void put_timelines(struct payload *p)
 {
@@ -79,12 +90,9 @@ static void put_timelines(struct payload *p)
 
 		emit_line(e);
 		emit_open(e, '{');
-		emit_key(e, "windows");
-		emit_open(e, '[');
-		for (uint32_t w = 0; one->windows && w < p->m->window_count;
-		     w++)
-			emit_real(e, one->windows[w], 0);
-		emit_close(e, ']');
+		put_by_window(p, "windows", one->windows, 0);
+		put_by_window(p, "mean_ms", one->window_mean_ms, 4);
+		put_by_window(p, "max_ms", one->window_max_ms, 4);
 		put_buckets(e, "took", &one->took);
 		put_buckets(e, "ttfb", &one->ttfb);
 		put_buckets(e, "gap", &one->gap);

@@ -11,8 +11,10 @@
 #include "profiler/base/err.h"
 #include "profiler/cmd/baseline.h"
 #include "profiler/cmd/commands.h"
+#include "profiler/cmd/judged.h"
 #include "profiler/cmd/terminal.h"
 #include "reports/diff.h"
+#include "reports/html.h"
 
 struct diff_args {
 	const char *format, *output;
@@ -41,6 +43,31 @@ static const struct opt options[] = {
 	{ 0 },
 };
 
+/* Of the newest recordings, where either side is several. */
+static int write_page(const struct diff *d, const struct diff_args *args,
+		      struct buf *out, struct err *err)
+{
+	struct judged new = { NULL, NULL }, base = { NULL, NULL };
+	const char *missing = html_missing();
+	struct report_options opt = { 0 };
+	int rc;
+
+	if (missing)
+		return err_set(err, -ENOTSUP, "%s", missing);
+	rc = judged_load(&new, d->new.path, &args->wrappers, err);
+	if (rc == 0)
+		rc = judged_load(&base, d->base.path, &args->wrappers, err);
+	if (rc == 0) {
+		opt.verdict = new.verdict;
+		opt.kind = report_default_kind(new.model);
+		rc = html_diff(new.model, &opt,
+			       &(struct html_base) { base.model, d }, out);
+	}
+	judged_free(&new);
+	judged_free(&base);
+	return rc;
+}
+
 static int write_diff(const struct diff *d, const struct diff_args *args,
 		      struct err *err)
 {
@@ -52,11 +79,12 @@ static int write_diff(const struct diff *d, const struct diff_args *args,
 		.columns = terminal ? terminal_columns() : 0,
 	};
 	struct buf out = BUF_INIT;
-	int rc = format->write(d, &opt, &out);
+	int rc = format->write ? format->write(d, &opt, &out)
+			       : write_page(d, args, &out, err);
 
-	if (rc < 0)
+	if (rc == -ENOMEM)
 		err_set(err, rc, "out of memory");
-	else
+	else if (rc == 0)
 		rc = buf_write_file(&out, args->output, err);
 	buf_free(&out);
 	return rc;

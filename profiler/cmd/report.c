@@ -6,16 +6,13 @@
 #include <string.h>
 
 #include "profiler/analysis/budget.h"
-#include "profiler/analysis/leaks.h"
-#include "profiler/analysis/verdict.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/cmd/commands.h"
-#include "profiler/cmd/progress.h"
+#include "profiler/cmd/judged.h"
 #include "profiler/cmd/report.h"
 #include "profiler/cmd/terminal.h"
 #include "profiler/model/model.h"
-#include "profiler/model/wrappers.h"
 #include "reports/report.h"
 
 struct report_args {
@@ -145,23 +142,13 @@ static int hold_and_write(const struct model *m, const struct verdict *verdict,
 static int load_and_write(const char *recording, const struct report_args *args,
 			  struct err *err)
 {
-	struct progress *progress = progress_begin("reading", recording);
-	struct verdict *verdict = NULL;
-	struct model *m;
-	int rc;
+	struct judged j;
+	int rc = judged_load(&j, recording, &args->wrappers, err);
 
-	rc = model_load(&m, recording, err);
-	progress_end(progress);
-	for (size_t i = 0; i < args->wrappers.count && rc == 0; i++)
-		rc = wrappers_add(m, args->wrappers.at[i], err);
-	if (rc == 0)
-		rc = verdict_of(&verdict, m, err);
-	if (rc == 0 && leaks_mark(m, verdict) < 0)
-		rc = err_set(err, -ENOMEM, "out of memory");
-	if (rc == 0)
-		rc = hold_and_write(m, verdict, args, err);
-	verdict_free(verdict);
-	model_free(m);
+	if (rc < 0)
+		return rc;
+	rc = hold_and_write(j.model, j.verdict, args, err);
+	judged_free(&j);
 	return rc;
 }
 

@@ -28,6 +28,8 @@ struct entry {
 	double peak_sum, peak_most;
 	bool charged; /* allocations were seen within such requests */
 	double *windows;
+	double *mean_ms, *max_ms; /* sums of ms until all is added */
+	double *timed;		  /* how many of them */
 };
 
 struct table {
@@ -57,8 +59,13 @@ static struct entry *entry_of(struct table *t, const char *text)
 	e->queue = histo_new();
 	e->gap = histo_new();
 	e->windows = calloc(t->m->window_count + 1, sizeof(*e->windows));
-	return e->took && e->ttfb && e->queue && e->gap && e->windows ? e
-								      : NULL;
+	e->mean_ms = calloc(t->m->window_count + 1, sizeof(*e->mean_ms));
+	e->max_ms = calloc(t->m->window_count + 1, sizeof(*e->max_ms));
+	e->timed = calloc(t->m->window_count + 1, sizeof(*e->timed));
+	if (!e->took || !e->ttfb || !e->queue || !e->gap || !e->windows ||
+	    !e->mean_ms || !e->max_ms || !e->timed)
+		return NULL;
+	return e;
 }
 
 const char *build_route(const struct trace_image *im, uint32_t id)
@@ -72,6 +79,17 @@ const char *build_route(const struct trace_image *im, uint32_t id)
 static int merge(struct histo *into, const struct histo *from)
 {
 	return from ? histo_merge(into, from) : 0;
+}
+
+static void add_window(struct entry *e, uint32_t to, const struct fold_route *r,
+		       size_t from)
+{
+	const struct fold_timed *timed = &r->timed[from];
+
+	e->windows[to] += (double)r->windows[from];
+	e->timed[to] += (double)timed->count;
+	e->mean_ms[to] += (double)timed->sum_ns / 1e6;
+	e->max_ms[to] = fmax(e->max_ms[to], (double)timed->most_ns / 1e6);
 }
 
 static int add_route(struct table *t, const struct trace_view *v,
@@ -96,8 +114,7 @@ static int add_route(struct table *t, const struct trace_view *v,
 	for (int i = 0; i < 6; i++)
 		e->status[i] += r->status[i];
 	for (size_t k = 0; k < im->result.window_count; k++)
-		e->windows[build_fold_window(t->m, v, &im->result, k)] +=
-			(double)r->windows[k];
+		add_window(e, build_fold_window(t->m, v, &im->result, k), r, k);
 	return merge(e->took, r->took) < 0 || merge(e->ttfb, r->ttfb) < 0 ||
 			       merge(e->queue, r->queue) < 0 ||
 			       merge(e->gap, r->gap) < 0
@@ -175,6 +192,23 @@ static void fill_memory(struct model_endpoint *to, const struct entry *e)
 	to->retained_margin = 1.96 * sqrt(e->kept_variance) / n;
 }
 
+static void fill_windows(const struct model *m, struct model_endpoint *to,
+			 struct entry *e)
+{
+	for (uint32_t w = 0; w < m->window_count; w++) {
+		if (e->timed[w] > 0) {
+			e->mean_ms[w] /= e->timed[w];
+		} else {
+			e->mean_ms[w] = NAN;
+			e->max_ms[w] = NAN;
+		}
+	}
+	to->windows = e->windows;
+	to->window_mean_ms = e->mean_ms;
+	to->window_max_ms = e->max_ms;
+	e->windows = e->mean_ms = e->max_ms = NULL;
+}
+
 static int fill_endpoint(struct model *m, struct model_endpoint *to,
 			 struct entry *e)
 {
@@ -201,11 +235,10 @@ static int fill_endpoint(struct model *m, struct model_endpoint *to,
 		.ttfb_p95_ms = quantile_ms(e->ttfb, 0.95),
 		.gap_p95_ms = quantile_ms(e->gap, 0.95),
 		.queue_p95_ms = quantile_ms(e->queue, 0.95),
-		.windows = e->windows,
 	};
 	memcpy(to->status, e->status, sizeof(to->status));
 	fill_memory(to, e);
-	e->windows = NULL;
+	fill_windows(m, to, e);
 	if (!to->method || build_latency(&to->took, e->took) < 0 ||
 	    build_latency(&to->ttfb, e->ttfb) < 0 ||
 	    build_latency(&to->gap, e->gap) < 0 ||
@@ -259,6 +292,9 @@ int build_endpoints(struct model *m, const struct trace_view *v)
 		histo_free(e->queue);
 		histo_free(e->gap);
 		free(e->windows);
+		free(e->mean_ms);
+		free(e->max_ms);
+		free(e->timed);
 	}
 	vec_free(&t.at);
 	hash_free(t.by_text);

@@ -40,6 +40,8 @@ struct model *model_new(void)
 static void endpoint_fini(struct model_endpoint *p)
 {
 	free((void *)p->windows);
+	free((void *)p->window_mean_ms);
+	free((void *)p->window_max_ms);
 	free((void *)p->took.buckets);
 	free((void *)p->ttfb.buckets);
 	free((void *)p->gap.buckets);

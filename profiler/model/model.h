@@ -199,6 +199,9 @@ struct model_endpoint {
 	 * 95 % interval. */
 	double retained_bytes_per_request, retained_margin;
 	const double *windows; /* completed in each of window_count windows */
+	/* Of those the mean and the longest; NAN where none was timed; NULL:
+	 * not known by window. */
+	const double *window_mean_ms, *window_max_ms;
 	struct model_latency took, ttfb; /* as p50_ms and ttfb_p50_ms */
 	struct model_latency gap, queue; /* as gap_p95_ms and queue_p95_ms */
 };

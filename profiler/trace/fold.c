@@ -677,6 +677,7 @@ static int put_routes(struct fold *f)
 			.queue = r->times[REQUESTS_QUEUE],
 			.gap = r->times[REQUESTS_GAP],
 			.windows = r->counts.windows,
+			.timed = r->counts.timed,
 		};
 		memcpy(out->status, r->counts.status, sizeof(out->status));
 	}

@@ -74,6 +74,10 @@ struct fold_window { /* totals; window w covers [w, w + 1) * window_ns */
 
 struct histo;
 
+struct fold_timed { /* answers that ended within one window */
+	uint64_t count, sum_ns, most_ns;
+};
+
 struct fold_route {
 	uint32_t route; /* id in this process; 0: not known */
 	uint64_t count;
@@ -90,6 +94,7 @@ struct fold_route {
 	const struct histo *queue; /* until the server read it */
 	const struct histo *gap;   /* longest pause of each streamed answer */
 	const uint64_t *windows;   /* how many ended in each */
+	const struct fold_timed *timed; /* likewise */
 };
 
 /* Spans of one name.  Of those within others, the outer ones count it, too. */

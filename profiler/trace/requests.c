@@ -25,18 +25,33 @@ struct route *requests_route(struct requests *r, uint32_t id)
 	return &r->at.at[id];
 }
 
+static uint64_t to_ns(float ticks, double slope)
+{
+	double ns = (double)ticks / slope;
+
+	return ns < 0x1p63 ? (uint64_t)(ns + 0.5) : UINT64_MAX;
+}
+
 static bool add_time(struct route *r, enum requests_time which, float ticks,
 		     double slope)
 {
 	struct histo **h = &r->times[which];
-	double ns = (double)ticks / slope;
 
 	if (!*h)
 		*h = histo_new();
 	if (!*h)
 		return false;
-	histo_record(*h, ns < 0x1p63 ? (uint64_t)(ns + 0.5) : UINT64_MAX);
+	histo_record(*h, to_ns(ticks, slope));
 	return true;
+}
+
+static void add_timed(struct fold_timed *to, const struct fold_timed *from)
+{
+	if (__builtin_add_overflow(to->sum_ns, from->sum_ns, &to->sum_ns))
+		to->sum_ns = UINT64_MAX; /* damaged bytes only */
+	to->count += from->count;
+	if (from->most_ns > to->most_ns)
+		to->most_ns = from->most_ns;
 }
 
 bool requests_is_error(const struct fold_event *e)
@@ -81,6 +96,13 @@ bool requests_add(struct requests *r, const struct fold_event *e,
 	c->alone += (e->api & REQUEST_ALONE) != 0;
 	c->status[class < 6 ? class : 0]++;
 	c->windows[window]++;
+	if (e->status && !(e->api & REQUEST_CUT)) {
+		uint64_t took = to_ns(e->times.took, slope);
+
+		if (took <= HISTO_MAX_NS)
+			add_timed(&c->timed[window],
+				  &(struct fold_timed) { 1, took, took });
+	}
 	return add_times(route, e, slope);
 }
 
@@ -104,10 +126,15 @@ void requests_widen(struct requests *r)
 
 	vec_foreach (&r->at, route) {
 		uint64_t *w = route->counts.windows;
+		struct fold_timed *t = route->counts.timed;
 
-		for (size_t i = 0; i < FOLD_WINDOWS; i++)
-			w[i] = 2 * i + 1 < FOLD_WINDOWS
-				       ? w[2 * i] + w[2 * i + 1]
-				       : 0;
+		for (size_t i = 0; i < FOLD_WINDOWS; i++) {
+			bool pair = 2 * i + 1 < FOLD_WINDOWS;
+
+			w[i] = pair ? w[2 * i] + w[2 * i + 1] : 0;
+			t[i] = pair ? t[2 * i] : (struct fold_timed) { 0 };
+			if (pair)
+				add_timed(&t[i], &t[2 * i + 1]);
+		}
 	}
 }

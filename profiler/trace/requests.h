@@ -36,6 +36,8 @@ struct request_counts { /* stored as it is: no pointer, no padding */
 	double peak_sum, peak_most;
 	uint64_t peak_count;
 	uint64_t windows[FOLD_WINDOWS];
+	/* Of those of each window that were timed to their end. */
+	struct fold_timed timed[FOLD_WINDOWS];
 };
 
 struct route {

@@ -13,7 +13,7 @@ function fill(element, attributes, children) {
 		else
 			element.setAttribute(name, value === true ? "" : value);
 	}
-	element.append(...children.flat().filter(
+	element.append(...children.flat(Infinity).filter(
 		(child) => child !== null && child !== undefined &&
 			child !== false));
 	return element;

@@ -59,6 +59,13 @@ export function percent(part, whole) {
 	return share.toFixed(share >= 9.95 || share === 0 ? 1 : 2) + "%";
 }
 
+/* The end of a path: enough to know it by; the whole is told beside it. */
+export function short_path(path) {
+	const parts = path.split("/");
+
+	return parts.length > 3 ? "…/" + parts.slice(-2).join("/") : path;
+}
+
 /* Of a recording's clock: "1 min 5 s", "12.5 s". */
 export function moment(seconds) {
 	const whole = Math.floor(seconds / 60);

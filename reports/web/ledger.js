@@ -15,11 +15,26 @@ const PARTS = [
 	["retained", "not in live blocks"], ["other", "other anonymous"],
 ];
 
-/* What is read less often than RSS holds until it is read again. */
-function held(points, of) {
+/*
+ * What is read less often than RSS is taken to change evenly in between, from
+ * nothing at the first reading.
+ */
+function filled(points, of) {
+	const values = points.map(of);
 	let last = 0;
 
-	return points.map((point) => last = of(point) ?? last);
+	values[0] = values[0] || 0;
+	for (let i = 1; i < values.length; i++) {
+		if (values[i] === null)
+			continue;
+		for (let k = last + 1; k < i; k++)
+			values[k] = values[last] +
+				(values[i] - values[last]) *
+				(points[k].t - points[last].t) /
+				(points[i].t - points[last].t);
+		last = i;
+	}
+	return values.fill(values[last], last);
 }
 
 /* One process's readings as columns, the parts of RSS worked out. */
@@ -27,10 +42,10 @@ function readings(ledger, pid) {
 	const points = ledger.filter((point) => point.pid === pid &&
 		point.rss !== null);
 	const column = (name) => points.map((point) => point[name]);
-	const part = (name) => held(points, (point) => point[name]);
+	const part = (name) => filled(points, (point) => point[name]);
 	const live = part("live"), retained = part("retained");
 	const own = part("self"), slabs = part("slabs");
-	const anon = held(points, (p) => p.anon === null ? null :
+	const anon = filled(points, (p) => p.anon === null ? null :
 		p.anon + (p.heap || 0));
 
 	return {
@@ -75,8 +90,8 @@ export class Ledger {
 		this.pid = main ? main.pid : (profile.json.ledger[0] || {}).pid;
 		this.plots = [];
 		this.holder = h("div", { class: "plots" });
-		this.element = h("div", {}, this.tools(), this.holder,
-				 this.phases());
+		this.element = h("div", {}, this.tools(), this.phases(),
+				 this.holder);
 		this.width = 0;
 		new ResizeObserver(once_a_frame(() => this.resize()))
 			.observe(this.holder);
@@ -266,20 +281,21 @@ export class Ledger {
 				(_, i) => 2 ** i)),
 			series: [{ label: "at", value: (u, v) =>
 				v === null ? "–" : moment(v) },
-			{ label: "RSS", stroke: css("ink"), width: 2,
-			  value: (u, v) => bytes(v ?? NaN) },
 			...parts.map(([key, label], i) => ({
 				label, stroke: css("part-" + key), width: 1,
 				fill: css("part-" + key),
 				points: { show: false },
 				value: (u, v, si, at) => at === null ? "–" :
 					bytes(r[key][at]),
-			})).reverse()],
+			})).reverse(),
+			{ label: "RSS", stroke: css("ink"), width: 2,
+			  points: { show: false },
+			  value: (u, v) => bytes(v ?? NaN) }],
 			bands: parts.slice(1).map((_, i) => (
-				{ series: [2 + i, 3 + i] })),
+				{ series: [1 + i, 2 + i] })),
 			hooks: { draw: [(u) => this.draw_marks(u)],
 				 drawAxes: [(u) => this.shade(u)] },
-		}, [r.t, r.rss, ...sums.reverse()]);
+		}, [r.t, ...sums.reverse(), r.rss]);
 		if (Number.isFinite(limit))
 			this.holder.lastChild.after(h("p", { class: "soft" },
 				`The control group's limit is ${bytes(limit)}.`));
@@ -340,9 +356,23 @@ export class Ledger {
 			       u.bbox.height);
 		u.ctx.fillStyle = css("soft");
 		u.ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+		u.ctx.textAlign = "left";
 		u.ctx.fillText("warm-up", u.bbox.left + 6 * devicePixelRatio,
 			       u.bbox.top + 14 * devicePixelRatio);
 		u.ctx.restore();
+	}
+
+	/* On the side where there is room. */
+	draw_label(u, label, x, i) {
+		const { left, width, top } = u.bbox, ratio = devicePixelRatio;
+		const wide = u.ctx.measureText(label).width + 8 * ratio;
+		const at = x + wide < left + width ? x : x - wide;
+		const y = top + (4 + i % 3 * 17) * ratio;
+
+		u.ctx.fillStyle = css("page");
+		u.ctx.fillRect(at, y, wide, 16 * ratio);
+		u.ctx.fillStyle = css("mark");
+		u.ctx.fillText(label, at + 4 * ratio, y + 12 * ratio);
 	}
 
 	draw_marks(u, plain) {
@@ -353,6 +383,7 @@ export class Ledger {
 		u.ctx.strokeStyle = u.ctx.fillStyle = css("mark");
 		u.ctx.font = `600 ${11 * ratio}px system-ui, sans-serif`;
 		u.ctx.lineWidth = ratio;
+		u.ctx.textAlign = "left";
 		u.ctx.setLineDash([4 * ratio, 3 * ratio]);
 		this.profile.json.marks.forEach((mark, i) => {
 			const x = u.valToPos(mark.t, "x", true);
@@ -364,8 +395,7 @@ export class Ledger {
 			u.ctx.lineTo(x, top + height);
 			u.ctx.stroke();
 			if (!plain)
-				u.ctx.fillText(mark.label, x + 4 * ratio, top +
-					(12 + i % 3 * 13) * ratio);
+				this.draw_label(u, mark.label, x, i);
 		});
 		u.ctx.restore();
 	}

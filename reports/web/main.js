@@ -4,8 +4,8 @@
 import "uplot/dist/uPlot.min.css";
 import "./page.css";
 import { about_section, thread_section } from "./about.js";
+import { change_section } from "./changes.js";
 import { decode } from "./decode.js";
-import { diff_section } from "./diff.js";
 import { h } from "./dom.js";
 import { Ledger, memory_tables } from "./ledger.js";
 import { request_section } from "./requests.js";
@@ -102,7 +102,7 @@ async function main() {
 	fill_banner(document.getElementById("verdict"), json);
 	report.replaceChildren(...[
 		json.diff && section("changes", "Changes",
-				     diff_section(json.diff)),
+				     change_section(json.diff)),
 		section("memory", "Memory", h("div", {}, ledger.element,
 			memory_tables(json))),
 		section("stacks", "Stacks", stacks.element),

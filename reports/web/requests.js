@@ -6,24 +6,28 @@ import { h, s } from "./dom.js";
 import { bytes, count, moment, ms, percent } from "./format.js";
 import { Table } from "./table.js";
 
-const WIDTH = 520, HEIGHT = 132, LEFT = 46, BOTTOM = 22, TOP = 8;
+const WIDTH = 520, HEIGHT = 132, LEFT = 58, BOTTOM = 22, TOP = 8;
 
 const COLUMNS = [
 	["count", "requests", count], ["errors", "errors",
 		(v) => v ? count(v) : "–"],
 	["p50_ms", "p50", ms], ["p95_ms", "p95", ms], ["p99_ms", "p99", ms],
-	["max_ms", "longest", ms],
-	["ttfb_p50_ms", "first byte p50", ms],
-	["ttfb_p95_ms", "first byte p95", ms],
+	["max_ms", "max", ms],
+	["ttfb_p95_ms", "TTFB p95", ms, "Time to the answer's first byte"],
 	["gap_p95_ms", "gap p95", ms, "Of each streamed answer its longest " +
 		"pause between chunks"],
 	["queue_p95_ms", "queue p95", ms, "From arrival until the server " +
 		"read it"],
-	["alloc_bytes_per_request", "allocated each", (v) =>
-		v === null ? "–" : bytes(v)],
-	["retained_bytes_per_request", "kept each", (v) =>
+	["alloc_bytes_per_request", "alloc/req", (v) =>
+		v === null ? "–" : bytes(v), "Allocated by a request"],
+	["retained_bytes_per_request", "kept/req", (v) =>
 		v === null ? "–" : bytes(v), "What outlives the request"],
 ];
+
+/* As an axis says it: "5 ms", not "5.00 ms". */
+function brief(value) {
+	return value ? ms(value).replace(/\.0+(?= )/, "") : "0";
+}
 
 function frame(title, ...children) {
 	return h("figure", {}, h("figcaption", {}, title),
@@ -78,28 +82,69 @@ function histogram(title, buckets, lines) {
 			s("text", { x: x(v) + 3, y: TOP + 6 + i * 12,
 				    class: "name" }, name)]),
 	log_ticks(low, high).map((v) => s("text", {
-		x: x(v), y: HEIGHT - 7, class: "middle" }, ms(v))));
+		x: x(v), y: HEIGHT - 7, class: "middle" }, brief(v))));
 }
 
-function timeline(title, values, t, width) {
+/* Whole steps of time, five of them or so. */
+function time_ticks(from, to) {
+	const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600,
+		900, 1800, 3600, 7200, 21600, 86400].find(
+			(s) => (to - from) / s <= 7) || 604800;
+	const ticks = [];
+
+	for (let i = Math.ceil(from / step); i * step <= to; i++)
+		ticks.push(i * step);
+	return ticks;
+}
+
+/* @draw(x, tall) the values over the windows from @t on, each @width wide. */
+function timeline(title, { t, width, most, write }, draw) {
 	const end = t[t.length - 1] + width;
-	const rates = values.map((n) => n / width);
-	const most = Math.max(...rates, 1e-9);
 	const x = (at) => LEFT + (WIDTH - LEFT - 8) * (at - t[0]) /
 		(end - t[0]);
 	const tall = (n) => (HEIGHT - BOTTOM - TOP) * n / most;
 
-	return frame(title, y_axis(most, (v) => v < 10 ? +v.toFixed(1) :
-		count(v)),
-	rates.map((n, i) => n > 0 && s("rect", {
+	return frame(title, y_axis(most, write), draw(x, tall),
+		time_ticks(t[0], end).map((at) => s("text", {
+			x: x(at), y: HEIGHT - 7,
+			class: x(at) < LEFT + 9 ? "" : x(at) > WIDTH - 25 ?
+				"end" : "middle",
+		}, moment(at))));
+}
+
+function rate_timeline(values, t, width) {
+	const rates = values.map((n) => n / width);
+
+	return timeline("requests a second", { t, width,
+		most: Math.max(...rates, 1e-9),
+		write: (v) => v < 10 ? +v.toFixed(1) : count(v),
+	}, (x, tall) => rates.map((n, i) => n > 0 && s("rect", {
 		x: x(t[i]), width: Math.max(0.6, x(t[i] + width) - x(t[i]) -
 			0.4),
 		y: HEIGHT - BOTTOM - tall(n), height: tall(n), class: "bar",
-	}, s("title", {}, `${moment(t[i])}: ${n.toFixed(1)}/s`))),
-	[0, 0.25, 0.5, 0.75, 1].map((part) => s("text", {
-		x: x(t[0] + part * (end - t[0])), y: HEIGHT - 7,
-		class: part === 0 ? "" : part === 1 ? "end" : "middle",
-	}, moment(t[0] + part * (end - t[0])))));
+	}, s("title", {}, `${moment(t[i])}: ${n.toFixed(1)}/s`))));
+}
+
+/* A line at each window's mean, a bar up to its longest. */
+function latency_timeline(mean, max, t, width) {
+	const bar = (x, tall, i) => s("rect", {
+		x: x(t[i]), width: Math.max(0.6, x(t[i] + width) - x(t[i]) -
+			0.4),
+		y: HEIGHT - BOTTOM - tall(max[i]), height: tall(max[i]),
+		class: "bar pale",
+	}, s("title", {}, `${moment(t[i])}: mean ${ms(mean[i])}, longest ` +
+		ms(max[i])));
+	const step = (x, tall, i) => s("line", {
+		x1: x(t[i]), x2: x(t[i] + width), class: "mean",
+		y1: HEIGHT - BOTTOM - tall(mean[i]),
+		y2: HEIGHT - BOTTOM - tall(mean[i]),
+	});
+
+	return timeline("latency over time: mean (line) and longest", { t,
+		width, most: Math.max(...max.filter(Number.isFinite), 1e-6),
+		write: brief,
+	}, (x, tall) => max.map((v, i) => v !== null &&
+		[bar(x, tall, i), step(x, tall, i)]));
 }
 
 function statuses(row) {
@@ -109,7 +154,7 @@ function statuses(row) {
 }
 
 function detail(profile, row) {
-	const { took, ttfb, windows } = row.timeline;
+	const { took, ttfb, windows, mean_ms, max_ms } = row.timeline;
 	const t = profile.windows.map((w) => w.t);
 	const width = t.length > 1 ? t[1] - t[0] : 0;
 
@@ -130,9 +175,11 @@ function detail(profile, row) {
 				"time to the first byte", ttfb,
 				[[row.ttfb_p50_ms, "p50"],
 				 [row.ttfb_p95_ms, "p95"]]) : null,
-			width && windows.length ? timeline(
-				"requests a second", windows, t, width) :
-				null));
+			width && took.length && mean_ms.length ?
+				latency_timeline(mean_ms, max_ms, t, width) :
+				null,
+			width && windows.length ? rate_timeline(windows, t,
+				width) : null));
 }
 
 export function request_section(profile) {

@@ -4,7 +4,7 @@
  */
 import { CLASSES } from "./colors.js";
 import { h, settled } from "./dom.js";
-import { amount, bytes, count, percent } from "./format.js";
+import { amount, bytes, count, percent, short_path } from "./format.js";
 import { Table } from "./table.js";
 
 const STACKS = 5; /* of a place, the heaviest */
@@ -75,8 +75,9 @@ function top_route(profile, row) {
 	for (const [route, size] of row.routes)
 		if (size > most)
 			[best, most] = [route, size];
-	return best ? profile.text(best) + (row.alloc > most * 1.02 ?
-		` ${percent(most, row.alloc)}` : "") : "";
+	return most * 2 > row.alloc ? profile.text(best) +
+		(row.alloc > most * 1.02 ? `, ${percent(most, row.alloc)}` :
+		 "") : "";
 }
 
 function frame_line(profile, f) {
@@ -113,6 +114,13 @@ function detail(profile, row, kind) {
 		`and ${row.sites.length - STACKS} lighter stacks`) : null);
 }
 
+function where({ file, line, module }) {
+	const whole = file ? file + (line ? ":" + line : "") : module;
+
+	return h("div", { class: "soft path", title: whole },
+		 short_path(whole));
+}
+
 function columns_of(profile) {
 	const size = (name, title, hint) => ({
 		name, title, hint,
@@ -126,7 +134,8 @@ function columns_of(profile) {
 		if (!row[name])
 			return "–";
 		return half >= row[name] / 200 ? [bytes(row[name]), " ",
-			h("span", { class: "soft" }, "± " + bytes(half))] :
+			h("span", { class: "soft", title: "± " + bytes(half) },
+			  `± ${(half / row[name] * 100).toFixed(0)}%`)] :
 			bytes(row[name]);
 	};
 	const kinds = profile.json.kinds.filter(
@@ -136,22 +145,18 @@ function columns_of(profile) {
 		{ name: "label", title: "place", text: true,
 		  value: (row) => row.frame.label,
 		  cell: (row) => [h("span", { class: "function" },
-			row.frame.label), h("div", { class: "soft path" },
-			row.frame.file && row.frame.class !== "python" ?
-				`${row.frame.file}:${row.frame.line} in ` +
-				row.frame.module : row.frame.file ||
-				row.frame.module)] },
+			row.frame.label), where(row.frame)] },
 		...kinds.map((kind) => size(kind.name, kind.name, kind.weight)),
 		{ name: "live_count", title: "blocks", hint: "live blocks",
 		  value: (row) => row.live_count,
 		  cell: (row) => row.live_count ? count(row.live_count) : "–" },
 		...(profile.json.scans ? [{
-			name: "unreachable", title: "unreachable",
-			hint: "live bytes that nothing refers to, in the " +
-				"last scan",
+			name: "unreachable", title: "lost",
+			hint: "live bytes that nothing refers to: " +
+				"unreachable in the last scan",
 			value: (row) => row.unreachable,
-			cell: (row) => row.unreachable === null ? "–" :
-				bytes(row.unreachable) }] : []),
+			cell: (row) => row.unreachable ?
+				bytes(row.unreachable) : "–" }] : []),
 		{ name: "stacks", title: "stacks",
 		  value: (row) => row.sites.length,
 		  cell: (row) => count(row.sites.length) },

@@ -4,7 +4,7 @@
 import { CLASSES } from "./colors.js";
 import { h, select, settled, toggle } from "./dom.js";
 import { Flame } from "./flame.js";
-import { amount, moment, percent } from "./format.js";
+import { amount, moment, percent, short_path } from "./format.js";
 import { Table } from "./table.js";
 import { Callers, CallTree, ROOT } from "./tree.js";
 
@@ -251,8 +251,9 @@ export class Stacks {
 			share("total"),
 			{ name: "place", title: "where", text: true,
 			  value: (row) => this.flame.place(row.frame),
-			  cell: (row) => h("span", { class: "soft path" },
-					   this.flame.place(row.frame)) },
+			  cell: (row) => h("span", { class: "soft path",
+			title: this.flame.place(row.frame) },
+			short_path(this.flame.place(row.frame))) },
 		], { caption: "functions", by: "self", piece: 12,
 		     search: (row) => row.frame.label });
 	}

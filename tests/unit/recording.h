@@ -91,9 +91,10 @@ static inline void recording_end(struct recording *r, uint64_t ended_ns)
 	close(r->fd);
 }
 
-/* @count nodes, in chains of @depth frames: frame f of a chain at f * 16. */
-static inline void recording_nodes(struct recording *r, uint32_t count,
-				   uint32_t depth)
+/* @count nodes, in chains of @depth frames: node @id's code is at @at(id). */
+static inline void recording_nodes_at(struct recording *r, uint32_t count,
+				      uint32_t depth,
+				      uint64_t (*at)(uint32_t id))
 {
 	uint8_t *slab = calloc(1, SLAB_SIZE);
 	struct slab_head *head = (struct slab_head *)slab;
@@ -111,12 +112,24 @@ static inline void recording_nodes(struct recording *r, uint32_t count,
 
 			nodes[i].parent = id % depth ? id : 0;
 			nodes[i].kind_module = NODE_NATIVE << 24 | 1;
-			nodes[i].value = 0x1000 + id * 16;
+			nodes[i].value = at(id);
 		}
 		recording_put(r, slab, SLAB_SIZE,
 			      slab_offset(recording_take(r)));
 	}
 	free(slab);
+}
+
+static inline uint64_t recording_apart(uint32_t id)
+{
+	return 0x1000 + id * 16;
+}
+
+/* Frame f of a chain at f * 16: no two nodes have the same code. */
+static inline void recording_nodes(struct recording *r, uint32_t count,
+				   uint32_t depth)
+{
+	recording_nodes_at(r, count, depth, recording_apart);
 }
 
 /* Module 1. */

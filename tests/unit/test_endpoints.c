@@ -122,6 +122,8 @@ Test(endpoints, fill_the_windows_with_their_requests)
 	cr_expect_eq(sum, 250);
 	cr_expect_eq(of_endpoint, 250);
 	cr_expect_gt(m->windows[0].requests, 0);
+	cr_expect_float_eq(m->endpoints[0].window_mean_ms[0], 10, 0.01);
+	cr_expect(isnan(m->endpoints[0].window_max_ms[m->window_count - 1]));
 	cr_expect_eq(m->windows[m->window_count - 1].requests, 0);
 	model_free(m);
 }

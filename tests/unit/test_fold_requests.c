@@ -120,7 +120,7 @@ Test(fold_requests, stay_counted_when_windows_are_merged)
 {
 	struct rig r = rig_new();
 	const struct fold_result *result;
-	uint64_t sum = 0, of_route = 0;
+	uint64_t sum = 0, of_route = 0, timed = 0;
 
 	for (uint64_t s = 0; s < 2 * FOLD_WINDOWS; s++)
 		request(&r, 0, 1, 200, 0, s * SECOND);
@@ -129,10 +129,15 @@ Test(fold_requests, stay_counted_when_windows_are_merged)
 	for (size_t w = 0; w < result->window_count; w++) {
 		sum += result->windows[w].requests;
 		of_route += route_of(result, 1)->windows[w];
+		timed += route_of(result, 1)->timed[w].count;
 	}
 	cr_assert_leq(result->window_count, FOLD_WINDOWS);
 	cr_assert_eq(sum, 2 * FOLD_WINDOWS);
 	cr_assert_eq(of_route, 2 * FOLD_WINDOWS);
+	cr_assert_eq(timed, 2 * FOLD_WINDOWS);
+	cr_assert_eq(route_of(result, 1)->timed[0].most_ns, 20000000);
+	cr_assert_eq(route_of(result, 1)->timed[0].sum_ns,
+		     20000000 * route_of(result, 1)->timed[0].count);
 	fold_free(r.fold);
 }
 
