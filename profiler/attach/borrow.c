@@ -345,6 +345,19 @@ int borrow_take(struct borrow *b, const struct loader *l, uint64_t patience_ns,
 	return rc < 0 ? rc : 0;
 }
 
+pid_t borrow_candidate(pid_t pid, long *call)
+{
+	struct listing list = { 0 };
+	pid_t tid = 0;
+
+	if (list_threads(&list, pid) && list.all.at[0].nr >= 0) {
+		tid = list.all.at[0].tid;
+		*call = list.all.at[0].nr;
+	}
+	vec_free(&list.all);
+	return tid;
+}
+
 struct user_regs_struct borrow_way_back(const struct borrow *b)
 {
 	struct user_regs_struct regs = b->regs;

@@ -41,6 +41,8 @@ struct borrow {
  */
 int borrow_take(struct borrow *b, const struct loader *l, uint64_t patience_ns,
 		struct err *err);
+/* The thread that would be tried first, and its call; 0: all run. */
+pid_t borrow_candidate(pid_t pid, long *call);
 /* Registers with which the thread itself would go back. */
 struct user_regs_struct borrow_way_back(const struct borrow *b);
 /* Make a system call by the instruction at @code; its result, or -errno. */

@@ -737,3 +737,28 @@ int inject_detach(pid_t pid, const struct buf *image,
 	finish(in);
 	return rc;
 }
+
+int inject_check(pid_t pid, const struct buf *image, struct inject_plan *plan,
+		 struct err *err)
+{
+	struct inject_result unused;
+	struct injection *in = injection_new(pid, image, &unused, err);
+	int rc;
+
+	*plan = (struct inject_plan) { 0 };
+	if (!in)
+		return -ENOMEM;
+	rc = begin(in, err);
+	if (rc == 0) {
+		long call = -1;
+
+		plan->tid = borrow_candidate(pid, &call);
+		plan->call = borrow_call_name(call);
+		plan->recorder = in->loader.recorder_sent;
+		plan->own_thread = in->loader.create;
+		memcpy(plan->libc, in->loader.libc, sizeof(plan->libc));
+		memcpy(plan->gap_in, in->loader.gap_in, sizeof(plan->gap_in));
+	}
+	finish(in);
+	return rc;
+}

@@ -12,6 +12,7 @@
 #include "profiler/base/err.h"
 #include "profiler/cmd/commands.h"
 #include "profiler/cmd/conclude.h"
+#include "profiler/cmd/record_args.h"
 #include "profiler/cmd/recording.h"
 #include "profiler/cmd/terminal.h"
 #include "profiler/trace/writer.h"
@@ -25,13 +26,15 @@
 /* In the order of preference, of those that are possible. */
 static const struct attach_way *const ways[] = {
 	&attach_bpf,
+	&attach_inject,
 };
 #define WAY_COUNT (sizeof(ways) / sizeof(ways[0]))
 
 struct attach_args {
-	const char *output, *with, *cgroup;
+	const char *output, *with, *cgroup, *mode, *rate;
 	uint64_t interval_ms, duration_ns, max_size, hertz;
-	bool follow, dry_run, quiet;
+	bool follow, http, dry_run, quiet;
+	struct opt_list routes;
 };
 
 static const char *way_choice(size_t n)
@@ -49,6 +52,20 @@ static const struct opt options[] = {
 	{ 0, "with", OPT_CHOICE, AT(with), "WAY",
 	  "the way in (default the first of them that is possible)", way_choice,
 	  false },
+	{ 0, "mode", OPT_CHOICE, AT(mode), "MODE",
+	  "how much the recorder records, with inject (default sample)",
+	  record_args_mode, false },
+	{ 0, "rate", OPT_TEXT, AT(rate), "auto|SIZE",
+	  "bytes allocated between two samples, with inject; auto (default) "
+	  "holds 1,000 samples a second",
+	  NULL, false },
+	{ 0, "route", OPT_LIST, AT(routes), "PATH",
+	  "requests of such paths are one route: '/users/{id}', or with a "
+	  "method 'GET /files/{name:path}'",
+	  NULL, false },
+	{ 0, "http", OPT_FLAG, AT(http), NULL,
+	  "follow the HTTP requests that the server answers (default)", NULL,
+	  true },
 	{ 0, "duration", OPT_DURATION, AT(duration_ns), "SECONDS",
 	  "leave the server after this time (default at Ctrl-C, or when it "
 	  "ends)",
@@ -93,7 +110,7 @@ static int check_args(const struct attach_args *args, struct err *err)
 			       "--hertz: more than %d looks a second would "
 			       "slow the server down",
 			       HERTZ_MAX);
-	return 0;
+	return record_args_check_routes(&args->routes, err);
 }
 
 /* The one that was asked for, or the first that is possible. */
@@ -172,9 +189,11 @@ static int run(int argc, char **argv, struct err *err)
 		.interval_ms = 1000,
 		.max_size = 256ULL << 20,
 		.follow = true,
+		.http = true,
+		.mode = "sample",
 		.hertz = 99,
 	};
-	struct attach_options opt = { .http = true, .python = true };
+	struct attach_options opt = { .python = true };
 	struct admitted process;
 	int arg, rc;
 
@@ -184,7 +203,11 @@ static int run(int argc, char **argv, struct err *err)
 	if (argc - arg != (args.cgroup ? 0 : 1))
 		return err_set(err, -EINVAL, "one process, or --cgroup DIR: %s",
 			       cmd_attach.usage);
+	opt.exact = strcmp(args.mode, "exact") == 0;
 	rc = check_args(&args, err);
+	if (rc == 0)
+		rc = record_args_rate(args.rate, opt.exact, &opt.mean_bytes,
+				      err);
 	if (rc == 0 && !args.cgroup)
 		rc = admit(&process, argv[arg], err);
 	if (rc < 0)
@@ -195,6 +218,9 @@ static int run(int argc, char **argv, struct err *err)
 	opt.duration_ns = args.duration_ns;
 	opt.max_bytes = args.max_size;
 	opt.follow = args.follow;
+	opt.http = args.http;
+	opt.routes = args.routes.at;
+	opt.route_count = args.routes.count;
 	opt.quiet = args.quiet;
 	opt.hertz = args.hertz;
 	rc = attach(&args, &opt, err);
@@ -217,7 +243,14 @@ const struct command cmd_attach = {
 		"resident size grow (kind rss), where CPU time goes (cpu) and "
 		"what threads wait for (offcpu). That takes CAP_BPF and "
 		"CAP_PERFMON, and CAP_SYS_PTRACE for processes of other "
-		"users; all other rights are dropped.",
+		"users; all other rights are dropped.\n\n"
+		"With inject, the recorder is sent into it: everything that "
+		"`strandline run` records, from now on. That takes the right "
+		"to trace it; one of its threads stands still for well under "
+		"a millisecond, the others never. What the server allocated "
+		"before is unknown, and never called a leak. At the end every "
+		"call leads to where it led before. Calls that an allocator "
+		"linked into the program makes to itself are not seen.",
 	.examples = "strandline attach 1234\tuntil Ctrl-C\n"
 		    "strandline attach $(pgrep -f uvicorn) --duration 60 -o "
 		    "prod.strand\tfor a minute, into prod.strand\n",

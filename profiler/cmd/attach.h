@@ -53,5 +53,6 @@ struct attach_way {
 };
 
 extern const struct attach_way attach_bpf;
+extern const struct attach_way attach_inject;
 
 #endif

@@ -8,6 +8,7 @@
 
 extern const struct command cmd_run;
 extern const struct command cmd_attach;
+extern const struct command cmd_detach;
 extern const struct command cmd_mark;
 extern const struct command cmd_stacks;
 extern const struct command cmd_report;

@@ -15,10 +15,10 @@
 #include "profiler/cmd/commands.h"
 #include "profiler/cmd/conclude.h"
 #include "profiler/cmd/program.h"
+#include "profiler/cmd/record_args.h"
 #include "profiler/cmd/recording.h"
 #include "profiler/cmd/session.h"
 #include "profiler/cmd/terminal.h"
-#include "profiler/http/route.h"
 #include "profiler/trace/writer.h"
 
 #define NS_PER_MS	1000000ULL
@@ -38,13 +38,6 @@ struct run_args {
 	uint64_t mean_bytes;	    /* of `rate`; 0: auto */
 };
 
-static const char *mode_choice(size_t n)
-{
-	static const char *const modes[] = { "sample", "exact", NULL };
-
-	return modes[n];
-}
-
 #define AT(field) offsetof(struct run_args, field)
 
 static const struct opt options[] = {
@@ -53,7 +46,7 @@ static const struct opt options[] = {
 	  "command)",
 	  NULL, false },
 	{ 0, "mode", OPT_CHOICE, AT(mode), "MODE",
-	  "how much is recorded (default sample)", mode_choice, false },
+	  "how much is recorded (default sample)", record_args_mode, false },
 	{ 0, "rate", OPT_TEXT, AT(rate), "auto|SIZE",
 	  "bytes allocated between two samples; auto (default) holds 1,000 "
 	  "samples a second",
@@ -98,50 +91,6 @@ static const struct opt options[] = {
 	{ 0 },
 };
 
-/* What the shim would not take is told before anything is started. */
-static int check_routes(const struct opt_list *routes, struct err *err)
-{
-	void *memory = aligned_alloc(64, (routes_size() + 63) & ~(size_t)63);
-	struct routes *table;
-	int rc = 0;
-
-	if (!memory)
-		return err_set(err, -ENOMEM, "out of memory");
-	memset(memory, 0, routes_size());
-	table = routes_init(memory);
-	for (size_t i = 0; i < routes->count && rc == 0; i++)
-		if (strchr(routes->at[i], '\n') ||
-		    !routes_add_template(table, routes->at[i]))
-			rc = err_set(err, -EINVAL,
-				     "--route: '%s' is no path that begins "
-				     "with '/', alone or after a method, of "
-				     "at most %d bytes",
-				     routes->at[i], ROUTE_TEXT_MAX - 1);
-	free(memory);
-	return rc;
-}
-
-static int parse_rate(struct run_args *args, struct err *err)
-{
-	struct err why = ERR_INIT;
-
-	if (!args->rate)
-		return 0;
-	if (strcmp(args->mode, "exact") == 0)
-		return err_set(err, -EINVAL,
-			       "--rate is for samples; leave it out with "
-			       "--mode exact");
-	if (strcmp(args->rate, "auto") == 0)
-		return 0;
-	if (units_parse_bytes(args->rate, &args->mean_bytes, &why) < 0)
-		return err_set(err, -EINVAL, "--rate: %s, or auto", why.text);
-	if (args->mean_bytes == 0)
-		return err_set(err, -EINVAL,
-			       "--rate: 0 is no distance between samples; use "
-			       "--mode exact to record every allocation");
-	return 0;
-}
-
 static int check_args(struct run_args *args, struct err *err)
 {
 	if (args->interval_ms < INTERVAL_MIN_MS ||
@@ -166,9 +115,10 @@ static int check_args(struct run_args *args, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
-	if (check_routes(&args->routes, err) < 0)
+	if (record_args_check_routes(&args->routes, err) < 0)
 		return -EINVAL;
-	return parse_rate(args, err);
+	return record_args_rate(args->rate, strcmp(args->mode, "exact") == 0,
+				&args->mean_bytes, err);
 }
 
 static int find_library(char path[PATH_MAX], struct err *err)

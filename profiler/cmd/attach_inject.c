@@ -1,0 +1,366 @@
+/*
+ * attach_inject: into a running server by sending the recorder in.
+ *
+ * What is recorded is what `strandline run` records, from now on; what the
+ * server allocated before is not known, and neither are its releases.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/attach/inject.h"
+#include "profiler/base/buf.h"
+#include "profiler/base/err.h"
+#include "profiler/cmd/attach.h"
+#include "profiler/cmd/guard.h"
+#include "profiler/cmd/keeper.h"
+#include "profiler/cmd/recorder.h"
+#include "profiler/cmd/recording.h"
+#include "profiler/cmd/targets.h"
+#include "profiler/cmd/terminal.h"
+#include "profiler/trace/quota.h"
+#include "profiler/wire/slab.h"
+
+#define NS_PER_SECOND 1000000000ULL
+#define NEVER	      UINT64_MAX
+#define TICK_MS	      500
+#define TRIES	      20
+#define PAUSE_NS      100000000L
+#define MOST_PIDS     256
+
+struct session {
+	const struct attach_options *opt;
+	struct buf image;
+	struct guard *guard;
+	struct targets *targets;
+	struct keeper *keeper; /* NULL: none */
+	int signals;	       /* signalfd */
+	const struct slab_file *file;
+	char path[PATH_MAX]; /* of it */
+	pid_t guarded[MOST_PIDS];
+	size_t guarded_count;
+	uint64_t stop_ns;
+	bool over;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+static int check(const struct attach_options *opt, struct inject_plan *plan,
+		 struct err *err)
+{
+	struct buf image = BUF_INIT;
+	int rc;
+
+	if (!opt->process)
+		return err_set(err, -ENOTSUP,
+			       "the recorder is sent to one process at a time: "
+			       "name its PID, or use --with bpf for a cgroup");
+	rc = recorder_read(&image, err);
+	if (rc == 0)
+		rc = inject_check(opt->process->pid, &image, plan, err);
+	buf_free(&image);
+	return rc;
+}
+
+static int possible(const struct attach_options *opt, struct err *err)
+{
+	struct inject_plan plan;
+
+	return check(opt, &plan, err);
+}
+
+static int rehearse(const struct attach_options *opt, struct err *err)
+{
+	struct inject_plan plan;
+	int rc = check(opt, &plan, err);
+
+	if (rc < 0)
+		return rc;
+	printf("Would borrow %s of process %d, %s",
+	       plan.tid ? "a thread" : "whichever thread is safe",
+	       (int)opt->process->pid, opt->process->exe);
+	if (plan.tid)
+		printf(" (%d, which waits in %s)", (int)plan.tid, plan.call);
+	printf(", by code put into unused bytes of %s, and have ", plan.gap_in);
+	if (plan.recorder)
+		printf("the recorder that is there already begin again");
+	else
+		printf("it %s the recorder by dlopen of %s from a memfd",
+		       plan.own_thread ? "start a thread that loads" : "load",
+		       plan.libc);
+	printf(".\nThe other threads run on.\n");
+	return 0;
+}
+
+static int open_signals(struct session *s, struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->signals < 0 ? err_errno(err, "cannot watch signals") : 0;
+}
+
+/* The guard first, while there is one thread. */
+static int open_session(struct session *s, struct err *err)
+{
+	const struct targets_options options = {
+		.dir = s->opt->dir,
+		.interval_ns = s->opt->interval_ns,
+		.follow = s->opt->follow,
+	};
+	int rc = recorder_read(&s->image, err);
+
+	if (rc == 0)
+		rc = guard_start(&s->guard, &s->image, err);
+	if (rc == 0)
+		rc = open_signals(s, err);
+	if (rc == 0)
+		rc = targets_open(&s->targets, &options, err);
+	if (rc == 0)
+		rc = quota_create(s->opt->dir, s->opt->max_bytes, err);
+	return rc;
+}
+
+/* Where the server sees another root, its children have no files of theirs. */
+static bool shares_directory(const struct session *s)
+{
+	char theirs[PATH_MAX + 64];
+	struct stat a, b;
+
+	snprintf(theirs, sizeof(theirs), "/proc/%d/root%s",
+		 (int)s->opt->process->pid, s->opt->absolute);
+	return stat(theirs, &a) == 0 && stat(s->opt->absolute, &b) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static int open_file(struct session *s, int *fd, struct err *err)
+{
+	recording_file(s->opt->absolute, s->opt->process->own_pid, 0, s->path);
+	*fd = open(s->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	return *fd < 0 ? err_errno(err, "cannot create %s", s->path) : 0;
+}
+
+static int open_quota(const struct session *s, int *fd, struct err *err)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/" QUOTA_FILE, s->opt->absolute);
+	*fd = open(path, O_RDWR | O_CLOEXEC);
+	return *fd < 0 ? err_errno(err, "cannot open %s", path) : 0;
+}
+
+static void tell_joined(const struct session *s, const struct inject_result *r)
+{
+	if (s->opt->quiet)
+		return;
+	terminal_note("attached to process %d, %s; one thread stood still for "
+		      "%llu us; Ctrl-C leaves it",
+		      (int)s->opt->process->pid, s->opt->process->exe,
+		      (unsigned long long)r->pause_ns / 1000);
+	if (r->refused)
+		terminal_note("%u calls could not be led to the recorder, as "
+			      "their memory is sealed; what goes by way of "
+			      "them is not seen",
+			      r->refused);
+}
+
+static void guard_process(struct session *s, pid_t pid)
+{
+	for (size_t i = 0; i < s->guarded_count; i++)
+		if (s->guarded[i] == pid)
+			return;
+	if (s->guarded_count < MOST_PIDS)
+		s->guarded[s->guarded_count++] = pid;
+	guard_watch(s->guard, pid);
+}
+
+static int send_in(struct session *s, int slabs, int quota, struct err *err)
+{
+	const struct attach_options *o = s->opt;
+	const struct inject_settings settings = {
+		.dir = shares_directory(s) ? o->absolute : "",
+		.file = s->path,
+		.slabs = slabs,
+		.quota = quota,
+		.exact = o->exact,
+		.follow = o->follow,
+		.http = o->http,
+		.patch = true,
+		.python_objects = o->python && !o->exact,
+		.mean_bytes = o->mean_bytes,
+		.max_bytes = o->max_bytes,
+		.routes = o->routes,
+		.route_count = o->route_count,
+	};
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
+	struct inject_result result;
+	int rc = -EBUSY;
+
+	guard_process(s, o->process->pid);
+	for (int i = 0; i < TRIES && rc == -EBUSY && !s->over; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		*err = (struct err)ERR_INIT;
+		rc = inject_attach(o->process->pid, &s->image, &settings,
+				   &result, err);
+	}
+	if (rc == 0)
+		tell_joined(s, &result);
+	return rc;
+}
+
+static int join(struct session *s, struct err *err)
+{
+	int slabs, quota, rc = open_file(s, &slabs, err);
+	void *at;
+
+	if (rc < 0)
+		return rc;
+	rc = open_quota(s, &quota, err);
+	if (rc < 0)
+		goto close_slabs;
+	rc = send_in(s, slabs, quota, err);
+	close(quota);
+	if (rc < 0) {
+		unlink(s->path);
+		goto close_slabs;
+	}
+	at = mmap(NULL, SLAB_FILE_HEADER_SIZE, PROT_READ, MAP_SHARED, slabs, 0);
+	s->file = at == MAP_FAILED ? NULL : at;
+	targets_add(s->targets, s->opt->process->pid);
+close_slabs:
+	close(slabs);
+	return rc;
+}
+
+/* Children record because their parent does. */
+static void guard_children(struct session *s)
+{
+	pid_t pids[MOST_PIDS];
+	size_t count = targets_recording(s->targets, pids, MOST_PIDS);
+
+	for (size_t i = 0; i < count && i < MOST_PIDS; i++)
+		guard_process(s, pids[i]);
+}
+
+static void take_signals(struct session *s)
+{
+	struct signalfd_siginfo si;
+
+	while (read(s->signals, &si, sizeof(si)) == (ssize_t)sizeof(si))
+		s->over = true;
+}
+
+/* Another strandline has detached it, or the recorder itself has. */
+static bool was_detached(const struct session *s)
+{
+	return s->file &&
+	       __atomic_load_n(&s->file->ended_monotonic_ns, __ATOMIC_ACQUIRE);
+}
+
+static void step(struct session *s)
+{
+	struct pollfd fds[2 + TARGETS_FDS] = {
+		{ .fd = s->signals, .events = POLLIN },
+		{ .fd = s->opt->process->pidfd, .events = POLLIN },
+	};
+	uint64_t now = now_ns();
+	int ms = TICK_MS;
+
+	if (s->stop_ns <= now)
+		ms = 0;
+	else if (s->stop_ns - now < (uint64_t)TICK_MS * 1000000)
+		ms = (int)((s->stop_ns - now) / 1000000 + 1);
+	targets_fds(s->targets, fds + 2);
+	(void)poll(fds, sizeof(fds) / sizeof(fds[0]), ms);
+	targets_work(s->targets);
+	guard_children(s);
+	take_signals(s);
+	if (fds[1].revents || now_ns() >= s->stop_ns || was_detached(s))
+		s->over = true;
+}
+
+static void leave_one(struct session *s, pid_t pid)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
+	struct inject_result result;
+	struct err err = ERR_INIT;
+	int rc = -EBUSY;
+
+	for (int i = 0; i < TRIES && rc == -EBUSY; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		err = (struct err)ERR_INIT;
+		rc = inject_detach(pid, &s->image, &result, &err);
+	}
+	if (rc < 0 && rc != -ESRCH)
+		terminal_note("%s", err.text);
+}
+
+static void leave(struct session *s)
+{
+	for (size_t i = 0; i < s->guarded_count; i++)
+		leave_one(s, s->guarded[i]);
+}
+
+static void close_session(struct session *s)
+{
+	guard_stop(s->guard);
+	keeper_stop(s->keeper);
+	targets_close(s->targets);
+	if (s->file)
+		munmap((void *)s->file, SLAB_FILE_HEADER_SIZE);
+	if (s->signals >= 0)
+		close(s->signals);
+	buf_free(&s->image);
+}
+
+static int record(const struct attach_options *opt, struct err *err)
+{
+	struct session s = { .opt = opt, .signals = -1, .stop_ns = NEVER };
+	struct err why = ERR_INIT;
+	int rc = open_session(&s, err);
+
+	if (rc == 0)
+		rc = join(&s, err);
+	if (rc < 0)
+		goto close;
+	if (keeper_start(&s.keeper, opt->dir, &why) < 0)
+		terminal_note("%s", why.text); /* it records up to its cap */
+	if (opt->duration_ns)
+		s.stop_ns = now_ns() + opt->duration_ns;
+	while (!s.over)
+		step(&s);
+	targets_read_all(s.targets);
+	leave(&s);
+close:
+	close_session(&s);
+	return rc;
+}
+
+const struct attach_way attach_inject = {
+	.name = "inject",
+	.summary = "the recorder, sent into the server",
+	.possible = possible,
+	.rehearse = rehearse,
+	.record = record,
+};
