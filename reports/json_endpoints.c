@@ -92,6 +92,11 @@ void json_endpoints(struct emit *e, const struct model *m)
 	emit_key_unsigned(e, "requests", m->requests);
 	emit_key_unsigned(e, "connections", m->connections);
 	emit_key_unsigned(e, "foreign", m->foreign);
+	if (m->requests_by_kernel || m->requests_by_shim)
+		emit_key_text(e, "timed_by",
+			      !m->requests_by_kernel ? "shim"
+			      : m->requests_by_shim  ? "both"
+						     : "kernel");
 	emit_key(e, "latency_bounds_s");
 	emit_open(e, '[');
 	for (size_t i = 0; i < MODEL_LATENCY_BOUNDS; i++)

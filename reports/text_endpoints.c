@@ -145,15 +145,20 @@ static void put_endpoint(const struct layout *l, const struct model_endpoint *p)
 	buf_putc(l->out, '\n');
 }
 
-/* "12,000 answered on 8 connections; 2 more did not speak HTTP/1" */
+/* "12,000 answered on 8 connections, timed by the kernel; 2 more did not ..."
+ */
 static void describe(char *out, size_t size, const struct model *m)
 {
 	char requests[UNITS_TEXT_MAX], count[UNITS_TEXT_MAX];
+	const char *by = !m->requests_by_kernel ? ""
+			 : m->requests_by_shim ? ", timed in part by the kernel"
+					       : ", timed by the kernel";
 	int used;
 
-	used = snprintf(out, size, "%s answered on %s connections",
+	used = snprintf(out, size, "%s answered on %s connections%s",
 			units_format_count(requests, m->requests),
-			units_format_count(count, m->connections - m->foreign));
+			units_format_count(count, m->connections - m->foreign),
+			by);
 	if (m->foreign && used > 0 && (size_t)used < size)
 		snprintf(out + used, size - (size_t)used,
 			 "; %s more did not speak HTTP/1",

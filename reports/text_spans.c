@@ -1,7 +1,9 @@
 /*
  * text_spans: what the program has named, as the summary has it.
  */
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/units.h"
@@ -51,7 +53,10 @@ static void put_span(const struct layout *l, const struct model_span *s)
 		units_format_duration(text, times[i] * 1e6);
 		layout_put(l, text, columns[1 + i].width, LAYOUT_RIGHT);
 	}
-	units_format_bytes(text, s->alloc_bytes_per_span);
+	if (isnan(s->alloc_bytes_per_span))
+		strcpy(text, "-");
+	else
+		units_format_bytes(text, s->alloc_bytes_per_span);
 	layout_put(l, text, columns[5].width, LAYOUT_RIGHT);
 	layout_fill(l, NAME_GAP);
 	layout_put(l, s->name, name_width(l), LAYOUT_LAST_TAIL);

@@ -34,7 +34,7 @@ struct attach_args {
 	const char *output, *with, *cgroup, *mode, *rate;
 	uint64_t interval_ms, duration_ns, max_size, hertz;
 	bool follow, http, dry_run, quiet;
-	struct opt_list routes;
+	struct opt_list handlers, routes;
 };
 
 static const char *way_choice(size_t n)
@@ -85,6 +85,10 @@ static const struct opt options[] = {
 	{ 0, "follow", OPT_FLAG, AT(follow), NULL,
 	  "record the processes that the server starts too (default)", NULL,
 	  true },
+	{ 0, "handler", OPT_LIST, AT(handlers), "NAME",
+	  "time the calls of this native function, 'search' or "
+	  "'libindex.so:ns::search'; what that costs is said first",
+	  NULL, false },
 	{ 0, "dry-run", OPT_FLAG, AT(dry_run), NULL,
 	  "say what would be done, and do nothing", NULL, false },
 	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL,
@@ -221,6 +225,8 @@ static int run(int argc, char **argv, struct err *err)
 	opt.http = args.http;
 	opt.routes = args.routes.at;
 	opt.route_count = args.routes.count;
+	opt.handlers = args.handlers.at;
+	opt.handler_count = args.handlers.count;
 	opt.quiet = args.quiet;
 	opt.hertz = args.hertz;
 	rc = attach(&args, &opt, err);

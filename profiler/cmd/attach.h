@@ -33,6 +33,8 @@ struct attach_options {
 	const char *const *routes;
 	size_t route_count;
 	/* of probes */
+	const char *const *handlers; /* functions to be timed */
+	size_t handler_count;
 	bool heap;
 	uint64_t hertz;	     /* samples a second and CPU; 0: none */
 	double heap_cpu_pct; /* what --heap may cost, of one CPU */

@@ -22,6 +22,7 @@
 #include "profiler/cmd/terminal.h"
 #include "profiler/probe/caps.h"
 #include "profiler/probe/capture.h"
+#include "profiler/probe/handlers.h"
 #include "profiler/probe/http.h"
 #include "profiler/probe/probe.h"
 #include "profiler/probe/requests.h"
@@ -93,6 +94,28 @@ static void open_requests(struct session *s)
 		terminal_note("requests are not followed: %s", why.text);
 }
 
+static void on_call(void *context, const struct handler_seen *call)
+{
+	const struct session *s = context;
+
+	requests_called(s->capture, call, s->opt->handlers[call->handler]);
+}
+
+static int open_handlers(struct session *s, struct err *err)
+{
+	const struct handlers_options options = {
+		.names = s->opt->handlers,
+		.count = s->opt->handler_count,
+		.seen = on_call,
+		.note = on_note,
+		.context = s,
+	};
+
+	return options.count
+		       ? probes_add(s->probes, &probe_handlers, &options, err)
+		       : 0;
+}
+
 /* Before anything of ours is in the way, so that a mistake costs nothing. */
 static int open_probes(struct session *s, struct err *err)
 {
@@ -111,7 +134,7 @@ static int open_probes(struct session *s, struct err *err)
 		rc = probes_open(&s->probes, &options, err);
 	if (rc == 0)
 		open_requests(s);
-	return rc;
+	return rc == 0 ? open_handlers(s, err) : rc;
 }
 
 static int open_signals(struct session *s, struct err *err)

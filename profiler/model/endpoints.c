@@ -92,18 +92,10 @@ static void add_window(struct entry *e, uint32_t to, const struct fold_route *r,
 	e->max_ms[to] = fmax(e->max_ms[to], (double)timed->most_ns / 1e6);
 }
 
-static int add_route(struct table *t, const struct trace_view *v,
-		     const struct trace_image *im, const struct fold_route *r,
+/* What a process that records itself knows of its requests' memory. */
+static void add_held(struct entry *e, const struct fold_route *r,
 		     const struct kept *kept)
 {
-	struct entry *e = entry_of(t, build_route(im, r->route));
-
-	if (!e)
-		return -ENOMEM;
-	e->count += r->count;
-	e->errors += r->errors;
-	e->cut += r->cut;
-	e->streamed += r->streamed;
 	e->alone += r->alone;
 	e->peak_count += r->peak_count;
 	e->peak_sum += r->peak_sum;
@@ -111,6 +103,17 @@ static int add_route(struct table *t, const struct trace_view *v,
 	e->kept_bytes += kept->bytes_per_request * (double)r->count;
 	e->kept_variance +=
 		kept->variance * (double)r->count * (double)r->count;
+}
+
+/* How many they were, how they ended and what time they took. */
+static int add_times(struct table *t, const struct trace_view *v,
+		     const struct trace_image *im, const struct fold_route *r,
+		     struct entry *e)
+{
+	e->count += r->count;
+	e->errors += r->errors;
+	e->cut += r->cut;
+	e->streamed += r->streamed;
 	for (int i = 0; i < 6; i++)
 		e->status[i] += r->status[i];
 	for (size_t k = 0; k < im->result.window_count; k++)
@@ -120,6 +123,37 @@ static int add_route(struct table *t, const struct trace_view *v,
 			       merge(e->gap, r->gap) < 0
 		       ? -ENOMEM
 		       : 0;
+}
+
+/*
+ * A process can be seen twice: by the shim within it and by the kernel.  Each
+ * request is counted once, as the kernel saw it, which knows when its bytes
+ * came.
+ */
+static bool is_timed_by_kernel(const struct trace_view *v,
+			       const struct trace_image *im)
+{
+	for (size_t i = 0; i < v->image_count && !im->probed; i++)
+		if (v->images[i].probed && v->images[i].result.route_count &&
+		    v->images[i].header.pid == im->header.pid)
+			return true;
+	return false;
+}
+
+static int add_route(struct table *t, const struct trace_view *v,
+		     const struct trace_image *im, const struct fold_route *r,
+		     const struct kept *kept)
+{
+	struct entry *e = entry_of(t, build_route(im, r->route));
+
+	if (!e)
+		return -ENOMEM;
+	add_held(e, r, kept);
+	if (is_timed_by_kernel(v, im))
+		return 0;
+	t->m->requests_by_kernel |= im->probed;
+	t->m->requests_by_shim |= !im->probed;
+	return add_times(t, v, im, r, e);
 }
 
 /* What was allocated by threads that were at a request of the route. */
@@ -150,6 +184,8 @@ static int add_image(struct table *t, const struct trace_view *v,
 	for (size_t i = 0; i < im->result.route_count && rc == 0; i++)
 		rc = add_route(t, v, im, &im->result.routes[i], &kept[i]);
 	free(kept);
+	if (is_timed_by_kernel(v, im))
+		return rc == 0 ? add_memory(t, im) : rc;
 	for (size_t k = 0; k < im->result.window_count; k++) {
 		const struct fold_window *from = &im->result.windows[k];
 		struct model_window *to =

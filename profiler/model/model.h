@@ -212,7 +212,8 @@ struct model_span {
 	uint64_t count;
 	double p50_ms, p95_ms, p99_ms, max_ms; /* beginning to end */
 	double busy_ms; /* of one, on average: that a thread was at it */
-	/* With what is nested in them; sampled where the recording is. */
+	/* With what is nested in them; sampled where the recording is.  NAN:
+	 * nobody looked. */
 	double alloc_bytes_per_span, alloc_objects_per_span, alloc_margin;
 };
 
@@ -316,9 +317,12 @@ struct model {
 	struct model_charge *charges; /* likewise */
 	struct model_endpoint *endpoints; /* most requests first */
 	uint32_t endpoint_count;
-	uint64_t requests;	  /* completed, all of them */
-	uint64_t connections;	  /* that the server served */
-	uint64_t foreign;	  /* of them, those that did not speak HTTP/1 */
+	uint64_t requests;    /* completed, all of them */
+	uint64_t connections; /* that the server served */
+	uint64_t foreign;     /* of them, those that did not speak HTTP/1 */
+	/* Who timed them: the kernel, which knows when their bytes came, or
+	 * the shim, which takes that from the event loop's waits. */
+	bool requests_by_kernel, requests_by_shim;
 	struct model_span *spans; /* most time first */
 	uint32_t span_count;
 	uint64_t spans_forgotten; /* too many were open at a time */

@@ -16,6 +16,7 @@ struct entry {
 	uint64_t count;
 	double busy_ns;
 	struct fold_sum allocated;
+	bool charged; /* by the shim, which knows who is at it */
 	struct histo *took;
 };
 
@@ -56,11 +57,66 @@ static int add_span(struct table *t, const struct trace_image *im,
 	if (!e)
 		return -ENOMEM;
 	e->count += s->count;
+	e->charged |= !im->probed;
 	e->busy_ns += s->busy_ns;
 	e->allocated.bytes += s->allocated.bytes;
 	e->allocated.bytes_variance += s->allocated.bytes_variance;
 	e->allocated.count += s->allocated.count;
 	return s->took && histo_merge(e->took, s->took) < 0 ? -ENOMEM : 0;
+}
+
+static bool has_shim(const struct trace_view *v)
+{
+	for (size_t i = 0; i < v->image_count; i++)
+		if (!v->images[i].probed)
+			return true;
+	return false;
+}
+
+/* "libindex.so:ns::search" is the function "ns::search(int)". */
+static bool is_function(const char *function, const char *name)
+{
+	const char *colon = strchr(name, ':');
+	size_t len;
+
+	if (colon && colon != name && colon[1] != ':')
+		name = colon + 1;
+	len = strlen(name);
+	return strncmp(function, name, len) == 0 &&
+	       (!function[len] || function[len] == '(');
+}
+
+static bool is_below(const struct model *m, uint32_t node, const char *name)
+{
+	for (; node != MODEL_NONE; node = m->nodes[node].parent)
+		if (is_function(m->frames[m->nodes[node].frame].function, name))
+			return true;
+	return false;
+}
+
+/*
+ * A handler that probes time is not told to the shim; but what is allocated
+ * below it has it on its stack.
+ */
+static void charge_handlers(struct table *t, const struct trace_view *v)
+{
+	const struct model *m = t->m;
+	struct entry *e;
+
+	vec_foreach (&t->at, e) {
+		if (e->charged || !has_shim(v))
+			continue;
+		e->charged = true;
+		for (uint32_t i = 0; i < m->site_count; i++) {
+			const struct estimate *a = &m->sites[i].allocated;
+
+			if (!is_below(m, m->sites[i].node, e->name))
+				continue;
+			e->allocated.bytes += a->bytes;
+			e->allocated.bytes_variance += a->bytes_variance;
+			e->allocated.count += a->count;
+		}
+	}
 }
 
 static double quantile_ms(const struct histo *h, double q)
@@ -70,7 +126,7 @@ static double quantile_ms(const struct histo *h, double q)
 
 static struct model_span figures(const struct entry *e)
 {
-	double n = (double)e->count;
+	double n = (double)e->count, seen = e->charged ? n : NAN;
 
 	return (struct model_span) {
 		.name = e->name,
@@ -80,10 +136,11 @@ static struct model_span figures(const struct entry *e)
 		.p99_ms = quantile_ms(e->took, 0.99),
 		.max_ms = quantile_ms(e->took, 1),
 		.busy_ms = e->busy_ns / n / 1e6,
-		.alloc_bytes_per_span = e->allocated.bytes / n,
-		.alloc_objects_per_span = e->allocated.count / n,
-		.alloc_margin =
-			1.96 * sqrt(fmax(e->allocated.bytes_variance, 0)) / n,
+		.alloc_bytes_per_span = e->allocated.bytes / seen,
+		.alloc_objects_per_span = e->allocated.count / seen,
+		.alloc_margin = 1.96 *
+				sqrt(fmax(e->allocated.bytes_variance, 0)) /
+				seen,
 	};
 }
 
@@ -130,6 +187,8 @@ int build_spans(struct model *m, const struct trace_view *v)
 		for (size_t k = 0; k < r->span_count && rc == 0; k++)
 			rc = add_span(&t, &v->images[i], &r->spans[k]);
 	}
+	if (rc == 0)
+		charge_handlers(&t, v);
 	if (rc == 0)
 		rc = fill(&t);
 	vec_foreach (&t.at, e)

@@ -1,9 +1,11 @@
 /*
- * requests: what probe_http saw, written into the files of its processes.
+ * requests: what probe_http and probe_handlers saw, written into the files of
+ * its processes.
  */
 #include "profiler/probe/requests.h"
 
 #include "profiler/probe/capture.h"
+#include "profiler/probe/handlers.h"
 #include "profiler/probe/http.h"
 #include "profiler/trace/probefile.h"
 
@@ -46,4 +48,14 @@ void requests_connected(void *capture, pid_t pid, bool foreign)
 
 	if (file)
 		probefile_connection(file, foreign);
+}
+
+void requests_called(const struct capture *c, const struct handler_seen *call,
+		     const char *name)
+{
+	uint32_t id = SPAN_NAME_FIRST + (uint32_t)call->handler;
+	struct probefile *file = capture_file(c, call->pid);
+
+	if (file && probefile_route(file, id, name) == 0)
+		(void)probefile_span(file, id, call->began_ns, call->ended_ns);
 }

@@ -7,24 +7,21 @@
  */
 #include "profiler/probe/tls.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bpf/http.h"
 #include "bpf/http.skel.h"
-#include "profiler/base/buf.h"
-#include "profiler/base/err.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
+#include "profiler/probe/modules.h"
 #include "profiler/probe/place.h"
 #include "profiler/probe/uprobe.h"
-#include "profiler/proc/maps.h"
-#include "profiler/proc/procfs.h"
 #include "profiler/sym/function.h"
 
 struct tls {
@@ -235,54 +232,21 @@ static void watch_library(struct tls *tls, const struct library *l)
 }
 
 /* Could it be one?  A process maps many files, and few are worth opening. */
-static bool may_be_library(const struct maps_entry *e, bool is_first)
+static void look_at(void *context, const struct module *m)
 {
-	const char *slash;
-	size_t len;
+	const struct library l = { .path = m->path, .name = m->name };
+	const char *slash = strrchr(m->name, '/');
+	struct tls *tls = context;
 
-	if (!(e->prot & MAPS_EXEC) || !e->inode || !e->path_len)
-		return false;
-	slash = memrchr(e->path, '/', e->path_len);
-	if (!slash)
-		return false;
-	len = (size_t)(e->path + e->path_len - slash);
-	return is_first || memmem(slash, len, "ssl", 3) != NULL;
-}
-
-static void look_at(struct tls *tls, pid_t pid, const struct maps_entry *e)
-{
-	uint64_t file =
-		hash_mix((uint64_t)e->device_major << 32 | e->device_minor) ^
-		e->inode;
-	char name[PATH_MAX], path[PATH_MAX + 32];
-	struct library l = { .path = path, .name = name };
-
-	if (hash_find(tls->looked_at, file) ||
-	    hash_set(tls->looked_at, file, 1) < 0)
+	if (!m->executable && !strstr(slash ? slash : m->name, "ssl"))
 		return;
-	maps_path(e, name, sizeof(name));
-	snprintf(path, sizeof(path), "/proc/%d/root%s", (int)pid, name);
+	if (hash_find(tls->looked_at, m->id) ||
+	    hash_set(tls->looked_at, m->id, 1) < 0)
+		return;
 	watch_library(tls, &l);
 }
 
 void tls_look(struct tls *tls, pid_t pid)
 {
-	struct buf maps = BUF_INIT;
-	struct maps_cursor c;
-	struct maps_entry e;
-	bool executable = true; /* it is mapped first */
-	int dir = procfs_open("/proc", pid);
-
-	if (dir < 0)
-		return;
-	if (procfs_read(dir, "maps", &maps) == 0) {
-		c = maps_begin(maps.bytes, maps.len);
-		while (maps_next(&c, &e)) {
-			if (may_be_library(&e, executable))
-				look_at(tls, pid, &e);
-			executable &= !(e.prot & MAPS_EXEC);
-		}
-	}
-	buf_free(&maps);
-	close(dir);
+	modules_each(pid, look_at, tls);
 }

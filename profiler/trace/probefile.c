@@ -36,6 +36,7 @@ struct probefile {
 	struct slab_file *file;
 	struct slab_head *meta, *nodes, *events; /* NULL: none begun */
 	uint64_t ticks;				 /* of the latest event */
+	uint64_t spans;				 /* how many were written */
 	uint8_t routes[ROUTE_IDS / 8];		 /* those that are written */
 	uint32_t modules, texts, node_count;
 	struct hash *node_ids;	 /* (parent, content) mixed -> id */
@@ -265,7 +266,7 @@ static bool events_room(struct probefile *f)
 		f->file->slabs_taken -
 		__atomic_load_n(&f->file->slabs_given_back, __ATOMIC_RELAXED);
 
-	if (f->events && f->events->used + RECORD_MAX_SIZE > SLAB_ROOM)
+	if (f->events && f->events->used + 2 * RECORD_MAX_SIZE > SLAB_ROOM)
 		slab_close(&f->events);
 	if (f->events)
 		return true;
@@ -303,6 +304,35 @@ int probefile_request(struct probefile *f, const struct probefile_request *r)
 	publish(f->events, (size_t)(at - bytes));
 	f->ticks = r->at;
 	f->file->stats.requests++;
+	return 0;
+}
+
+static uint8_t *put_span(struct probefile *f, uint8_t *at, enum span_step step,
+			 uint32_t name, uint64_t ns)
+{
+	*at++ = (uint8_t)(RECORD_SPAN | step << 4);
+	at = record_put(at, f->spans);
+	at = record_put(at, name);
+	at = record_put(at, record_zigzag((int64_t)(ns - f->ticks)));
+	f->ticks = ns;
+	return at;
+}
+
+int probefile_span(struct probefile *f, uint32_t name, uint64_t began_ns,
+		   uint64_t ended_ns)
+{
+	uint8_t bytes[2 * RECORD_MAX_SIZE], *at = bytes;
+
+	if (!events_room(f)) {
+		f->file->stats.drops[DROP_NO_SLAB]++;
+		return -ENOSPC;
+	}
+	f->spans++;
+	at = put_span(f, at, SPAN_BEGIN, name, began_ns);
+	at = put_span(f, at, SPAN_END, 0, ended_ns);
+	memcpy((uint8_t *)(f->events + 1) + f->events->used, bytes,
+	       (size_t)(at - bytes));
+	publish(f->events, (size_t)(at - bytes));
 	return 0;
 }
 

@@ -64,6 +64,12 @@ struct probefile_request { /* times: CLOCK_MONOTONIC ns; see RECORD_REQUEST */
 int probefile_route(struct probefile *f, uint32_t id, const char *text);
 /* -errno when it is lost (and counted). */
 int probefile_request(struct probefile *f, const struct probefile_request *r);
+/*
+ * A call, from one time to another, of what probefile_route() calls @name; ids
+ * from SPAN_NAME_FIRST on.  As probefile_request() else.
+ */
+int probefile_span(struct probefile *f, uint32_t name, uint64_t began_ns,
+		   uint64_t ended_ns);
 /* One more that the process serves; @foreign: it does not carry HTTP/1. */
 void probefile_connection(struct probefile *f, bool foreign);
 

@@ -238,6 +238,32 @@ def test_requests_over_tls_are_seen_where_they_are_encrypted(
     assert not probe.losses()
 
 
+def test_handlers_are_timed_by_their_names(product, recording, tmp_path):
+    port = serve.free_port()
+    with serve.running(serve.rag_c(port, product.build), port) as s:
+        with probing(product, tmp_path, s):
+            pass  # or skip
+        with subprocess.Popen(
+                [product.tool, "attach", str(s.pid), "-q", "-o",
+                 recording.path, "--handler", "serve_search", "--handler",
+                 "rag_c:vectors_nearest", "--handler", "nonesuch"],
+                stderr=subprocess.PIPE, text=True) as attached:
+            said = [attached.stderr.readline() for _ in range(3)]
+            serve.wait_until(lambda: asked_once(product, port, recording),
+                             30, "a request in the recording")
+            seen = product.load(port, "-n", "100", "-m", "search=4,chat")
+            attached.send_signal(signal.SIGINT)
+            attached.communicate()
+    asked = {r["name"]: r["count"] for r in seen["requests"]}
+    assert "serve_search" in said[0] and "us a call" in said[0]
+    assert "nonesuch: no function of that name" in said[2]
+    found = {s["name"]: s for s in recording.json()["spans"]}
+    assert found["serve_search"]["count"] == asked["search"]
+    assert found["rag_c:vectors_nearest"]["count"] == 100
+    assert found["serve_search"]["p50_ms"] > 0
+    assert found["serve_search"]["alloc_bytes_per_span"] is None
+
+
 def asked_once(product, port, recording):
     """Ask for what nothing else asks for, and look for it."""
     serve.answers(port, "/attached")

@@ -217,3 +217,50 @@ Test(endpoints, share_what_a_site_allocated)
 	cr_expect_eq(s->allocated.bytes, 650);
 	model_free(m);
 }
+
+/* The same process, seen from within and by the kernel, a request apart. */
+static struct model *seen_twice(uint64_t by_shim, uint64_t by_kernel)
+{
+	static struct recording r;
+	static struct lane lane;
+
+	begin(&r, &lane, "1.slabs", 1, chat_first);
+	serve(&lane, 1, by_shim, 10);
+	end(&r, &lane);
+	begin(&r, &lane, "1.probe.slabs", 1, health_first);
+	serve(&lane, 2, by_kernel, 12);
+	end(&r, &lane);
+	return load();
+}
+
+Test(endpoints, seen_twice_are_counted_once_and_as_the_kernel_saw_them)
+{
+	struct model *m = seen_twice(100, 101);
+
+	cr_assert_eq(m->endpoint_count, 1);
+	cr_expect_str_eq(m->endpoints[0].route, "/chat");
+	cr_expect_eq(m->endpoints[0].count, 101);
+	cr_expect_float_eq(m->endpoints[0].p50_ms, 12, 0.02);
+	cr_expect(m->requests_by_kernel);
+	cr_expect_not(m->requests_by_shim);
+	model_free(m);
+}
+
+Test(endpoints, keep_what_the_shim_knows_of_those_that_the_kernel_timed)
+{
+	struct model *m = seen_twice(100, 100);
+
+	cr_expect_eq(m->endpoints[0].alone, 200);
+	cr_expect_eq(m->endpoints[0].alloc_bytes_per_request, 0);
+	model_free(m);
+}
+
+Test(endpoints, are_the_shims_where_the_kernel_saw_none)
+{
+	struct model *m = seen_twice(100, 0);
+
+	cr_expect_eq(m->endpoints[0].count, 100);
+	cr_expect(m->requests_by_shim);
+	cr_expect_not(m->requests_by_kernel);
+	model_free(m);
+}

@@ -2,6 +2,7 @@
  * What probes write of a process, read back as a recording of its own.
  */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -232,4 +233,26 @@ Test(probefile, requests_go_on_in_the_next_slab)
 	cr_expect_eq(trace_view(t)->images[0].result.routes[0].count, 20000);
 	cr_expect_not(trace_view(t)->images[0].result.torn_slabs);
 	trace_close(t);
+}
+
+Test(probefile, calls_of_handlers_are_spans_of_their_names)
+{
+	struct probefile *f = create(scratch);
+	struct err err = ERR_INIT;
+	struct model *m;
+
+	cr_expect_eq(probefile_route(f, SPAN_NAME_FIRST, "search"), 0);
+	/* Two threads: the one that began later ended first. */
+	cr_expect_eq(probefile_span(f, SPAN_NAME_FIRST, 3000000, 4000000), 0);
+	cr_expect_eq(probefile_span(f, SPAN_NAME_FIRST, 1000000, 6000000), 0);
+	probefile_close(f);
+	cr_assert_eq(model_load(&m, scratch, &err), 0, "%s", err.text);
+	cr_assert_eq(m->span_count, 1);
+	cr_expect_str_eq(m->spans[0].name, "search");
+	cr_expect_eq(m->spans[0].count, 2);
+	cr_expect_float_eq(m->spans[0].max_ms, 5, 0.01);
+	cr_expect_float_eq(m->spans[0].p50_ms, 1, 0.01);
+	/* Nobody looked at what they allocate. */
+	cr_expect(isnan(m->spans[0].alloc_bytes_per_span));
+	model_free(m);
 }
