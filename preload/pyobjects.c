@@ -28,6 +28,7 @@ struct interpreter {
 	int (*is_initialized)(void);
 	void *(*this_thread)(void); /* its state, with the GIL or without */
 	void *(*unchecked)(void);   /* the state that holds the GIL */
+	void *(*modules)(void);	    /* sys.modules */
 };
 
 static struct {
@@ -166,8 +167,9 @@ static bool find_interpreter(struct interpreter *i,
 		if (!i->unchecked)
 			i->unchecked =
 				real_export(m, "PyThreadState_GetUnchecked");
+		i->modules = real_export(m, "PyImport_GetModuleDict");
 		return i->get && i->version && i->is_initialized &&
-		       i->this_thread && i->unchecked;
+		       i->this_thread && i->unchecked && i->modules;
 	}
 	return false;
 }
@@ -211,22 +213,6 @@ static enum slab_python_state judge(const struct link_map *m,
 	if (hex < OLDEST || hex > NEWEST)
 		return SLAB_PYTHON_VERSION;
 	return SLAB_PYTHON_KNOWN;
-}
-
-static void note_types(struct slab_python *to, const struct link_map *m)
-{
-	static const char *const names[SLAB_PYTHON_NTYPES] = {
-		[SLAB_PYTHON_TYPE] = "PyType_Type",
-		[SLAB_PYTHON_MODULE] = "PyModule_Type",
-		[SLAB_PYTHON_DICT] = "PyDict_Type",
-		[SLAB_PYTHON_LIST] = "PyList_Type",
-		[SLAB_PYTHON_TUPLE] = "PyTuple_Type",
-		[SLAB_PYTHON_SET] = "PySet_Type",
-		[SLAB_PYTHON_UNICODE] = "PyUnicode_Type",
-	};
-
-	for (int i = 0; i < SLAB_PYTHON_NTYPES; i++)
-		to->types[i] = (uint64_t)real_export(m, names[i]);
 }
 
 static bool same_functions(const struct allocator *a, const struct allocator *b)
@@ -290,7 +276,6 @@ void pyobjects_start(void)
 	version = py.python.version();
 	py.told.version = parse_version(version);
 	py.told.state = judge(m, version, py.told.version);
-	note_types(&py.told, m);
 	py.wanted = shim.python_objects && py.told.state == SLAB_PYTHON_KNOWN;
 	if (py.wanted) {
 		wrap_all();
@@ -331,16 +316,28 @@ static bool holds_gil(void)
 	return state && state == py.python.unchecked();
 }
 
+/* With the GIL, and the interpreter up: else it would end the process. */
+static void note_modules(void)
+{
+	py.told.modules = (uint64_t)py.python.modules();
+	if (shim.file)
+		__atomic_store_n(&shim.file->python.modules, py.told.modules,
+				 __ATOMIC_RELAXED);
+}
+
 /* Samples come, and for some time none from Python: have we been replaced? */
 static void look_after(void)
 {
+	bool held = holds_gil();
 	uint32_t turn;
 
+	if (held)
+		note_modules();
 	if (__atomic_exchange_n(&in_use, 0, __ATOMIC_RELAXED)) {
 		py.turns = 0;
 		return;
 	}
-	if (!holds_gil())
+	if (!held)
 		return;
 	turn = py.turns++;
 	if (turn & (turn - 1))

@@ -151,6 +151,18 @@ static int put_stack(struct emit *e, const struct model *m,
 	return 0;
 }
 
+static void put_objects(struct emit *e, const struct model_site *s)
+{
+	if (!s->object_type)
+		return;
+	emit_key(e, "objects");
+	emit_open(e, '{');
+	emit_key_text(e, "type", s->object_type);
+	emit_key_text(e, "holder", s->holder);
+	emit_key_text(e, "holder_type", s->holder_type);
+	emit_close(e, '}');
+}
+
 static void put_site(struct emit *e, const struct model *m,
 		     const struct report_options *opt,
 		     const struct model_site *s)
@@ -169,6 +181,7 @@ static void put_site(struct emit *e, const struct model *m,
 	emit_key_real(e, "descriptors", s->descriptors, 0);
 	emit_key_unsigned(e, "samples", s->samples);
 	json_unreachable(e, m, s);
+	put_objects(e, s);
 }
 
 /* All of them unless the options ask for the top ones only. */

@@ -82,6 +82,8 @@ static int put_finding(struct emit *e, const struct model *m,
 	json_place(e, f->function, f->file, f->line, f->module);
 	rc = json_stack(e, m, opt, f->node);
 	emit_close(e, '}');
+	if (f->objects)
+		emit_key_text(e, "objects", f->objects);
 	emit_key_text(e, "endpoint", f->endpoint);
 	put_figure(e, "bytes_per_request", &f->bytes_per_request);
 	put_figure(e, "bytes_per_second", &f->bytes_per_second);

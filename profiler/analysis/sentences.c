@@ -159,6 +159,8 @@ int sentence_of_finding(struct owned_verdict *v, struct finding *f)
 	struct buf text = BUF_INIT;
 
 	put_finding(&text, v, f);
+	if (f->objects)
+		buf_printf(&text, ": %s", f->objects);
 	f->sentence = taken(v, &text);
 	return f->sentence ? 0 : -ENOMEM;
 }

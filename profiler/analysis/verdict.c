@@ -488,7 +488,9 @@ static int finish(struct judging *j)
 		fingerprint_text(
 			f->fingerprint,
 			f->node == MODEL_NONE ? f->class : prints[f->node]);
-		rc = sentence_of_finding(o, f);
+		rc = finding_objects(o, f);
+		if (rc == 0)
+			rc = sentence_of_finding(o, f);
 	}
 	free(prints);
 	return rc == 0 ? verdict_settle(&o->verdict) : rc;

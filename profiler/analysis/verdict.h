@@ -40,7 +40,10 @@ struct finding {
 	/* where; NULL and MODEL_NONE when it is about the whole process */
 	const char *function, *file, *module;
 	uint32_t line;
-	uint32_t node;	      /* leaf of the stack, wrappers seen through */
+	uint32_t node; /* leaf of the stack, wrappers seen through */
+	/* What most of it is in Python, and what holds it: "str held by
+	 * app.answer_cache"; NULL: not known. */
+	const char *objects;
 	const char *endpoint; /* "POST /api/v1/chat" where one stands out */
 
 	struct figure bytes_per_request; /* of all requests; of `endpoint`'s

@@ -81,6 +81,9 @@ void refine_threads(struct judging *j);
 /* Two lines of one function are one finding, told by the larger. */
 void refine_lines(struct judging *j);
 
+/* objects.c: set what @f is about in Python.  0 or -ENOMEM. */
+int finding_objects(struct owned_verdict *v, struct finding *f);
+
 /* Set the sentence of @f, of a process that allocates with @allocator. */
 int sentence_of_finding(struct owned_verdict *v, struct finding *f);
 /* Set the sentence of the verdict, whose class is settled. */

@@ -283,8 +283,7 @@ static void finish_look(struct reach *r, struct job *j)
 		give_up(t, &j->err, now);
 	} else {
 		j->result.summary.flags |= j->flags;
-		(void)writer_reach(r->writer, &j->result.summary,
-				   j->result.sites.at, j->result.sites.count);
+		(void)scan_write(&j->result, r->writer);
 		plan_next(t, j, now);
 	}
 	scan_result_fini(&j->result);

@@ -101,8 +101,7 @@ static int scan_twice(struct scan *s, struct writer *w, uint64_t apart_ns,
 		rc = scan_patiently(s, &result, err);
 		if (rc < 0)
 			break;
-		rc = writer_reach(w, &result.summary, result.sites.at,
-				  result.sites.count);
+		rc = scan_write(&result, w);
 		if (rc < 0)
 			err_set(err, rc, "cannot write what was found: %s",
 				strerror(-rc));

@@ -15,7 +15,12 @@
 #include "profiler/proc/maps.h"
 #include "profiler/proc/procfs.h"
 #include "profiler/proc/remote.h"
+#include "profiler/sym/pyheap.h"
 #include "profiler/trace/blocks.h"
+#include "profiler/trace/reader.h"
+#include "profiler/trace/writer.h"
+
+#define OBJECTS_MAX 100 /* stacks told of in a scan; some 10 KiB */
 
 struct found { /* unreachable in the last scan; by address */
 	uint64_t addr;
@@ -118,6 +123,8 @@ void scan_close(struct scan *s)
 void scan_result_fini(struct scan_result *r)
 {
 	vec_free(&r->sites);
+	pyheap_free(r->objects);
+	r->objects = NULL;
 }
 
 pid_t scan_pid(const struct scan *s)
@@ -369,13 +376,77 @@ static int find_unreachable(struct look *l)
 	return 0;
 }
 
+/*
+ * Of young blocks most are not kept.  Failing to find objects is no failure
+ * of the scan.
+ */
+static void find_objects(struct look *l)
+{
+	const struct slab_python *python =
+		&blocks_header(l->scan->events)->python;
+	struct remote then = remote_mem(l->shot->snapshot.mem);
+	struct pyheap_block *old;
+	size_t count = 0;
+
+	if (!python->modules)
+		return;
+	old = malloc((l->count + 1) * sizeof(*old));
+	for (size_t i = 0; old && i < l->count; i++) {
+		const struct block *b = &l->blocks[i];
+
+		if (is_young(l, i))
+			continue;
+		old[count++] = (struct pyheap_block) {
+			.addr = b->addr,
+			.size = b->size,
+			.group = b->node,
+			.weight = (float)b->size / b->probability,
+		};
+	}
+	if (old)
+		(void)pyheap_read(&l->result->objects, &then, python->version,
+				  python->modules, old, count);
+	free(old);
+}
+
 static int look(struct look *l)
 {
 	int rc = make_marker(l);
 
 	if (rc == 0)
 		rc = mark_all(l);
-	return rc < 0 ? rc : find_unreachable(l);
+	if (rc == 0)
+		rc = find_unreachable(l);
+	if (rc == 0)
+		find_objects(l);
+	return rc;
+}
+
+int scan_write(const struct scan_result *r, struct writer *w)
+{
+	const struct wire_reach *s = &r->summary;
+	int rc = writer_reach(w, s, r->sites.at, r->sites.count);
+	const struct pyheap_group *g = NULL;
+	size_t count = 0;
+
+	if (r->objects)
+		g = pyheap_groups(r->objects, &count);
+	for (size_t i = 0; i < count && i < OBJECTS_MAX && rc == 0; i++) {
+		const struct trace_objects o = {
+			.pid = s->pid,
+			.image = s->image,
+			.at_ns = s->at_ns,
+			.node = g[i].group,
+			.blocks = g[i].blocks,
+			.bytes = (uint64_t)g[i].weight,
+			.type = g[i].type,
+			.holder = g[i].holder,
+			.holder_type = g[i].holder_type,
+		};
+
+		rc = writer_objects(w, &o);
+	}
+	return rc;
 }
 
 int scan_look(struct scan *s, const struct shot *shot, struct scan_result *out,

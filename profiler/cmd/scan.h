@@ -21,7 +21,9 @@
 #include "profiler/wire/record.h"
 
 struct err;
+struct pyheap;
 struct scan;
+struct writer;
 
 struct shot { /* a process at an instant, and where to look in it */
 	struct snapshot snapshot;
@@ -31,6 +33,7 @@ struct shot { /* a process at an instant, and where to look in it */
 struct scan_result {
 	struct wire_reach summary;	   /* but its sites */
 	VEC(struct wire_reach_site) sites; /* by node */
+	struct pyheap *objects;		   /* groups are nodes; or NULL */
 };
 
 /*
@@ -49,6 +52,8 @@ int scan_read(struct scan *s, const struct shot *shot, struct err *err);
 /* *@out, of a look that succeeded, is for scan_result_fini(). */
 int scan_look(struct scan *s, const struct shot *shot, struct scan_result *out,
 	      struct err *err);
+/* What a look found, into the recording; 0 or -errno. */
+int scan_write(const struct scan_result *r, struct writer *w);
 void scan_result_fini(struct scan_result *r); /* zeroed is fine */
 pid_t scan_pid(const struct scan *s);
 

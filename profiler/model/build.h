@@ -39,6 +39,9 @@ int build_latency(struct model_latency *to, const struct histo *h);
 /* reach.c: the scans, and what they say of the sites. */
 int build_reach(struct model *m, const struct trace_view *v,
 		const struct build_part *parts, size_t count);
+/* objects.c: what the blocks of sites are in Python. */
+int build_objects(struct model *m, const struct trace_view *v,
+		  const struct build_part *parts, size_t count);
 /* patches.c: the program's own allocators; after build_stacks() */
 int build_patches(struct model *m, const struct trace_view *v);
 int build_ledger(struct model *m, const struct trace_view *v);

@@ -111,6 +111,10 @@ struct model_site {    /* one distinct allocating stack */
 		double bytes, count;
 		double twice_bytes;
 	} unreachable;
+	/* What its blocks are in Python by the last scan, "dict entries"; the
+	 * name and the type of what holds most of them, "app.answer_cache" and
+	 * "dict".  NULL: not known. */
+	const char *object_type, *holder, *holder_type;
 	const struct model_level *levels; /* by window */
 	uint32_t level_count;
 	/* As probes in the kernel saw it. */

@@ -110,6 +110,39 @@ static int add_reach(struct host *h, const struct wire_reach *w)
 	return 0;
 }
 
+/* The text from *@at on, and *@at past it. */
+static char *take_text(struct host *h, const char **at, const char *end)
+{
+	size_t n = strnlen(*at, (size_t)(end - *at));
+	char *text = keep(h, strndup(*at, n));
+
+	*at += n;
+	if (*at < end)
+		++*at;
+	return text;
+}
+
+static int add_objects(struct host *h, const struct wire_objects *w)
+{
+	const char *at = w->text, *end = (const char *)w + w->head.size;
+	struct trace_objects *o = vec_push(&h->objects);
+
+	if (!o)
+		return -ENOMEM;
+	*o = (struct trace_objects) {
+		.pid = w->pid,
+		.image = w->image,
+		.at_ns = w->at_ns,
+		.node = w->node,
+		.blocks = w->blocks,
+		.bytes = w->bytes,
+		.type = take_text(h, &at, end),
+		.holder = take_text(h, &at, end),
+		.holder_type = take_text(h, &at, end),
+	};
+	return o->type && o->holder && o->holder_type ? 0 : -ENOMEM;
+}
+
 /* Each says how much it is so far: the greatest is the latest. */
 static int add_counter(struct host *h, const struct wire_counter *w)
 {
@@ -157,6 +190,8 @@ static int add_record(void *context, const struct wire_head *w)
 		return add_option(h, (const void *)w);
 	if (w->type == WIRE_REACH && w->size >= sizeof(struct wire_reach))
 		return add_reach(h, (const void *)w);
+	if (w->type == WIRE_OBJECTS && w->size > sizeof(struct wire_objects))
+		return add_objects(h, (const void *)w);
 	if (w->type == WIRE_COUNTER && w->size > sizeof(struct wire_counter))
 		return add_counter(h, (const void *)w);
 	return 0;
@@ -197,6 +232,7 @@ BY_TIME(ledger_by_time, struct wire_ledger)
 BY_TIME(process_by_time, struct trace_process)
 BY_TIME(mark_by_time, struct trace_mark)
 BY_TIME(option_by_time, struct trace_option)
+BY_TIME(objects_by_time, struct trace_objects)
 
 /* The parts of one scan stay together; whoever reads them adds them up. */
 static int reach_by_time(const void *a, const void *b)
@@ -233,6 +269,7 @@ static int read_slabs(struct host *h, int fd)
 	sort_by(&h->marks, mark_by_time);
 	sort_by(&h->options, option_by_time);
 	sort_by(&h->reaches, reach_by_time);
+	sort_by(&h->objects, objects_by_time);
 	vec_free(&slabs.kept);
 	free(r);
 	return rc;
@@ -269,5 +306,6 @@ void host_fini(struct host *h)
 	vec_free(&h->marks);
 	vec_free(&h->options);
 	vec_free(&h->reaches);
+	vec_free(&h->objects);
 	vec_free(&h->counters);
 }

@@ -13,6 +13,7 @@ struct host {
 	VEC(struct trace_mark) marks;
 	VEC(struct trace_option) options;
 	VEC(struct trace_reach) reaches;
+	VEC(struct trace_objects) objects;
 	VEC(struct trace_counter) counters;
 	VEC(char *) strings;
 	bool torn;

@@ -229,6 +229,8 @@ static int fill_view(struct trace *t)
 	t->view.option_count = t->host.options.count;
 	t->view.reaches = t->host.reaches.at;
 	t->view.reach_count = t->host.reaches.count;
+	t->view.objects = t->host.objects.at;
+	t->view.objects_count = t->host.objects.count;
 	t->view.counters = t->host.counters.at;
 	t->view.counter_count = t->host.counters.count;
 	t->view.host_torn = t->host.torn;

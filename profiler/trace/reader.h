@@ -104,6 +104,16 @@ struct trace_reach { /* a scan, or a part of one */
 	size_t site_count;
 };
 
+struct trace_objects { /* what a stack's blocks are in Python */
+	int32_t pid;
+	uint32_t image;
+	uint64_t at_ns;
+	uint32_t node; /* foreign */
+	uint32_t blocks;
+	uint64_t bytes;
+	const char *type, *holder, *holder_type; /* the latter may be "" */
+};
+
 struct trace_meta { /* meta.json; NULL and 0 where it lacks something */
 	const char *command; /* words joined by single spaces */
 	const char *host, *kernel, *version, *mode;
@@ -127,6 +137,8 @@ struct trace_view { /* everything, owned by the trace */
 	size_t option_count;
 	const struct trace_reach *reaches; /* by time */
 	size_t reach_count;
+	const struct trace_objects *objects; /* by time */
+	size_t objects_count;
 	const struct trace_counter *counters; /* in order of first sight */
 	size_t counter_count;
 	bool host_torn;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "profiler/base/err.h"
+#include "profiler/trace/reader.h"
 #include "profiler/trace/slabfile.h"
 
 struct writer {
@@ -317,4 +318,31 @@ int writer_reach(struct writer *w, const struct wire_reach *summary,
 		count -= some;
 	} while (rc == 0 && count);
 	return rc;
+}
+
+int writer_objects(struct writer *w, const struct trace_objects *objects)
+{
+	size_t size = sizeof(struct wire_objects) + strlen(objects->type) +
+		      strlen(objects->holder) + strlen(objects->holder_type) +
+		      3;
+	struct wire_objects *to;
+	int rc;
+
+	size = aligned(size);
+	to = room(w, size, &rc);
+	if (!to)
+		return rc;
+	*to = (struct wire_objects) {
+		.head = { .type = WIRE_OBJECTS, .size = (uint32_t)size },
+		.pid = objects->pid,
+		.image = objects->image,
+		.at_ns = objects->at_ns,
+		.node = objects->node,
+		.blocks = objects->blocks,
+		.bytes = objects->bytes,
+	};
+	stpcpy(stpcpy(stpcpy(to->text, objects->type) + 1, objects->holder) + 1,
+	       objects->holder_type);
+	publish(w, size);
+	return 0;
 }

@@ -42,6 +42,10 @@ int writer_process(struct writer *w, const struct wire_process *process,
 int writer_reach(struct writer *w, const struct wire_reach *summary,
 		 const struct wire_reach_site *sites, size_t count);
 
+/* @objects but for its size; the texts as trace_objects has them. */
+struct trace_objects;
+int writer_objects(struct writer *w, const struct trace_objects *objects);
+
 struct writer_meta {
 	const char *const *command; /* NULL-terminated */
 	const char *mode;

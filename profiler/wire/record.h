@@ -232,7 +232,8 @@ enum wire_type {
 	WIRE_MARK = 18,
 	WIRE_REQUESTS = 19, /* kept for the request tracker */
 	WIRE_OPTION = 20,
-	WIRE_REACH = 21, /* what no root of a process reaches */
+	WIRE_REACH = 21,   /* what no root of a process reaches */
+	WIRE_OBJECTS = 32, /* what a stack's blocks are in Python */
 	/* <pid>.probe.slabs, and WIRE_COUNTER of host.slabs */
 	WIRE_WEIGHTS = 40, /* what stacks weigh, since the last record */
 	WIRE_TEXT = 41,	   /* a name that nodes refer to */
@@ -420,6 +421,23 @@ struct wire_reach {
 	uint32_t flags;	     /* enum wire_reach_flag */
 	uint32_t site_count; /* struct wire_reach_site[] follow */
 	uint32_t pad;
+};
+
+/*
+ * Of a scan of a process that runs Python: what the blocks of one stack are,
+ * and what holds most of them.  Only stacks that hold much have one.
+ */
+struct wire_objects {
+	struct wire_head head;
+	int32_t pid;
+	uint32_t image;
+	uint64_t at_ns; /* of the scan */
+	uint32_t node;
+	uint32_t blocks; /* that are known to be objects, or part of one */
+	uint64_t bytes;	 /* of these, estimated */
+	/* Three texts, each with its NUL: their type, the name of what holds
+	 * them and its type; the latter two may be empty. */
+	char text[];
 };
 
 /*

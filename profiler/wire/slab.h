@@ -165,25 +165,14 @@ enum slab_python_state {
 	SLAB_PYTHON_KNOWN, /* not yet */
 };
 
-enum slab_python_type { /* index of slab_python.types */
-			SLAB_PYTHON_TYPE,
-			SLAB_PYTHON_MODULE,
-			SLAB_PYTHON_DICT,
-			SLAB_PYTHON_LIST,
-			SLAB_PYTHON_TUPLE,
-			SLAB_PYTHON_SET,
-			SLAB_PYTHON_UNICODE,
-			SLAB_PYTHON_NTYPES,
-};
-
 struct slab_python {
-	uint32_t state;			    /* enum slab_python_state */
-	uint32_t version;		    /* 0x030b: 3.11 */
-	uint64_t types[SLAB_PYTHON_NTYPES]; /* addresses of the type objects */
+	uint32_t state;	  /* enum slab_python_state */
+	uint32_t version; /* 0x030b: 3.11 */
+	uint64_t modules; /* address of sys.modules; 0: not seen yet */
 	/* Levels, refreshed as slab_allocator_stats are. */
 	uint64_t arenas, arena_bytes;
 	uint64_t arena_used; /* of arena_bytes, in objects */
-	uint64_t pad[6];
+	uint64_t pad[12];
 };
 _Static_assert(sizeof(struct slab_python) == 136, "room to grow inside");
 

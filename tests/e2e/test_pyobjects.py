@@ -16,6 +16,7 @@ from conftest import Recording
 
 PYENV = pathlib.Path.home() / ".pyenv/versions"
 VERSIONS = ["3.9", "3.10", "3.11", "3.12", "3.13"]
+BRIEF = ["debian", "3.13"]
 
 KEEP = """
 import os, sys
@@ -38,13 +39,27 @@ def interpreters():
     return found
 
 
-@pytest.fixture(params=interpreters().items(), ids=lambda item: item[0])
-def python(request):
-    """The path of an interpreter."""
-    name, path = request.param
+def there(item):
+    """The path of an interpreter, or why it is not to be had."""
+    name, path = item
     if not path or not os.path.exists(path):
         pytest.skip(f"pyenv has no Python {name}")
     return path
+
+
+@pytest.fixture(params=interpreters().items(), ids=lambda item: item[0])
+def python(request):
+    """The path of each interpreter."""
+    return there(request.param)
+
+
+@pytest.fixture(params=[
+    pytest.param(item, id=item[0],
+                 marks=[] if item[0] in BRIEF else pytest.mark.long)
+    for item in interpreters().items()])
+def some_python(request):
+    """The path of two of them; with --all of each."""
+    return there(request.param)
 
 
 def run(product, folder, words, **settings):
@@ -157,3 +172,38 @@ def test_a_program_does_what_it_did(product, tmp_path, python):
                        STRANDLINE_RATE=str(16 << 10))
     assert said == plain
     assert not any(report["losses"].values())
+
+
+HELD = """
+import time
+answer_cache = {}
+sessions = []
+class Session:
+    def __init__(self, number):
+        self.name = f"session {number}".ljust(200)
+def serve():
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        number = len(sessions)
+        answer_cache[f"question {number}"] = {"answer": str(number) * 40}
+        sessions.append(Session(number))
+        if number % 50 == 0:
+            time.sleep(0.02)
+serve()
+"""
+
+
+def test_what_is_kept_has_a_type_and_a_holder(recording, product, tmp_path,
+                                              some_python):
+    (tmp_path / "app.py").write_text(HELD)
+    subprocess.run([*product.under(recording.path, "--rate", "16KiB"),
+                    some_python, "-c", "import app"], cwd=tmp_path, check=True, timeout=60,
+                   env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    told = {(s["objects"]["type"], s["objects"]["holder"],
+             s["objects"]["holder_type"])
+            for s in recording.json()["sites"] if "objects" in s}
+    assert {("dict", "app.answer_cache", "dict"),
+            ("dict entries", "app.answer_cache", "dict"),
+            ("str", "app.answer_cache", "dict"),
+            ("str", "app.sessions", "list"),
+            ("app.Session", "app.sessions", "list")} <= told

@@ -1,0 +1,159 @@
+#include <criterion/criterion.h>
+
+#include "profiler/proc/remote.h"
+#include "profiler/sym/pyheap.h"
+#include "tests/unit/pyheap_rig.h"
+
+static struct rig rig;
+static uint64_t globals; /* of the module `app` */
+static struct pyheap *heap;
+static struct pyheap_block blocks[8];
+static size_t block_count;
+
+static void setup(void)
+{
+	rig_begin(&rig);
+	globals = rig_module(&rig, "app");
+	block_count = 0;
+}
+
+static void teardown(void)
+{
+	pyheap_free(heap);
+}
+
+TestSuite(pyheap, .init = setup, .fini = teardown);
+
+static void block(uint64_t at, uint64_t size, uint32_t group)
+{
+	blocks[block_count++] = (struct pyheap_block) {
+		.addr = at, .size = size, .group = group, .weight = 100
+	};
+}
+
+static const struct pyheap_group *read_group(uint32_t group)
+{
+	const struct remote_range range = { RIG_BASE, rig.bytes, RIG_SIZE };
+	struct remote remote = remote_fake(&range, 1);
+	const struct pyheap_group *g;
+	size_t count;
+
+	cr_assert_eq(pyheap_read(&heap, &remote, RIG_VERSION, rig.modules,
+				 blocks, block_count),
+		     0);
+	g = pyheap_groups(heap, &count);
+	for (size_t i = 0; i < count; i++)
+		if (g[i].group == group)
+			return &g[i];
+	return NULL;
+}
+
+/* A dict app.answer_cache of @count strs; blocks of group 1. */
+static uint64_t cache_of(int count)
+{
+	uint64_t cache = rig_dict(&rig);
+
+	rig_set(&rig, globals, rig_text(&rig, "answer_cache"), cache);
+	for (int i = 0; i < count; i++) {
+		char key[] = "question 0", value[] = "answer 0";
+		uint64_t text;
+
+		key[9] = (char)('0' + i);
+		value[7] = (char)('0' + i);
+		text = rig_text(&rig, value);
+		rig_set(&rig, cache, rig_text(&rig, key), text);
+		block(text, 57, 1);
+	}
+	return cache;
+}
+
+Test(pyheap, strs_in_a_dict_are_held_by_its_name)
+{
+	const struct pyheap_group *g;
+
+	cache_of(4);
+	g = read_group(1);
+	cr_assert_not_null(g);
+	cr_expect_str_eq(g->type, "str");
+	cr_expect_str_eq(g->holder, "app.answer_cache");
+	cr_expect_str_eq(g->holder_type, "dict");
+	cr_expect_eq(g->blocks, 4);
+	cr_expect_eq(g->weight, 400);
+}
+
+Test(pyheap, a_single_block_is_not_named_by_its_key)
+{
+	cache_of(1);
+	cr_expect_str_eq(read_group(1)->holder, "app.answer_cache");
+}
+
+Test(pyheap, the_table_of_a_dict_is_the_dicts)
+{
+	const struct pyheap_group *g;
+	uint64_t cache = cache_of(0);
+
+	block(rig_word(&rig, cache + 32), 160, 2);
+	g = read_group(2);
+	cr_expect_str_eq(g->type, "dict entries");
+	cr_expect_str_eq(g->holder, "app.answer_cache");
+}
+
+Test(pyheap, what_parts_in_a_list_is_held_by_the_list)
+{
+	uint64_t sessions[4];
+	const struct pyheap_group *g;
+
+	for (int i = 0; i < 4; i++) {
+		sessions[i] = rig_object(&rig, rig.plain, 32);
+		block(sessions[i] - 16, 48, 3);
+	}
+	rig_set(&rig, globals, rig_text(&rig, "sessions"),
+		rig_list(&rig, sessions, 4));
+	g = read_group(3);
+	cr_expect_str_eq(g->type, "app.Session");
+	cr_expect_str_eq(g->holder, "app.sessions");
+	cr_expect_str_eq(g->holder_type, "list");
+}
+
+Test(pyheap, what_no_module_leads_to_has_a_type_and_no_holder)
+{
+	const struct pyheap_group *g;
+
+	block(rig_text(&rig, "alone"), 54, 4);
+	g = read_group(4);
+	cr_expect_str_eq(g->type, "str");
+	cr_expect_str_eq(g->holder, "");
+}
+
+Test(pyheap, other_bytes_are_no_objects)
+{
+	block(rig_bytes(&rig, "neither references nor a type are here"), 40, 5);
+	cr_expect_null(read_group(5));
+}
+
+Test(pyheap, a_type_without_a_metatype_is_none)
+{
+	uint64_t at;
+
+	rig_put(&rig, rig.plain + 8, rig.dict); /* a dict is no metatype */
+	at = rig_object(&rig, rig.plain, 32);
+	block(at - 16, 48, 6);
+	cr_expect_null(read_group(6));
+}
+
+Test(pyheap, a_cycle_ends)
+{
+	uint64_t self = rig_dict(&rig);
+
+	rig_set(&rig, globals, rig_text(&rig, "self"), self);
+	rig_set(&rig, self, rig_text(&rig, "again"), self);
+	block(self - 16, 64, 7);
+	cr_expect_str_eq(read_group(7)->type, "dict");
+}
+
+Test(pyheap, nothing_is_found_where_nothing_can_be_read)
+{
+	rig.modules = 0xdead000;
+	cache_of(2);
+	cr_expect_str_eq(read_group(1)->holder, "");
+}
