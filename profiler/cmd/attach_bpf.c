@@ -14,18 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bpf/procs.h"
 #include "profiler/base/err.h"
 #include "profiler/cmd/attach.h"
 #include "profiler/cmd/keeper.h"
+#include "profiler/cmd/probing.h"
 #include "profiler/cmd/targets.h"
 #include "profiler/cmd/terminal.h"
 #include "profiler/probe/caps.h"
-#include "profiler/probe/capture.h"
-#include "profiler/probe/handlers.h"
-#include "profiler/probe/http.h"
 #include "profiler/probe/probe.h"
-#include "profiler/probe/requests.h"
 #include "profiler/trace/writer.h"
 
 #define NS_PER_SECOND 1000000000ULL
@@ -35,8 +31,7 @@
 struct session {
 	const struct attach_options *opt;
 	struct targets *targets;
-	struct probes *probes;
-	struct capture *capture;
+	struct probing *probing;
 	struct writer *writer;
 	struct keeper *keeper; /* NULL: none */
 	int signals;	       /* signalfd */
@@ -58,83 +53,22 @@ static int possible(const struct attach_options *opt, struct err *err)
 	return probes_possible(err);
 }
 
-/* A child that is gone before we look has nothing left to look at. */
-static void on_process(void *context, const struct procs_event *event)
-{
-	struct session *s = context;
-	struct err why = ERR_INIT;
-
-	if (event->what == PROCS_EXIT)
-		capture_ended(s->capture, event->pid, event->at_ns);
-	else
-		(void)capture_add(s->capture, event->pid, &why);
-}
-
-static void on_note(void *context, const char *sentence)
-{
-	(void)context;
-	terminal_note("%s", sentence);
-}
-
-/* Without them the rest is worth having. */
-static void open_requests(struct session *s)
-{
-	const struct http_probe_options options = {
-		.templates = s->opt->routes,
-		.template_count = s->opt->route_count,
-		.seen = requests_seen,
-		.connected = requests_connected,
-		.note = on_note,
-		.context = s->capture,
-	};
-	struct err why = ERR_INIT;
-
-	if (s->opt->http &&
-	    probes_add(s->probes, &probe_http, &options, &why) < 0)
-		terminal_note("requests are not followed: %s", why.text);
-}
-
-static void on_call(void *context, const struct handler_seen *call)
-{
-	const struct session *s = context;
-
-	requests_called(s->capture, call, s->opt->handlers[call->handler]);
-}
-
-static int open_handlers(struct session *s, struct err *err)
-{
-	const struct handlers_options options = {
-		.names = s->opt->handlers,
-		.count = s->opt->handler_count,
-		.seen = on_call,
-		.note = on_note,
-		.context = s,
-	};
-
-	return options.count
-		       ? probes_add(s->probes, &probe_handlers, &options, err)
-		       : 0;
-}
-
 /* Before anything of ours is in the way, so that a mistake costs nothing. */
 static int open_probes(struct session *s, struct err *err)
 {
-	const struct probes_options options = {
-		.follow = s->opt->follow,
-		.process = on_process,
-		.context = s,
-	};
-	const struct capture_options capturing = {
+	const struct probing_options options = {
 		.dir = s->opt->dir,
 		.max_bytes = s->opt->max_bytes,
+		.follow = s->opt->follow,
+		.http = s->opt->http,
+		.routes = s->opt->routes,
+		.route_count = s->opt->route_count,
+		.handlers = s->opt->handlers,
+		.handler_count = s->opt->handler_count,
+		.hertz = s->opt->hertz,
 	};
-	int rc = capture_open(&s->capture, &capturing, err);
 
-	if (rc == 0)
-		rc = probes_open(&s->probes, &options, err);
-	if (rc == 0)
-		open_requests(s);
-	return rc == 0 ? open_handlers(s, err) : rc;
+	return probing_open(&s->probing, &options, err);
 }
 
 static int open_signals(struct session *s, struct err *err)
@@ -176,12 +110,10 @@ static int open_session(struct session *s, struct err *err)
 static int join(struct session *s, struct err *err)
 {
 	const struct admitted *p = s->opt->process;
-	int rc = capture_add(s->capture, p->pid, err);
+	int rc = probing_add(s->probing, p->pid, err);
 
 	if (rc == 0)
-		rc = probes_target(s->probes, p->pid, 0, err);
-	if (rc == 0)
-		rc = probes_attach(s->probes, err);
+		rc = probing_attach(s->probing, err);
 	if (rc == 0 && !admitted_lives(p))
 		rc = err_set(err, -ESRCH,
 			     "process %d ended while it was attached to",
@@ -191,19 +123,10 @@ static int join(struct session *s, struct err *err)
 	return rc;
 }
 
-static void write_counters(struct session *s, uint64_t at_ns)
+static void flush(struct session *s, uint64_t at_ns)
 {
-	struct probe_counter counter;
-	int rc = 0;
+	int rc = probing_flush(s->probing, s->writer, at_ns);
 
-	for (size_t n = 0; probes_counter(s->probes, n, &counter); n++) {
-		if (rc < 0 || counter.did)
-			continue;
-		rc = writer_counter(s->writer, at_ns, counter.probe,
-				    counter.reason, counter.count);
-	}
-	if (rc == 0)
-		rc = capture_flush(s->capture, at_ns);
 	if (rc < 0 && !s->write_failed) {
 		s->write_failed = true;
 		terminal_note("%s: the recording has gaps, as it cannot be "
@@ -232,20 +155,20 @@ static void step(struct session *s)
 	struct pollfd fds[3 + TARGETS_FDS] = {
 		{ .fd = s->signals, .events = POLLIN },
 		{ .fd = s->opt->process->pidfd, .events = POLLIN },
-		{ .fd = probes_fd(s->probes), .events = POLLIN },
+		{ .fd = probing_fd(s->probing), .events = POLLIN },
 	};
 	uint64_t now;
 
 	targets_fds(s->targets, fds + 3);
 	(void)poll(fds, sizeof(fds) / sizeof(fds[0]), wait_ms(s, now_ns()));
-	(void)probes_drain(s->probes, 0);
+	probing_work(s->probing);
 	targets_work(s->targets);
 	take_signals(s);
 	now = now_ns();
 	if (fds[1].revents || now >= s->stop_ns)
 		s->over = true;
 	if (now >= s->flush_ns || s->over) {
-		write_counters(s, now);
+		flush(s, now);
 		s->flush_ns = now + FLUSH_NS;
 	}
 }
@@ -253,8 +176,7 @@ static void step(struct session *s)
 static void close_session(struct session *s)
 {
 	keeper_stop(s->keeper);
-	probes_close(s->probes);
-	capture_close(s->capture);
+	probing_close(s->probing);
 	targets_close(s->targets);
 	writer_close(s->writer);
 	if (s->signals >= 0)

@@ -1,0 +1,228 @@
+/*
+ * probing: see probing.h.
+ */
+#include "profiler/cmd/probing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bpf/procs.h"
+#include "profiler/base/err.h"
+#include "profiler/base/vec.h"
+#include "profiler/cmd/terminal.h"
+#include "profiler/probe/capture.h"
+#include "profiler/probe/cpu.h"
+#include "profiler/probe/handlers.h"
+#include "profiler/probe/http.h"
+#include "profiler/probe/probe.h"
+#include "profiler/probe/requests.h"
+#include "profiler/proc/family.h"
+#include "profiler/trace/writer.h"
+
+struct probing {
+	struct probing_options options;
+	struct probes *probes;
+	struct capture *capture;
+	VEC(pid_t) first; /* those that were added by their number */
+};
+
+/* A child that is gone before we look has nothing left to look at. */
+static void on_process(void *context, const struct procs_event *event)
+{
+	struct probing *p = context;
+	struct err why = ERR_INIT;
+
+	switch (event->what) {
+	case PROCS_EXIT:
+		capture_ended(p->capture, event->pid, event->at_ns);
+		break;
+	case PROCS_EXEC:
+		capture_refresh(p->capture, event->pid);
+		break;
+	default:
+		(void)capture_add(p->capture, event->pid, &why);
+	}
+}
+
+static void on_note(void *context, const char *sentence)
+{
+	(void)context;
+	terminal_note("%s", sentence);
+}
+
+static void on_call(void *context, const struct handler_seen *call)
+{
+	const struct probing *p = context;
+
+	requests_called(p->capture, call, p->options.handlers[call->handler]);
+}
+
+/* Without them the rest is worth having. */
+static void open_requests(struct probing *p)
+{
+	const struct http_probe_options options = {
+		.templates = p->options.routes,
+		.template_count = p->options.route_count,
+		.seen = requests_seen,
+		.connected = requests_connected,
+		.note = on_note,
+		.context = p->capture,
+	};
+	struct err why = ERR_INIT;
+
+	if (p->options.http &&
+	    probes_add(p->probes, &probe_http, &options, &why) < 0)
+		terminal_note("requests are not followed: %s", why.text);
+}
+
+static int open_handlers(struct probing *p, struct err *err)
+{
+	const struct handlers_options options = {
+		.names = p->options.handlers,
+		.count = p->options.handler_count,
+		.seen = on_call,
+		.note = on_note,
+		.context = p,
+	};
+
+	return options.count
+		       ? probes_add(p->probes, &probe_handlers, &options, err)
+		       : 0;
+}
+
+/* What says where time and memory go, by stacks. */
+static int open_stacks(struct probing *p, struct err *err)
+{
+	const struct probe_cpu_options cpu = { .hertz = p->options.hertz };
+
+	return cpu.hertz ? probes_add(p->probes, &probe_cpu, &cpu, err) : 0;
+}
+
+int probing_open(struct probing **out, const struct probing_options *options,
+		 struct err *err)
+{
+	const struct capture_options capturing = {
+		.dir = options->dir,
+		.max_bytes = options->max_bytes,
+	};
+	struct probing *p = calloc(1, sizeof(*p));
+	struct probes_options session = {
+		.follow = options->follow,
+		.process = on_process,
+		.context = p,
+	};
+	int rc;
+
+	*out = NULL;
+	if (!p)
+		return err_set(err, -ENOMEM, "out of memory");
+	p->options = *options;
+	rc = capture_open(&p->capture, &capturing, err);
+	session.capture = p->capture;
+	if (rc == 0)
+		rc = probes_open(&p->probes, &session, err);
+	if (rc == 0) {
+		open_requests(p);
+		rc = open_handlers(p, err);
+	}
+	if (rc == 0)
+		rc = open_stacks(p, err);
+	if (rc < 0)
+		probing_close(p);
+	else
+		*out = p;
+	return rc;
+}
+
+void probing_close(struct probing *p)
+{
+	if (!p)
+		return;
+	probes_close(p->probes);
+	capture_close(p->capture);
+	vec_free(&p->first);
+	free(p);
+}
+
+struct probes *probing_probes(const struct probing *p)
+{
+	return p->probes;
+}
+
+static int look_at(struct probing *p, pid_t pid, struct err *err)
+{
+	int rc = capture_add(p->capture, pid, err);
+
+	return rc == 0 ? probes_target(p->probes, pid, 0, err) : rc;
+}
+
+int probing_add(struct probing *p, pid_t pid, struct err *err)
+{
+	pid_t *slot = vec_push(&p->first);
+
+	if (!slot)
+		return err_set(err, -ENOMEM, "out of memory");
+	*slot = pid;
+	return look_at(p, pid, err);
+}
+
+/* It may have ended since it was seen. */
+static void add_relative(void *context, pid_t pid)
+{
+	struct probing *p = context;
+	struct err why = ERR_INIT;
+
+	if (!probes_is_target(p->probes, pid))
+		(void)look_at(p, pid, &why);
+}
+
+/* What they start from here on, the kernel says. */
+int probing_attach(struct probing *p, struct err *err)
+{
+	int rc = probes_attach(p->probes, err);
+	const pid_t *pid;
+
+	if (rc == 0 && p->options.follow)
+		vec_foreach (&p->first, pid)
+			family_each(*pid, add_relative, p);
+	return rc;
+}
+
+int probing_fd(const struct probing *p)
+{
+	return probes_fd(p->probes);
+}
+
+void probing_work(struct probing *p)
+{
+	(void)probes_drain(p->probes, 0);
+}
+
+/* Each reason for which something is missing, zeros included. */
+static int write_losses(struct probing *p, struct writer *w, uint64_t at_ns)
+{
+	struct probe_counter counter;
+	const char *name;
+	int rc = 0;
+
+	for (int loss = 0; loss < CAPTURE_NLOSSES && rc == 0; loss++) {
+		uint64_t count = capture_lost(p->capture,
+					      (enum capture_loss)loss, &name);
+
+		rc = writer_counter(w, at_ns, "probes", name, count);
+	}
+	for (size_t n = 0; probes_counter(p->probes, n, &counter); n++) {
+		if (rc < 0 || counter.did)
+			continue;
+		rc = writer_counter(w, at_ns, counter.probe, counter.reason,
+				    counter.count);
+	}
+	return rc;
+}
+
+int probing_flush(struct probing *p, struct writer *w, uint64_t at_ns)
+{
+	int rc = write_losses(p, w, at_ns);
+
+	return rc == 0 ? capture_flush(p->capture, at_ns) : rc;
+}
