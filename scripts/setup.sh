@@ -16,7 +16,7 @@ build_packages=(
 	libelf-dev libdw-dev libiberty-dev libjansson-dev zlib1g-dev
 	libcyaml-dev libyaml-dev libunwind-dev libncurses-dev
 	liblzma-dev libprotobuf-c-dev protobuf-c-compiler
-	clang bpftool libbpf-dev
+	clang bpftool libbpf-dev libmicrohttpd-dev libcurl4-openssl-dev
 )
 
 # To bundle the page of the HTML report; those of another source will do.

@@ -15,6 +15,7 @@ extern const struct command cmd_doctor;
 extern const struct command cmd_report;
 extern const struct command cmd_check;
 extern const struct command cmd_diff;
+extern const struct command cmd_serve;
 extern const struct command cmd_completion; /* hidden, in completion.c */
 extern const struct command cmd_man;	    /* hidden, in man.c */
 

@@ -3,76 +3,16 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/cmd/commands.h"
+#include "profiler/cmd/find.h"
 #include "profiler/cmd/recording.h"
-#include "profiler/proc/maps.h"
-#include "profiler/proc/procfs.h"
 #include "profiler/trace/writer.h"
 
 #define LABEL_LONGEST 256
-
-/* The directory of the recording that a process has files of mapped. */
-static int recording_of(pid_t pid, char dir[PATH_MAX], struct err *err)
-{
-	struct buf text = BUF_INIT;
-	struct maps_cursor c;
-	struct maps_entry e;
-	int proc, rc;
-
-	proc = procfs_open("/proc", pid);
-	if (proc < 0)
-		return err_set(err, -ESRCH, "there is no process %d", (int)pid);
-	rc = procfs_read(proc, "maps", &text);
-	close(proc);
-	if (rc < 0) {
-		buf_free(&text);
-		return err_set(err, rc, "cannot look into process %d: %s",
-			       (int)pid, strerror(-rc));
-	}
-	rc = -ENOENT;
-	c = maps_begin(text.bytes, text.len);
-	while (rc < 0 && maps_next(&c, &e)) {
-		if (!maps_path_ends(&e, ".slabs"))
-			continue;
-		*strrchr(maps_path(&e, dir, PATH_MAX), '/') = '\0';
-		rc = 0;
-	}
-	buf_free(&text);
-	if (rc < 0)
-		return err_set(err, rc,
-			       "process %d records nothing; start it with "
-			       "strandline run",
-			       (int)pid);
-	return 0;
-}
-
-/* A directory with that name goes before a process with that number. */
-static int find_recording(const char *word, char dir[PATH_MAX], struct err *err)
-{
-	struct stat sb;
-	char *end;
-	long pid;
-
-	if (stat(word, &sb) < 0) {
-		pid = strtol(word, &end, 10);
-		if (*end || pid <= 0 || pid > INT_MAX)
-			return err_errno(err, "cannot open %s", word);
-		return recording_of((pid_t)pid, dir, err);
-	}
-	snprintf(dir, PATH_MAX, "%s", word);
-	if (!recording_is(dir))
-		return err_set(err, -ENOTDIR, "%s is not a recording", word);
-	return 0;
-}
 
 static int check_label(const char *label, struct err *err)
 {
