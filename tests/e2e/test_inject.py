@@ -1,0 +1,389 @@
+"""`strandline attach --with inject`: into running servers, and out again.
+
+Whatever happens to the strandline process, the server answers all the time,
+and after the end its calls lead where they led, its descriptors are its own,
+and of us there is code that nobody calls and memory without pages.
+STRANDLINE_ALL=1 makes 200 cycles of the 5.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import struct
+import subprocess
+import threading
+import time
+
+import pytest
+
+import serve
+from conftest import ROOT, Recording
+
+CYCLES = 200 if os.environ.get("STRANDLINE_ALL") else 5
+IMAGE = "/memfd:strandline"
+SLOT = re.compile(r"^([0-9a-f]{16}) .* (R_X86_64_(?:JUMP_SLO|GLOB_DAT|64)\S*)"
+                  r" +[0-9a-f]{16} (\w+)@?", re.M)
+
+
+def mappings(pid):
+    """(start, end, permissions, offset, path) of a process."""
+    for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+        words = line.split(maxsplit=5)
+        start, end = (int(at, 16) for at in words[0].split("-"))
+        yield (start, end, words[1], int(words[2], 16),
+               words[5] if len(words) > 5 else "")
+
+
+def relocations(path):
+    """(offset, name) of what the loader binds in a file."""
+    text = subprocess.run(["readelf", "-rW", path], capture_output=True,
+                          text=True).stdout
+    kind = subprocess.run(["readelf", "-hW", path], capture_output=True,
+                          text=True).stdout
+    return "EXEC" in kind, [(int(m[1], 16), m[3])
+                            for m in SLOT.finditer(text)]
+
+
+class Slots:
+    """Through which words a process calls, and where they lead."""
+
+    def __init__(self, pid, exports):
+        self.pid = pid
+        self.places = []
+        for start, _, _, offset, path in mappings(pid):
+            if offset or not path.startswith("/") or path.startswith(IMAGE):
+                continue
+            absolute, bound = relocations(path)
+            bias = 0 if absolute else start
+            self.places += [bias + at for at, name in bound
+                            if name in exports]
+
+    def values(self):
+        with open(f"/proc/{self.pid}/mem", "rb") as memory:
+            found = {}
+            for at in self.places:
+                with contextlib.suppress(OSError, ValueError):
+                    memory.seek(at)
+                    found[at] = struct.unpack("Q", memory.read(8))[0]
+        return found
+
+    def ours(self):
+        """How many lead to the recorder."""
+        inside = [(start, end) for start, end, _, _, path
+                  in mappings(self.pid) if path.startswith(IMAGE)]
+        return sum(any(start <= value < end for start, end in inside)
+                   for value in self.values().values())
+
+
+def descriptors(pid):
+    """Of files; those that come and go are none of ours."""
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            at = os.readlink(f"/proc/{pid}/fd/{fd}")
+            if at.startswith("/") or ".slabs" in at:
+                yield at
+
+
+def state_of(pid):
+    """What an attach might leave behind."""
+    return {
+        "descriptors": sorted(descriptors(pid)),
+        "slabs": [m for m in mappings(pid) if ".slabs" in m[4]],
+        "tracer": re.search(r"TracerPid:\s*(\d+)", pathlib.Path(
+            f"/proc/{pid}/status").read_text())[1],
+    }
+
+
+@pytest.fixture(scope="session")
+def exports():
+    """The functions that the recorder has hooks for."""
+    text = (ROOT / "preload/exports.map").read_text()
+    return set(re.findall(r"\w+", text.split("local:")[0]))
+
+
+class Attached:
+    """A strandline that is attached to a process."""
+
+    def __init__(self, product, pid, folder, *options):
+        self.recording = Recording(product, folder)
+        self.process = subprocess.Popen(
+            [product.tool, "attach", str(pid), "--with", "inject", "-o",
+             str(folder), *options], stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, text=True, start_new_session=True)
+        self.said = self.process.stderr.readline()
+        assert "attached to process" in self.said, (
+            self.said + self.process.stderr.read())
+
+    def pause_us(self):
+        return int(re.search(r"for (\d+) us", self.said)[1])
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(60) == 0, self.process.stderr.read()
+        self.process.stderr.close()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+
+
+def released(pid):
+    """Nobody is in the process any more."""
+    state = state_of(pid)
+    return (not state["slabs"] and state["tracer"] == "0" and
+            not any(".slabs" in d for d in state["descriptors"]))
+
+
+def cycle(product, slots, folder, number, eventually, seconds=0.2):
+    """Attach and leave, in one of three ways; the pause in us."""
+    pid = slots.pid
+    attached = Attached(product, pid, folder / f"{number}.strand")
+    assert slots.ours() > 0
+    time.sleep(seconds)
+    if number % 3 == 0:
+        attached.interrupt()
+    elif number % 3 == 1:
+        product("detach", pid)
+        assert attached.process.wait(60) == 0
+        attached.process.stderr.close()
+    else:
+        attached.kill()
+    eventually(lambda: released(pid))
+    eventually(lambda: slots.ours() == 0)
+    subprocess.run(["rm", "-rf", str(attached.recording.path)], check=True)
+    return attached.pause_us()
+
+
+def campaign(product, pid, folder, exports, eventually):
+    """Cycles on a server under load; what changed between two of them."""
+    slots = Slots(pid, exports)
+    before, state = slots.values(), state_of(pid)
+    pauses = [cycle(product, slots, folder, 0, eventually)]
+    pauses += [cycle(product, slots, folder, 1, eventually)]
+    mapped = len(list(mappings(pid)))
+    for number in range(2, CYCLES):
+        pauses.append(cycle(product, slots, folder, number, eventually))
+    after = slots.values()
+    lazy = {at for at in before if before[at] != after.get(at)}
+    assert {at for at in lazy if not bound_lazily(pid, before[at])} == set()
+    assert state_of(pid) == state
+    assert len(list(mappings(pid))) < mapped + 20 + CYCLES / 10
+    pauses.sort()
+    print(f"{len(pauses)} cycles, pause p50 {pauses[len(pauses) // 2]} us, "
+          f"max {pauses[-1]} us")
+    return pauses
+
+
+def bound_lazily(pid, value):
+    """It was a stub that has been bound meanwhile."""
+    return any(start <= value < end and "x" in permissions
+               for start, end, permissions, _, _ in mappings(pid))
+
+
+@contextlib.contextmanager
+def under_load(product, port, *options):
+    """A server's clients, none of whom may see an error."""
+    over = threading.Event()
+    seen = []
+
+    def clients():
+        while not over.is_set():
+            seen.append(product.load(port, "-d", 2, *options))
+
+    thread = threading.Thread(target=clients)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    assert [s["errors"] for s in seen] == [0] * len(seen)
+    assert sum(s["count"] for s in seen) > 100
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_fastapi(product, tmp_path, exports, eventually, loop):
+    port = serve.free_port()
+    with serve.running(serve.rag_fastapi(port, loop), port) as server:
+        with under_load(product, port):
+            campaign(product, server.pid, tmp_path, exports, eventually)
+
+
+def test_rag_c_with_64_threads(product, tmp_path, exports, eventually):
+    port = serve.free_port()
+    with serve.running(serve.rag_c(port, product.build), port) as server:
+        with under_load(product, port, "-c", 64):
+            campaign(product, server.pid, tmp_path, exports, eventually)
+
+
+def test_redis(product, tmp_path, exports, eventually):
+    port = serve.free_port()
+    with serve.running(serve.redis(port), port, serve.accepts) as server:
+        load = subprocess.Popen(
+            ["redis-benchmark", "-p", str(port), "-q", "-l", "-n", "50000",
+             "-P", "16", "-c", "10", "-r", "10000", "-t", "set,get,lpush,ltrim"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            campaign(product, server.pid, tmp_path, exports, eventually)
+            assert load.poll() is None, load.stderr.read()
+        finally:
+            load.kill()
+            load.communicate()
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as children:
+        return [int(child) for child in children.read().split()]
+
+
+def test_an_nginx_worker(product, tmp_path, exports, eventually):
+    port = serve.free_port()
+    with serve.running(serve.nginx(port, tmp_path / "n", workers=2), port) \
+            as server:
+        worker = eventually(lambda: children_of(server.pid))[0]
+        with under_load(product, port, "-m", "/page.html"):
+            campaign(product, worker, tmp_path, exports, eventually)
+
+
+def refused(product, pid):
+    """The one sentence by which it is not entered."""
+    done = subprocess.run(
+        [product.tool, "attach", str(pid), "--with", "inject", "--dry-run"],
+        capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    return done.stderr
+
+
+@contextlib.contextmanager
+def sleeping(*command, **options):
+    """A process that says when it is there, and then does nothing."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
+                               **options)
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def python(*lines):
+    """One that does this first."""
+    return [serve.PYTHON, "-c", "import ctypes, os, time\n"
+            "libc = ctypes.CDLL(None)\n" + "\n".join(lines) +
+            "\nprint('ready', flush=True)\ntime.sleep(100)"]
+
+
+def test_what_would_be_done_is_said(product):
+    with sleeping(*python()) as target:
+        said = product("attach", target.pid, "--with", "inject", "--dry-run")
+    assert f"a thread of process {target.pid}" in said
+    assert "libc.so.6" in said
+
+
+def test_a_sandboxed_process_is_refused(product):
+    with sleeping(*python("libc.prctl(38, 1, 0, 0, 0)",
+                          "code = (ctypes.c_uint64 * 1)(0x7fff000000000006)",
+                          "program = (ctypes.c_uint64 * 2)"
+                          "(1, ctypes.addressof(code))",
+                          "assert libc.prctl(22, 2, program) == 0")) as target:
+        assert "seccomp" in refused(product, target.pid)
+
+
+def test_a_traced_process_is_refused(product):
+    with sleeping(*python("libc.ptrace(0, 0, 0, 0)")) as target:
+        assert "traced" in refused(product, target.pid)
+
+
+def test_a_stopped_process_is_refused(product, eventually):
+    with sleeping(*python()) as target:
+        target.send_signal(signal.SIGSTOP)
+        eventually(lambda: "State:\tT" in pathlib.Path(
+            f"/proc/{target.pid}/status").read_text())
+        assert "stopped" in refused(product, target.pid)
+
+
+def test_a_static_program_is_refused(product, tmp_path):
+    source = tmp_path / "s.c"
+    source.write_text('#include <stdio.h>\n#include <unistd.h>\n'
+                      'int main(void) { puts("ready"); fflush(stdout);'
+                      ' pause(); }')
+    subprocess.run(["gcc", "-static", "-o", tmp_path / "s", source],
+                   check=True)
+    with sleeping(str(tmp_path / "s")) as target:
+        assert "statically" in refused(product, target.pid)
+
+
+def test_a_process_that_is_gone_is_refused(product):
+    target = subprocess.Popen(["true"])
+    target.wait()
+    assert "no process" in refused(product, target.pid)
+
+
+def test_a_thread_of_the_kernel_is_refused(product):
+    if not pathlib.Path("/proc/2/comm").read_text().startswith("kthreadd"):
+        pytest.skip("process 2 is no thread of the kernel here")
+    assert "kernel" in refused(product, 2)
+
+
+def test_one_attaches_at_a_time(product, tmp_path):
+    with sleeping(*python()) as target:
+        first = Attached(product, target.pid, tmp_path / "first.strand")
+        second = subprocess.run(
+            [product.tool, "attach", str(target.pid), "--with", "inject",
+             "-o", str(tmp_path / "second.strand")], capture_output=True,
+            text=True, timeout=60)
+        assert second.returncode == 1
+        assert "being recorded already" in second.stderr
+        assert not (tmp_path / "second.strand").exists()
+        first.interrupt()
+
+
+WORK = """
+import time
+kept = []
+while True:
+    kept += [bytearray(3000) for _ in range(20)]
+    del kept[:-200]
+    time.sleep(0.001)
+    print("ready", flush=True) if len(kept) == 20 else None
+"""
+
+
+def test_blocks_from_before_are_no_leaks(product, tmp_path):
+    with sleeping(serve.PYTHON, "-c", WORK) as target:
+        attached = Attached(product, target.pid, tmp_path / "t.strand",
+                            "--mode", "exact", "--duration", "3")
+        assert attached.process.wait(60) == 0
+        attached.process.stderr.close()
+    report = attached.recording.json()
+    assert report["verdict"]["class"] in ("clean", "inconclusive")
+    assert report["sites"]
+    assert not any(report["losses"].values())
+
+
+def test_modules_that_come_later_are_hooked(product, tmp_path, exports,
+                                            eventually):
+    with sleeping(*python("import sys", "print('ready', flush=True)",
+                          "sys.stdin.readline()",
+                          "import sqlite3, ssl, time",
+                          "b = sqlite3.connect(':memory:')",
+                          "print('ready', flush=True)",
+                          "while True: b.execute('select 1'); "
+                          "[bytearray(9999) for _ in range(99)]"),
+                  stdin=subprocess.PIPE) as target:
+        attached = Attached(product, target.pid, tmp_path / "t.strand",
+                            "--mode", "exact")
+        early = Slots(target.pid, exports).ours()
+        target.stdin.write("\n")
+        target.stdin.flush()
+        assert target.stdout.readline() == "ready\n"
+        slots = Slots(target.pid, exports)
+        eventually(lambda: slots.ours() > early + 20)
+        attached.kill()
+        eventually(lambda: slots.ours() == 0)
