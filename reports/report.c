@@ -35,8 +35,23 @@ const struct report_format *report_format_find(const char *name)
 	return NULL;
 }
 
+/* Probes see no blocks: what they saw of pages, else of time. */
+static enum model_kind probed_kind(const struct model *m)
+{
+	double time = 0;
+
+	for (uint32_t i = 0; i < m->site_count; i++) {
+		if (m->sites[i].paged)
+			return MODEL_RSS;
+		time += m->sites[i].cpu;
+	}
+	return time > 0 ? MODEL_CPU : MODEL_LIVE;
+}
+
 enum model_kind report_default_kind(const struct model *m)
 {
+	if (m->mode && strcmp(m->mode, "probes") == 0)
+		return probed_kind(m);
 	/* The ledger's last reading was taken before the end. */
 	return m->totals.live.bytes < m->live_trend.final / 2 &&
 			       m->totals.peak.bytes > 0

@@ -37,22 +37,30 @@ static const struct column columns[] = {
 
 #define COLUMN_COUNT (sizeof(columns) / sizeof(columns[0]))
 
+/* Beside what time is spent on, the blocks made there say nothing. */
+static bool stands_beside(size_t column, enum model_kind kind)
+{
+	return columns[column].kind != kind && kind != MODEL_CPU &&
+	       kind != MODEL_OFFCPU && kind != MODEL_WALL;
+}
+
 /* The kind's own column comes first, then the others. */
 static unsigned figures_width(enum model_kind kind)
 {
 	unsigned width = FIGURE_WIDTH + SHARE_WIDTH;
 
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
-		if (columns[i].kind != kind)
+		if (stands_beside(i, kind))
 			width += FIGURE_WIDTH + 1;
 	return width + 2;
 }
 
-static void put_bytes(const struct layout *l, double bytes, unsigned width)
+static void put_amount(const struct layout *l, enum model_kind kind,
+		       double amount, unsigned width)
 {
-	char text[UNITS_TEXT_MAX];
+	char text[NAME_AMOUNT_MAX];
 
-	layout_put(l, bytes > 0 ? units_format_bytes(text, bytes) : "-", width,
+	layout_put(l, amount > 0 ? name_amount(text, kind, amount) : "-", width,
 		   LAYOUT_RIGHT);
 }
 
@@ -62,7 +70,7 @@ static void put_heads(const struct layout *l, enum model_kind kind)
 	layout_put(l, model_kind_name(kind), FIGURE_WIDTH, LAYOUT_RIGHT);
 	layout_put(l, "share", SHARE_WIDTH, LAYOUT_RIGHT);
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
-		if (columns[i].kind != kind)
+		if (stands_beside(i, kind))
 			layout_put(l, columns[i].name, FIGURE_WIDTH + 1,
 				   LAYOUT_RIGHT);
 	layout_fill(l, 2);
@@ -131,14 +139,15 @@ static void put_group(const struct layout *l, const struct model *m,
 
 	snprintf(share, sizeof(share), "%.1f%%",
 		 total > 0 ? g->weight / total * 100 : 0);
-	put_bytes(l, g->weight, FIGURE_WIDTH);
+	put_amount(l, kind, g->weight, FIGURE_WIDTH);
 	layout_put(l, share, SHARE_WIDTH, LAYOUT_RIGHT);
 	for (size_t i = 0; i < COLUMN_COUNT; i++) {
 		const struct estimate *e =
 			(const void *)((const char *)g + columns[i].offset);
 
-		if (columns[i].kind != kind)
-			put_bytes(l, e->bytes, FIGURE_WIDTH + 1);
+		if (stands_beside(i, kind))
+			put_amount(l, columns[i].kind, e->bytes,
+				   FIGURE_WIDTH + 1);
 	}
 	layout_fill(l, 2);
 	layout_style(l, LAYOUT_TITLE);

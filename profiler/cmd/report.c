@@ -27,12 +27,13 @@ static const char *format_choice(size_t n)
 	return report_formats[n].name; /* the last one's is NULL */
 }
 
-/* The weights a recording can have; the rest wait for their recorders. */
+/* The weights a recording can have. */
 static const char *kind_choice(size_t n)
 {
 	static const enum model_kind kinds[] = {
-		MODEL_LIVE,	 MODEL_ALLOC, MODEL_PEAK,
-		MODEL_TEMPORARY, MODEL_RSS,   MODEL_LEAK,
+		MODEL_LIVE,	 MODEL_ALLOC,  MODEL_PEAK,
+		MODEL_TEMPORARY, MODEL_RSS,    MODEL_LEAK,
+		MODEL_CPU,	 MODEL_OFFCPU, MODEL_WALL,
 	};
 
 	if (n >= sizeof(kinds) / sizeof(kinds[0]))

@@ -86,7 +86,7 @@ const char *model_string(struct model *m, const char *text)
 
 int model_kind_parse(const char *text, enum model_kind *kind, struct err *err)
 {
-	for (int k = MODEL_LIVE; k <= MODEL_LEAK; k++) {
+	for (int k = MODEL_LIVE; k <= MODEL_WALL; k++) {
 		if (!strcmp(text, kind_names[k])) {
 			*kind = (enum model_kind)k;
 			return 0;
@@ -94,7 +94,7 @@ int model_kind_parse(const char *text, enum model_kind *kind, struct err *err)
 	}
 	return err_set(err, -EINVAL,
 		       "unknown kind '%s': a recording has live, alloc, peak, "
-		       "temporary, rss and leak",
+		       "temporary, rss, leak, cpu, offcpu and wall",
 		       text);
 }
 

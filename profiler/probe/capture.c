@@ -9,25 +9,40 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "bpf/stack.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
+#include "profiler/probe/kernel.h"
+#include "profiler/probe/tables.h"
 #include "profiler/proc/procfs.h"
 #include "profiler/trace/probefile.h"
+
+/* A stack in a mapping that is not known yet: look, but not all the time. */
+#define REFRESH_NS 50000000ULL
 
 struct captured {
 	pid_t pid;
 	struct probefile *file;
 	bool ended;
+	struct tables_space space;
+	uint64_t refreshed_ns;
+	uint32_t *modules; /* of the tables -> of the file; 0: not yet */
+	size_t module_count;
+	struct hash *kernel; /* address -> text of the file */
 };
 
 struct capture {
 	struct capture_options options;
+	struct tables *tables;
+	struct kernel_names *kernel;
 	VEC(struct captured) processes;
 	struct hash *places; /* pid -> index */
+	uint64_t lost[CAPTURE_NLOSSES];
 };
 
 int capture_open(struct capture **out, const struct capture_options *opt,
@@ -36,15 +51,52 @@ int capture_open(struct capture **out, const struct capture_options *opt,
 	struct capture *c = calloc(1, sizeof(*c));
 
 	*out = NULL;
-	if (c)
+	if (c) {
 		c->places = hash_new();
-	if (!c || !c->places) {
-		free(c);
+		c->kernel = kernel_names_new();
+	}
+	if (!c || !c->places || !c->kernel) {
+		capture_close(c);
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	c->options = *opt;
 	*out = c;
 	return 0;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+}
+
+static void forget_stacks(struct capture *c, struct captured *p)
+{
+	if (c->tables)
+		tables_forget(c->tables, p->pid, &p->space);
+	hash_free(p->kernel);
+	free(p->modules);
+	p->kernel = NULL;
+	p->modules = NULL;
+	p->module_count = 0;
+}
+
+void capture_use(struct capture *c, struct tables *tables)
+{
+	c->tables = tables;
+}
+
+/* What is mapped elsewhere now has other modules in the file, too. */
+static void refresh(struct capture *c, struct captured *p)
+{
+	p->refreshed_ns = now_ns();
+	if (!c->tables || !tables_update(c->tables, p->pid, &p->space))
+		return;
+	free(p->modules);
+	p->modules = NULL;
+	p->module_count = 0;
 }
 
 void capture_close(struct capture *c)
@@ -53,9 +105,12 @@ void capture_close(struct capture *c)
 
 	if (!c)
 		return;
-	vec_foreach (&c->processes, p)
+	vec_foreach (&c->processes, p) {
 		probefile_close(p->file);
+		forget_stacks(c, p);
+	}
 	vec_free(&c->processes);
+	kernel_names_free(c->kernel);
 	hash_free(c->places);
 	free(c);
 }
@@ -130,6 +185,8 @@ int capture_add(struct capture *c, pid_t pid, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	*slot = p;
+	slot->kernel = hash_new();
+	refresh(c, slot);
 	return 0;
 }
 
@@ -158,11 +215,163 @@ void capture_ended(struct capture *c, pid_t pid, uint64_t at_ns)
 	p->ended = true;
 }
 
+void capture_refresh(struct capture *c, pid_t pid)
+{
+	struct captured *p = find(c, pid);
+
+	if (p)
+		refresh(c, p);
+}
+
+/* The file's id of the module of @range, whose bias this is. */
+static uint32_t module_id(struct capture *c, struct captured *p,
+			  const struct tables_range *range)
+{
+	size_t place = (size_t)(range - p->space.ranges);
+	const struct tables_module *m = tables_module(c->tables, range->module);
+
+	if (!m)
+		return 0;
+	if (!p->modules) {
+		p->modules = calloc(p->space.count, sizeof(*p->modules));
+		p->module_count = p->modules ? p->space.count : 0;
+	}
+	if (place >= p->module_count)
+		return 0;
+	if (!p->modules[place])
+		p->modules[place] = probefile_module(
+			p->file, &(struct probefile_module) {
+					 .path = m->path,
+					 .build_id = m->build_id,
+					 .build_id_size = m->build_id_size,
+					 .bias = range->bias,
+					 .start = range->start,
+					 .end = range->end,
+				 });
+	return p->modules[place];
+}
+
+static uint32_t user_node(struct capture *c, struct captured *p,
+			  uint32_t parent, uint64_t address)
+{
+	const struct tables_range *range = tables_find(&p->space, address);
+	uint32_t module = range ? module_id(c, p, range) : 0;
+
+	if (!module)
+		return probefile_node(p->file, parent, NODE_ABSOLUTE, 0,
+				      address);
+	return probefile_node(p->file, parent, NODE_NATIVE, module,
+			      address - range->bias);
+}
+
+static uint32_t kernel_node(struct capture *c, struct captured *p,
+			    uint32_t parent, uint64_t address)
+{
+	const uint64_t *known =
+		p->kernel ? hash_find(p->kernel, address) : NULL;
+	uint64_t text = known ? *known : 0;
+
+	if (!known) {
+		text = probefile_text(p->file, kernel_name(c->kernel, address));
+		if (p->kernel)
+			(void)hash_set(p->kernel, address, text);
+	}
+	return probefile_node(p->file, parent, NODE_KERNEL, 0, text);
+}
+
+/* What stands in the place of callers that could not be reached. */
+static uint32_t root_node(struct captured *p, uint32_t why)
+{
+	if (why == STACK_END_ROOT)
+		return 0;
+	return probefile_node(p->file, 0,
+			      why == STACK_END_CUT ? NODE_TRUNCATED
+						   : NODE_BROKEN,
+			      0, 0);
+}
+
+uint32_t capture_stack(struct capture *c, const struct stack_sample *sample,
+		       size_t size)
+{
+	const struct stack_head *head = &sample->head;
+	struct captured *p;
+	size_t count;
+	uint32_t node;
+
+	if (size < sizeof(*head)) {
+		c->lost[CAPTURE_BAD_SAMPLE]++;
+		return 0;
+	}
+	count = (size_t)head->kernel_count + head->user_count;
+	p = find(c, head->pid);
+	if (!p || size < sizeof(*head) + count * sizeof(sample->frames[0])) {
+		c->lost[p ? CAPTURE_BAD_SAMPLE : CAPTURE_NO_PROCESS]++;
+		return 0;
+	}
+	if ((head->end == STACK_END_UNMAPPED ||
+	     head->end == STACK_END_NO_SPACE) &&
+	    now_ns() - p->refreshed_ns > REFRESH_NS)
+		refresh(c, p);
+	node = root_node(p, head->end);
+	for (size_t i = count; i-- > head->kernel_count;)
+		node = user_node(c, p, node, sample->frames[i]);
+	for (size_t i = head->kernel_count; i-- > 0;)
+		node = kernel_node(c, p, node, sample->frames[i]);
+	return node;
+}
+
+uint32_t capture_blocked(struct capture *c, pid_t pid, uint32_t node,
+			 enum wire_blocked why)
+{
+	struct captured *p = find(c, pid);
+
+	return p ? probefile_node(p->file, node, NODE_BLOCKED, 0, why) : 0;
+}
+
+void capture_weigh(struct capture *c, pid_t pid, uint32_t node,
+		   enum wire_weight_kind kind, int64_t count, int64_t weight)
+{
+	struct captured *p = find(c, pid);
+
+	if (!p)
+		c->lost[CAPTURE_NO_PROCESS]++;
+	else if (probefile_weigh(p->file, node, kind, count, weight) < 0)
+		c->lost[CAPTURE_NO_MEMORY]++;
+}
+
+uint64_t capture_lost(const struct capture *c, enum capture_loss loss,
+		      const char **name)
+{
+	static const char *const names[CAPTURE_NLOSSES] = {
+		[CAPTURE_NO_PROCESS] = "process_gone",
+		[CAPTURE_BAD_SAMPLE] = "sample_torn",
+		[CAPTURE_NO_MEMORY] = "no_memory",
+		[CAPTURE_FULL] = "seconds_past_the_cap",
+	};
+
+	*name = names[loss];
+	return c->lost[loss];
+}
+
+static bool is_full(const struct capture *c)
+{
+	const struct captured *p;
+	uint64_t bytes = 0;
+
+	vec_foreach (&c->processes, p)
+		bytes += probefile_bytes(p->file);
+	return c->options.max_bytes && bytes >= c->options.max_bytes;
+}
+
 int capture_flush(struct capture *c, uint64_t at_ns)
 {
 	struct captured *p;
 	int rc = 0;
 
+	if (is_full(c)) {
+		c->lost[CAPTURE_FULL]++;
+		return 0;
+	}
 	vec_foreach (&c->processes, p) {
 		int failed = p->ended ? 0 : probefile_flush(p->file, at_ns);
 

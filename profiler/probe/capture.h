@@ -5,6 +5,7 @@
 #ifndef STRANDLINE_PROBE_CAPTURE_H
 #define STRANDLINE_PROBE_CAPTURE_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -12,23 +13,56 @@
 
 struct capture;
 struct err;
+struct stack_sample; /* bpf/stack.h */
+struct tables;
 
 struct capture_options {
 	const char *dir; /* of the recording; must outlive the capture */
 	uint64_t max_bytes;
 };
 
+/* Why something that a probe sent is not in the recording. */
+enum capture_loss {
+	CAPTURE_NO_PROCESS, /* of a process that was gone before we looked */
+	CAPTURE_BAD_SAMPLE, /* shorter than it says */
+	CAPTURE_NO_MEMORY,
+	CAPTURE_FULL, /* the recording is at its cap: seconds not written */
+	CAPTURE_NLOSSES,
+};
+
 int capture_open(struct capture **out, const struct capture_options *opt,
 		 struct err *err);
 void capture_close(struct capture *c); /* NULL is fine */
 
+/* Where stacks are looked up; must outlive it. */
+void capture_use(struct capture *c, struct tables *tables);
+
 /* Process @pid (of our pid namespace) joins; -ESRCH when it is gone. */
 int capture_add(struct capture *c, pid_t pid, struct err *err);
+/* Its mappings may have changed: it became another program. */
+void capture_refresh(struct capture *c, pid_t pid);
 void capture_ended(struct capture *c, pid_t pid, uint64_t at_ns);
 
 /* The file of process @pid; NULL: it has not joined. */
 struct probefile;
 struct probefile *capture_file(const struct capture *c, pid_t pid);
+
+/*
+ * The node of a stack that a program sent in @size bytes; 0 where it could
+ * not be kept.
+ */
+uint32_t capture_stack(struct capture *c, const struct stack_sample *sample,
+		       size_t size);
+/* The node of its wait for @why. */
+uint32_t capture_blocked(struct capture *c, pid_t pid, uint32_t node,
+			 enum wire_blocked why);
+/* Add to what that stack of process @pid weighs. */
+void capture_weigh(struct capture *c, pid_t pid, uint32_t node,
+		   enum wire_weight_kind kind, int64_t count, int64_t weight);
+
+/* How many were lost for reason @loss, and its name. */
+uint64_t capture_lost(const struct capture *c, enum capture_loss loss,
+		      const char **name);
 
 /* Write what came since the last one; 0 or the first -errno. */
 int capture_flush(struct capture *c, uint64_t at_ns);

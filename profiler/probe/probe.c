@@ -15,7 +15,9 @@
 #include "bpf/targets.h"
 #include "profiler/base/err.h"
 #include "profiler/base/vec.h"
+#include "profiler/probe/capture.h"
 #include "profiler/probe/procs.h"
+#include "profiler/probe/tables.h"
 
 #define MOST_CPUS 4096
 
@@ -27,6 +29,8 @@ struct probe {
 struct probes {
 	VEC(struct probe) probes;
 	struct procs *procs; /* the first of them; owns the targets map */
+	struct tables *tables;
+	struct capture *capture;
 	int targets;
 	int epoll;
 };
@@ -117,6 +121,12 @@ int probes_open(struct probes **out, const struct probes_options *options,
 		goto close;
 	set->procs = set->probes.at[0].self;
 	set->targets = procs_targets(set->procs);
+	rc = tables_open(&set->tables, err);
+	if (rc < 0)
+		goto close;
+	set->capture = options->capture;
+	if (set->capture)
+		capture_use(set->capture, set->tables);
 	*out = set;
 	return 0;
 
@@ -135,6 +145,9 @@ void probes_close(struct probes *set)
 		probe->class->close(probe->self);
 	}
 	vec_free(&set->probes);
+	if (set->capture)
+		capture_use(set->capture, NULL);
+	tables_close(set->tables);
 	if (set->epoll >= 0)
 		close(set->epoll);
 	free(set);
@@ -211,16 +224,29 @@ int probes_fd(const struct probes *set)
 	return set->epoll;
 }
 
+struct capture *probes_capture(const struct probes *set)
+{
+	return set->capture;
+}
+
+static int share(struct bpf_object *object, const char *name, int fd)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	return map && fd >= 0 ? bpf_map__reuse_fd(map, fd) : 0;
+}
+
 int probes_share(const struct probes *set, struct bpf_object *object,
 		 struct err *err)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(object, "targets");
-	int rc = 0;
+	int rc = share(object, "targets", set->targets);
 
-	if (map && set->targets >= 0)
-		rc = bpf_map__reuse_fd(map, set->targets);
+	if (rc == 0)
+		rc = share(object, "tables", tables_rules_fd(set->tables));
+	if (rc == 0)
+		rc = share(object, "spaces", tables_spaces_fd(set->tables));
 	if (rc < 0)
-		err_set(err, rc, "cannot share the set of processes: %s",
+		err_set(err, rc, "cannot share the session's maps: %s",
 			strerror(-rc));
 	return rc;
 }

@@ -43,6 +43,7 @@ struct probe_class {
 	void (*close)(void *self); /* NULL is fine */
 };
 
+struct capture;
 struct procs_event; /* bpf/procs.h */
 
 struct probes_options {
@@ -52,6 +53,7 @@ struct probes_options {
 	/* A target began, became another program or ended; or NULL. */
 	void (*process)(void *context, const struct procs_event *event);
 	void *context;
+	struct capture *capture; /* where what is seen goes; or NULL */
 };
 
 /*
@@ -82,6 +84,8 @@ bool probes_counter(const struct probes *set, size_t n,
 /* Readable when there is something to drain. */
 int probes_fd(const struct probes *set);
 
+/* For probes: where what they see goes; or NULL. */
+struct capture *probes_capture(const struct probes *set);
 /* For probes: use the session's maps in @object, before it is loaded. */
 int probes_share(const struct probes *set, struct bpf_object *object,
 		 struct err *err);

@@ -1,0 +1,310 @@
+"""`strandline attach PID`, by programs in the kernel.
+
+tests/programs/probed states in its header what it does.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def permitted(product):
+    """Skips all of it where the kernel takes no programs from us."""
+    done = subprocess.run(
+        [product.tool, "attach", "--dry-run", "--with", "bpf",
+         str(os.getpid())], capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        pytest.skip(done.stderr.strip())
+
+
+class Target:
+    """A program that is attached to."""
+
+    def __init__(self, process):
+        self.process = process
+        self.pid = process.pid
+        self.line()
+
+    def line(self):
+        """What it says next."""
+        return self.process.stdout.readline().strip()
+
+    def tell(self):
+        """Let it go on, and wait for its word."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.line()
+
+    def lives(self):
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+    def status(self, key):
+        """A number of /proc/PID/status."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+            for line in file:
+                if line.startswith(key + ":"):
+                    return int(line.split()[1])
+        raise KeyError(key)
+
+
+@pytest.fixture
+def start(product):
+    """Start a probed program; it is killed at the test's end."""
+    with contextlib.ExitStack() as stack:
+
+        def run(*words):
+            process = subprocess.Popen(
+                [str(product.build / "tests/programs/probed/probed"),
+                 *map(str, words)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                start_new_session=True)
+
+            def end():
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                process.stdin.close()
+                process.stdout.close()
+
+            stack.callback(end)
+            return Target(process)
+
+        yield run
+
+
+@pytest.fixture
+def attach(product, recording):
+    """Attach and wait for the end; what it said on standard error."""
+
+    def run(pid, *options, status=0):
+        done = subprocess.run(
+            [product.tool, "attach", str(pid), "-o", str(recording.path),
+             *map(str, options)],
+            capture_output=True, text=True, timeout=120)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stderr
+
+    return run
+
+
+@pytest.fixture
+def attached(product, recording):
+    """Attach, and be there until told to leave."""
+
+    @contextlib.contextmanager
+    def run(pid, *options):
+        process = subprocess.Popen(
+            [product.tool, "attach", str(pid), "-o", str(recording.path),
+             "--duration", "60", *map(str, options)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            assert "attached to process" in process.stderr.readline()
+            yield process
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == 0, out + err
+        finally:
+            process.kill()
+            process.wait()
+
+    return run
+
+
+def folded(recording, kind):
+    """{stack as a tuple, root first: weight}"""
+    lines = recording.text("-k", kind, "-f", "folded").splitlines()
+    parts = [line.rpartition(" ") for line in lines]
+    return {tuple(stack.split(";")): int(weight)
+            for stack, _, weight in parts}
+
+
+def share(stacks, *names):
+    """Of all weight, the part below frames @names, one after the other."""
+    wanted = ";".join(names)
+    found = sum(weight for stack, weight in stacks.items()
+                if wanted in ";".join(stack))
+    return found / sum(stacks.values())
+
+
+def programs_of(pid):
+    """The numbers of the programs in the kernel that a process holds."""
+    found = set()
+    for info in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+        for line in info.read_text(encoding="ascii").splitlines():
+            if line.startswith("prog_id:"):
+                found.add(int(line.split()[1]))
+    return found
+
+
+def programs():
+    """The numbers of all programs in the kernel."""
+    done = subprocess.run(["bpftool", "-j", "prog", "list"], check=True,
+                          capture_output=True, text=True)
+    return {p["id"] for p in json.loads(done.stdout)}
+
+
+def test_stacks_on_a_cpu_reach_the_root_without_frame_pointers(
+        start, attach, recording):
+    target = start("spin", 150)
+    attach(target.pid, "--duration", 2)
+    stacks = folded(recording, "cpu")
+    deep = "main;spin;" + ";".join(["dive"] * 150) + ";work"
+    assert share(stacks, deep) > 0.95
+    losses = recording.json()["losses"]
+    assert losses["cpu.stack_broken"] == 0
+    assert losses["cpu.stack_truncated"] == 0
+
+
+def test_a_stack_deeper_than_can_be_kept_is_cut_at_its_root(
+        start, attach, recording):
+    target = start("spin", 400)
+    attach(target.pid, "--duration", 1)
+    stacks = folded(recording, "cpu")
+    assert share(stacks, "[truncated];dive") > 0.5
+    assert recording.json()["losses"]["cpu.stack_truncated"] > 0
+
+
+def test_cpu_time_is_what_the_process_used(start, attach, recording):
+    target = start("spin", 3)
+    attach(target.pid, "--duration", 3)
+    ledger = [p for p in recording.json()["ledger"]
+              if p["pid"] == target.pid]
+    used = (ledger[-1]["cpu_user_ns"] - ledger[0]["cpu_user_ns"] +
+            ledger[-1]["cpu_system_ns"] - ledger[0]["cpu_system_ns"])
+    seen = sum(folded(recording, "cpu").values())
+    assert seen == pytest.approx(used, rel=0.2)
+
+
+def test_a_signal_handler_stands_on_what_it_interrupted(
+        start, attach, recording):
+    target = start("signal")
+    attach(target.pid, "--duration", 2)
+    stacks = folded(recording, "cpu")
+    handled = [s for s in stacks if "on_signal" in s]
+    assert handled
+    assert all("interrupt" in s[:s.index("on_signal")] for s in handled)
+
+
+def test_a_plugin_that_is_loaded_later_has_its_name(
+        product, start, attached, recording):
+    plugin = product.build / "tests/programs/probed/libprobed_late.so"
+    target = start("late", plugin)
+    with attached(target.pid):
+        assert target.tell() == "loaded"
+        time.sleep(1.5)
+    assert share(folded(recording, "cpu"), "main;late;late_spin") > 0.8
+
+
+def test_children_that_come_later_are_followed(start, attach, recording):
+    target = start("fork")
+    attach(target.pid, "--duration", 2)
+    report = recording.json()
+    assert len(report["processes"]) > 4
+    assert share(folded(recording, "cpu"), "forks;dive;dive;dive;work") > 0.5
+
+
+def test_children_are_left_alone_where_that_is_wanted(
+        start, attach, recording):
+    target = start("fork")
+    attach(target.pid, "--duration", 1, "--no-follow")
+    assert len(recording.json()["processes"]) == 1
+
+
+def test_nothing_stays_in_the_kernel(start, attached, eventually):
+    target = start("spin", 3)
+    with attached(target.pid) as process:
+        ours = programs_of(process.pid)
+        assert ours and ours <= programs()
+    eventually(lambda: not ours & programs())
+    assert target.lives()
+
+
+def test_nothing_stays_in_the_kernel_after_a_kill(
+        product, start, recording, eventually):
+    target = start("spin", 3)
+    process = subprocess.Popen(
+        [product.tool, "attach", str(target.pid), "-o", str(recording.path)],
+        stderr=subprocess.PIPE, text=True)
+    assert "attached to process" in process.stderr.readline()
+    ours = programs_of(process.pid)
+    assert ours
+    process.kill()
+    process.communicate()
+    eventually(lambda: not ours & programs())
+    assert target.lives()
+    assert recording.json()["recording"]["mode"] == "probes"
+
+
+def test_it_ends_with_the_server(start, product, recording, tmp_path):
+    target = start("spin", 3)
+    process = subprocess.Popen(
+        [product.tool, "attach", str(target.pid), "-o", str(recording.path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "attached to process" in process.stderr.readline()
+    os.kill(target.pid, signal.SIGKILL)
+    assert process.wait(30) == 0
+    process.communicate()
+
+
+def refusal(product, *words):
+    """The sentence, and the status."""
+    done = subprocess.run([product.tool, "attach", *map(str, words)],
+                          capture_output=True, text=True, timeout=60)
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    return done.stderr, done.returncode
+
+
+def test_a_process_that_does_not_exist_is_said_to(product, tmp_path,
+                                                  monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    process = subprocess.Popen(["true"])
+    process.wait()
+    text, status = refusal(product, process.pid)
+    assert status == 1
+    assert f"there is no process {process.pid}" in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_zombie_is_refused(product, tmp_path, monkeypatch, eventually):
+    monkeypatch.chdir(tmp_path)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    text, status = refusal(product, child)
+    os.waitpid(child, 0)
+    assert status == 1
+    assert "has ended already" in text
+
+
+def test_a_thread_of_the_kernel_is_refused(product):
+    text, status = refusal(product, 2)
+    assert status == 1
+    assert "kernel" in text
+
+
+def test_a_word_that_is_no_number_is_a_usage_error(product):
+    text, status = refusal(product, "server")
+    assert status == 2
+    assert "'server'" in text
+
+
+def test_what_it_may_do_is_little(start, attached):
+    target = start("spin", 3)
+    with attached(target.pid) as process:
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+            status = {key: value.strip() for key, _, value in
+                      (line.partition(":") for line in file)}
+    # CAP_BPF 39, CAP_PERFMON 38, CAP_SYS_PTRACE 19
+    ours = 1 << 39 | 1 << 38 | 1 << 19
+    assert int(status["CapPrm"], 16) & ~ours == 0
+    assert int(status["CapEff"], 16) & ~ours == 0
+    assert status["NoNewPrivs"] == "1"
