@@ -11,6 +11,7 @@
 #include "preload/late.h"
 #include "preload/openers.h"
 #include "preload/pyobjects.h"
+#include "preload/python.h"
 #include "preload/requests.h"
 #include "preload/spans.h"
 #include "preload/sys.h"
@@ -39,6 +40,7 @@ void fork_child(void)
 	if (shim.file) {
 		modules_fork_child();
 		pyobjects_fork_child();
+		python_begin();
 	} else if (shim.late) {
 		late_fork_child();
 	}

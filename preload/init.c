@@ -14,6 +14,7 @@
  *	STRANDLINE_FOLLOW	0: only the process STRANDLINE_PID names
  *	STRANDLINE_SEED		for repeatable samples
  *	STRANDLINE_PATCH	0: leave allocators linked into the program
+ *	STRANDLINE_PYTHON	0: Python frames are not read
  *	STRANDLINE_PYTHON_OBJECTS  0 | 1: whether CPython's objects are
  *				recorded (else: in sample mode only)
  */
@@ -24,6 +25,7 @@
 #include "preload/openers.h"
 #include "preload/patch.h"
 #include "preload/pyobjects.h"
+#include "preload/python.h"
 #include "preload/real.h"
 #include "preload/requests.h"
 #include "preload/sys.h"
@@ -315,6 +317,7 @@ static void read_settings(void)
 		  (shim.follow || number(setting(&s, "STRANDLINE_PID"), 0) ==
 					  (uint64_t)sys_getpid());
 	shim.patch = !is(setting(&s, "STRANDLINE_PATCH"), "0");
+	shim.python = !is(setting(&s, "STRANDLINE_PYTHON"), "0");
 	shim.mode = is(setting(&s, "STRANDLINE_MODE"), "exact")
 			    ? SLAB_MODE_EXACT
 			    : SLAB_MODE_SAMPLE;
@@ -364,6 +367,7 @@ static void start_parts(void)
 	if (shim.http)
 		requests_start(shim.routes);
 	brk_start();
+	python_begin();
 }
 
 static void start_recording(void)

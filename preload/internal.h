@@ -61,10 +61,12 @@ struct thread_state {
 	uint32_t route; /* that the recording says it works for */
 	uint64_t span;	/* number of the one it is at; 0: none */
 	bool busy;	/* inside our own code: a signal or a nested call */
-	struct thread_state *next; /* in the pool of unused states */
-	struct thread_state *all;  /* in the list of all states */
-	uint32_t last_node;	   /* of the previous stack */
-	uint64_t memo_hash[1024];  /* hash of a stack -> node */
+	struct thread_state *next;   /* in the pool of unused states */
+	struct thread_state *all;    /* in the list of all states */
+	uint32_t last_node;	     /* of the previous stack */
+	uint64_t last_python;	     /* hash of its Python frames; 0: none */
+	struct python_stack *python; /* NULL until it has run Python */
+	uint64_t memo_hash[1024];    /* hash of a stack -> node */
 	uint32_t memo_node[1024];
 };
 
@@ -136,6 +138,7 @@ struct shim {
 	bool late;		     /* came into a running process: late.c */
 	bool closed;		     /* late: nobody may begin to record */
 	uint32_t epoch;		     /* late: + 1 at the end of a recording */
+	bool python;		     /* read Python frames, too */
 	bool python_objects;	     /* wrap CPython's allocators */
 	const uint32_t *fork_canary; /* wiped by the kernel in a child */
 	struct slab_file *file;	     /* NULL: no recording */

@@ -7,7 +7,10 @@
  * from the hash of a stack to its node is ours: lock-free open addressing, a
  * chain of tables each four times the last; nothing is ever removed.
  */
+#include "preload/nodes.h"
+
 #include "preload/internal.h"
+#include "preload/python.h"
 #include "preload/sys.h"
 
 #define TABLES	   6
@@ -75,7 +78,7 @@ static uint32_t lookup_in(uint32_t table, uint64_t hash)
 	return 0;
 }
 
-static uint32_t lookup(uint64_t hash)
+uint32_t node_find(uint64_t hash)
 {
 	int newest = (int)__atomic_load_n(&tree.current, __ATOMIC_RELAXED);
 
@@ -89,7 +92,7 @@ static uint32_t lookup(uint64_t hash)
 }
 
 /* Two threads may make the same node at once: the tree then has it twice. */
-static void index_add(uint64_t hash, uint32_t node)
+void node_keep(uint64_t hash, uint32_t node)
 {
 	uint32_t table = __atomic_load_n(&tree.current, __ATOMIC_RELAXED);
 	struct slot *slots = table_get(table);
@@ -176,18 +179,23 @@ static uint32_t node_new(uint32_t parent, enum wire_node_kind kind,
 	return node;
 }
 
+uint32_t node_make(uint64_t hash, uint32_t parent, enum wire_node_kind kind,
+		   uint32_t module, uint64_t value)
+{
+	uint32_t node = node_new(parent, kind, module, value);
+
+	if (node)
+		node_keep(hash, node);
+	return node;
+}
+
 /* Markers are roots: node(hash of the kind), made once. */
-static uint32_t marker(enum wire_node_kind kind)
+uint32_t node_marker(enum wire_node_kind kind)
 {
 	uint64_t hash = 0x6d61726b65720000ULL + kind;
-	uint32_t node = lookup(hash);
+	uint32_t node = node_find(hash);
 
-	if (!node) {
-		node = node_new(0, kind, 0, 0);
-		if (node)
-			index_add(hash, node);
-	}
-	return node;
+	return node ? node : node_make(hash, 0, kind, 0, 0);
 }
 
 static uint32_t frame_node(uint32_t parent, uint64_t pc)
@@ -212,22 +220,22 @@ COLD static uint32_t intern(struct stack *stack)
 	uint32_t node = 0;
 
 	while (known > 0 && !node)
-		node = lookup(stack_frame(stack, --known).hash);
+		node = node_find(stack_frame(stack, --known).hash);
 	if (node)
 		known++;
 	else if (end == STACK_TRUNCATED)
-		node = marker(NODE_TRUNCATED);
+		node = node_marker(NODE_TRUNCATED);
 	else if (end == STACK_BROKEN)
-		node = marker(NODE_BROKEN);
+		node = node_marker(NODE_BROKEN);
 	for (; known < count; known++) {
 		struct stack_frame f = stack_frame(stack, known);
 
 		node = frame_node(node, f.pc);
 		if (!node) {
 			shim_drop(DROP_NODES_FULL);
-			return marker(NODE_LOST);
+			return node_marker(NODE_LOST);
 		}
-		index_add(f.hash, node);
+		node_keep(f.hash, node);
 	}
 	return node;
 }
@@ -258,7 +266,7 @@ static bool unwind(struct thread_state *ts, const struct stack_regs *regs)
 
 static uint32_t find_or_intern(struct stack *stack)
 {
-	uint32_t node = lookup(stack_hash(stack));
+	uint32_t node = node_find(stack_hash(stack));
 
 	if (likely(node))
 		return node;
@@ -269,23 +277,56 @@ static uint32_t find_or_intern(struct stack *stack)
 	return intern(stack);
 }
 
+/* The native stack, and the Python one that stands in it if there is any. */
+COLD static uint32_t find_or_join(struct thread_state *ts, uint64_t hash,
+				  bool has_python)
+{
+	uint32_t node, inner;
+
+	if (!has_python)
+		return find_or_intern(ts->stack);
+	node = node_find(hash);
+	if (node)
+		return node;
+	node = find_or_intern(ts->stack);
+	inner = python_stack_node(ts);
+	if (!inner)
+		shim_drop(DROP_PYTHON);
+	else
+		inner = node_make(hash, node, NODE_MIXED, 0, inner);
+	return inner ? inner : node;
+}
+
+/* Odd, as the hash of a stack always is. */
+static uint64_t joined(uint64_t native, uint64_t inner)
+{
+	uint64_t h =
+		(native ^ (inner << 31 | inner >> 33)) * 0x9e3779b97f4a7c15ULL;
+
+	return (h ^ h >> 32) | 1;
+}
+
 /* The node of the caller's stack; 0 when it could not be kept. */
 uint32_t nodes_of_stack(struct thread_state *ts, const struct stack_regs *regs)
 {
 	struct stack *stack = ts->stack;
+	bool same = unwind(ts, regs);
+	uint64_t hash, inner = python_stack_hash(ts);
 	unsigned memo;
-	uint64_t hash;
 
-	if (unwind(ts, regs) && ts->last_node)
+	if (same && inner == ts->last_python && ts->last_node)
 		return ts->last_node;
+	ts->last_python = inner;
 	if (unlikely(!stack_depth(stack))) {
 		shim_drop(DROP_STACK_BROKEN);
-		return ts->last_node = marker(NODE_BROKEN);
+		return ts->last_node = node_marker(NODE_BROKEN);
 	}
 	hash = stack_hash(stack);
+	if (inner)
+		hash = joined(hash, inner);
 	memo = (unsigned)(hash >> 54);
 	if (unlikely(ts->memo_hash[memo] != hash)) {
-		ts->memo_node[memo] = find_or_intern(stack);
+		ts->memo_node[memo] = find_or_join(ts, hash, inner != 0);
 		ts->memo_hash[memo] = hash;
 	}
 	return ts->last_node = ts->memo_node[memo];

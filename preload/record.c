@@ -8,6 +8,7 @@
 #include "preload/internal.h"
 #include "preload/late.h"
 #include "preload/pyobjects.h"
+#include "preload/python.h"
 #include "preload/sys.h"
 
 /*
@@ -154,6 +155,7 @@ static void account(uint64_t since)
 		if (unlikely(shim.late))
 			late_look();
 		pyobjects_refresh();
+		python_refresh();
 	}
 }
 

@@ -16,6 +16,7 @@
 #include "profiler/base/intern.h"
 #include "profiler/model/modules.h"
 #include "profiler/proc/procfs.h"
+#include "profiler/sym/pynames.h"
 #include "profiler/sym/symtab.h"
 
 #define PATIENCE_NS                                               \
@@ -90,7 +91,7 @@ static const char *unnamed(struct dump *d, const struct image_map *m,
 
 static bool is_evaluator(const struct symbol *s)
 {
-	return s->function && cpython_is_evaluator(s->function);
+	return s->function && pynames_is_evaluator(s->function);
 }
 
 static int name_frame(struct dump *d, struct dump_thread *t,

@@ -259,8 +259,8 @@ static int build_all(struct model *m, const struct trace_view *v,
 	return rc;
 }
 
-static int load(struct model **out, const char *recording, bool save,
-		struct err *err)
+static int load(struct model **out, const char *recording, enum model_view view,
+		bool save, struct err *err)
 {
 	struct trace *t;
 	struct symtab *st = symtab_new("");
@@ -281,6 +281,7 @@ static int load(struct model **out, const char *recording, bool save,
 		rc = 0;
 	if (rc < 0)
 		goto close_trace;
+	m->view = view;
 	rc = build_all(m, trace_view(t), st);
 	if (rc < 0)
 		err_set(err, rc, "out of memory reading %s", recording);
@@ -301,19 +302,25 @@ free_model:
 
 int model_load(struct model **out, const char *recording, struct err *err)
 {
-	return load(out, recording, false, err);
+	return load(out, recording, MODEL_VIEW_MIXED, false, err);
+}
+
+int model_load_view(struct model **out, const char *recording,
+		    enum model_view view, struct err *err)
+{
+	return load(out, recording, view, true, err);
 }
 
 int model_load_naming(struct model **out, const char *recording,
 		      struct err *err)
 {
-	return load(out, recording, true, err);
+	return load(out, recording, MODEL_VIEW_MIXED, true, err);
 }
 
 int model_save_symbols(const char *recording, struct err *err)
 {
 	struct model *m;
-	int rc = load(&m, recording, true, err);
+	int rc = load(&m, recording, MODEL_VIEW_MIXED, true, err);
 
 	model_free(m);
 	return rc;

@@ -285,6 +285,12 @@ struct model_totals {
 	uint64_t records, allocations, releases, inherited_releases;
 };
 
+enum model_view {		     /* which frames stacks show */
+		  MODEL_VIEW_MIXED,  /* Python frames where they ran */
+		  MODEL_VIEW_NATIVE, /* the interpreter's own instead */
+		  MODEL_VIEW_PYTHON, /* nothing else */
+};
+
 enum model_role { /* in asking for memory */
 		  MODEL_ROLE_CALLER,
 		  MODEL_ROLE_WRAPPER, /* does it for its caller, see wrappers.h
@@ -294,6 +300,7 @@ enum model_role { /* in asking for memory */
 };
 
 struct model {
+	enum model_view view;
 	/* the recording */
 	const char *path, *name, *command, *host, *kernel, *version;
 	const char *mode;  /* "sample", "exact", or "probes" in the kernel */
@@ -354,6 +361,8 @@ struct err;
 
 /* Build from a recording directory (model/build.c). */
 int model_load(struct model **out, const char *recording, struct err *err);
+int model_load_view(struct model **out, const char *recording,
+		    enum model_view view, struct err *err);
 /* An empty model that owns its strings; for tests and importers. */
 struct model *model_new(void);
 void model_free(struct model *m); /* NULL is fine */

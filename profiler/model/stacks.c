@@ -2,8 +2,7 @@
  * stacks: the calling-context trees of all processes, merged into one over
  * interned frames.
  *
- * Two addresses of one source line are one frame; an inlined call is a frame
- * of its own.  The merged tree is then put in depth-first order with children
+ * The merged tree is then put in depth-first order with children
  * sorted by what they say, so that the order of arrival leaves no trace.
  */
 #include <errno.h>
@@ -14,7 +13,8 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/model/build.h"
-#include "profiler/model/modules.h"
+#include "profiler/model/frames.h"
+#include "profiler/model/splice.h"
 
 struct node {
 	uint32_t parent; /* index + 1; 0 a root */
@@ -23,52 +23,22 @@ struct node {
 	uint32_t order;		 /* in the finished tree */
 };
 
-struct builder {
-	struct model *m;
-	struct symtab *st;
-	VEC(struct model_frame) frames;
-	VEC(struct node) nodes;
-	VEC(struct model_site) sites; /* node: index in nodes[] */
-	VEC(struct build_part) parts; /* site: index in nodes[] till the end */
-	struct hash *frame_ids;	      /* content -> frame */
-	struct hash *node_ids;	      /* parent, frame -> node */
-	struct hash *site_ids;	      /* node -> site */
-	struct hash *problems;	      /* module ids already complained of */
-	VEC(const char *) problem_texts;
-	bool failed; /* out of memory */
-	bool paged;  /* a probe looked at pages */
+struct step { /* of a path */
+	uint32_t frame, node;
 };
 
-static uint64_t text_hash(uint64_t h, const char *text)
-{
-	/* Interned: equal texts have equal addresses within one model. */
-	return hash_mix(h ^ (uint64_t)(uintptr_t)text);
-}
-
-static uint32_t frame_id(struct builder *b, const struct model_frame *f)
-{
-	/*
-	 * Mixed first: texts lie side by side, so the bits of a line could
-	 * make one function's address into another's.
-	 */
-	uint64_t key = text_hash(hash_mix(f->line), f->function);
-	uint64_t *found;
-	struct model_frame *slot;
-
-	key = text_hash(key, f->file);
-	key = text_hash(key, f->module);
-	key = hash_mix(key ^ (uint64_t)f->kind << 8 ^ (uint64_t)f->inlined);
-	found = hash_find(b->frame_ids, key);
-	if (found)
-		return (uint32_t)*found;
-	slot = vec_push(&b->frames);
-	if (!slot || hash_set(b->frame_ids, key, b->frames.count - 1) < 0) {
-		b->failed = true;
-		return 0;
-	}
-	*slot = *f;
-	return (uint32_t)b->frames.count - 1;
-}
+struct builder {
+	struct model *m;
+	struct frames frames;
+	VEC(struct node) nodes;
+	VEC(struct step) last;	      /* the path that was added last */
+	VEC(struct model_site) sites; /* node: index in nodes[] */
+	VEC(struct build_part) parts; /* site: index in nodes[] till the end */
+	struct hash *node_ids;	      /* parent, frame -> node */
+	struct hash *site_ids;	      /* node -> site */
+	bool failed;		      /* out of memory */
+	bool paged;		      /* a probe looked at pages */
+};
 
 /* Node index + 1 of @frame called from @parent (index + 1, or 0). */
 static uint32_t node_id(struct builder *b, uint32_t parent, uint32_t frame)
@@ -87,181 +57,6 @@ static uint32_t node_id(struct builder *b, uint32_t parent, uint32_t frame)
 	n->parent = parent;
 	n->frame = frame;
 	return (uint32_t)b->nodes.count;
-}
-
-static const char *str(struct builder *b, const char *text)
-{
-	const char *kept = text ? model_string(b->m, text) : NULL;
-
-	b->failed |= text && !kept;
-	return kept;
-}
-
-static uint32_t marker(struct builder *b, uint32_t parent, const char *name)
-{
-	struct model_frame f = {
-		.function = str(b, name),
-		.module = str(b, ""),
-		.kind = FRAME_MARKER,
-		.module_kind = MODULE_UNKNOWN,
-	};
-
-	return b->failed ? 0 : node_id(b, parent, frame_id(b, &f));
-}
-
-static const struct trace_module *find_module(const struct trace_image *im,
-					      uint32_t id)
-{
-	size_t low = 0, high = im->module_count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (im->modules[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < im->module_count && im->modules[low].id == id
-		       ? &im->modules[low]
-		       : NULL;
-}
-
-static void note_problem(struct builder *b, int module)
-{
-	const char *text = symtab_problem(b->st, module);
-	const char **slot;
-
-	if (!text || hash_find(b->problems, (uint64_t)module))
-		return;
-	hash_set(b->problems, (uint64_t)module, 1);
-	slot = vec_push(&b->problem_texts);
-	if (slot)
-		*slot = str(b, text);
-}
-
-static void unknown_name(char *to, size_t size, const char *path,
-			 uint64_t vaddr)
-{
-	const char *slash = strrchr(path, '/');
-
-	snprintf(to, size, "%s+0x%llx", slash ? slash + 1 : path,
-		 (unsigned long long)vaddr);
-}
-
-/* A hook that did not jump on leaves a frame of its own. */
-static bool is_shim(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && !strcmp(slash + 1, "libstrandline.so");
-}
-
-/* The frames of one native address, outermost first. */
-static uint32_t native(struct builder *b, const struct trace_image *im,
-		       uint32_t parent, const struct wire_node *wn)
-{
-	const struct trace_module *tm = find_module(im, wire_node_module(wn));
-	struct symbol symbols[SYMBOL_MAX_INLINED];
-	struct symtab_module sm;
-	enum module_kind kind;
-	unsigned count;
-	char name[512];
-	int module;
-
-	if (!tm)
-		return marker(b, parent, "[unknown]");
-	if (parent && is_shim(tm->path))
-		return parent;
-	sm = (struct symtab_module) { tm->path, tm->build_id,
-				      tm->build_id_size };
-	module = symtab_module(b->st, &sm);
-	if (module < 0) {
-		b->failed = true;
-		return 0;
-	}
-	kind = modules_kind(tm->path, im->header.exe);
-	count = symtab_resolve(b->st, module, wn->value, symbols);
-	note_problem(b, module);
-	for (unsigned i = count; i-- > 0 && !b->failed;) {
-		struct model_frame f = {
-			.file = str(b, symbols[i].file),
-			.module = str(b, tm->path),
-			.line = symbols[i].line,
-			.kind = FRAME_NATIVE,
-			.module_kind = kind,
-			.inlined = symbols[i].inlined,
-		};
-
-		if (!symbols[i].function)
-			unknown_name(name, sizeof(name), tm->path, wn->value);
-		f.function = str(b, symbols[i].function ? symbols[i].function
-							: name);
-		if (!b->failed)
-			parent = node_id(b, parent, frame_id(b, &f));
-	}
-	return parent;
-}
-
-static uint32_t kernel(struct builder *b, const struct trace_image *im,
-		       uint32_t parent, const struct wire_node *wn)
-{
-	const char *name = wn->value >= 1 && wn->value <= im->text_count
-				   ? im->texts[wn->value - 1]
-				   : NULL;
-	struct model_frame f = {
-		.function = str(b, name ? name : "[kernel]"),
-		.module = str(b, "[kernel]"),
-		.kind = FRAME_KERNEL,
-		.module_kind = MODULE_KERNEL,
-	};
-
-	return b->failed ? 0 : node_id(b, parent, frame_id(b, &f));
-}
-
-static const char *blocked_name(uint64_t reason)
-{
-	static const char *const names[BLOCKED_NREASONS] = {
-		[BLOCKED_OTHER] = "[waits]",
-		[BLOCKED_RUNNABLE] = "[waits for a CPU]",
-		[BLOCKED_FUTEX] = "[waits: futex]",
-		[BLOCKED_EPOLL] = "[waits: epoll]",
-		[BLOCKED_DISK] = "[waits: disk]",
-		[BLOCKED_SOCKET] = "[waits: socket]",
-		[BLOCKED_SLEEP] = "[sleeps]",
-		[BLOCKED_FAULT] = "[waits: page]",
-		[BLOCKED_CHILD] = "[waits: process]",
-		[BLOCKED_FILE] = "[waits: file]",
-	};
-
-	return names[reason < BLOCKED_NREASONS ? reason : BLOCKED_OTHER];
-}
-
-static uint32_t add_node(struct builder *b, const struct trace_image *im,
-			 uint32_t parent, const struct wire_node *wn)
-{
-	char name[32];
-
-	switch (wire_node_kind(wn)) {
-	case NODE_NATIVE:
-		return native(b, im, parent, wn);
-	case NODE_KERNEL:
-		return kernel(b, im, parent, wn);
-	case NODE_BLOCKED:
-		return marker(b, parent, blocked_name(wn->value));
-	case NODE_ABSOLUTE:
-		snprintf(name, sizeof(name), "0x%llx",
-			 (unsigned long long)(wn->value & ~0xfffULL));
-		return marker(b, parent, name);
-	case NODE_TRUNCATED:
-		return marker(b, parent, "[truncated]");
-	case NODE_BROKEN:
-		return marker(b, parent, "[broken]");
-	case NODE_LOST:
-		return marker(b, parent, "[lost]");
-	default:
-		return marker(b, parent, "[unknown]");
-	}
 }
 
 static void sum_into(struct estimate *to, const struct fold_sum *from)
@@ -344,52 +139,79 @@ static void add_weight(struct builder *b, uint32_t node,
 		site->samples += (uint64_t)w->count;
 }
 
-static uint32_t node_of(struct builder *b, const struct trace_image *im,
-			const uint32_t *ids, uint32_t node)
+/*
+ * The frames of a path, root first, as a chain of nodes; the innermost.  The
+ * path before it mostly begins alike.
+ */
+static uint32_t add_path(struct builder *b, const uint32_t *path, size_t count)
 {
-	uint32_t found = node <= im->node_count ? ids[node] : 0;
+	size_t same = 0;
 
-	return found ? found : marker(b, 0, "[unknown]");
+	while (same < count && same < b->last.count &&
+	       b->last.at[same].frame == path[same])
+		same++;
+	b->last.count = same;
+	for (size_t i = same; i < count && !b->failed; i++) {
+		uint32_t parent = i ? b->last.at[i - 1].node : 0;
+		struct step *step = vec_push(&b->last);
+
+		if (!step)
+			b->failed = true;
+		else
+			*step = (struct step) { path[i],
+						node_id(b, parent, path[i]) };
+	}
+	return count && !b->failed ? b->last.at[count - 1].node : 0;
 }
 
-/*
- * Parents come before their children in a whole recording; one that does not
- * is damage, and its child becomes a root under a marker.
- */
-static int add_image(struct builder *b, const struct trace_view *v,
-		     size_t image)
+/* The node that stands for node @wire of the recording; 0: out of memory. */
+static uint32_t node_of(struct builder *b, struct splice *s, uint32_t wire)
+{
+	const uint32_t *path;
+	size_t count = splice_path(s, wire, &path);
+	uint32_t unknown;
+
+	if (!count) {
+		unknown = frames_marker(&b->frames, "[unknown]");
+		path = &unknown;
+		count = 1;
+	}
+	b->failed |= b->frames.failed;
+	return b->failed ? 0 : add_path(b, path, count);
+}
+
+static void add_stacks(struct builder *b, const struct trace_view *v,
+		       size_t image, struct splice *s)
 {
 	const struct trace_image *im = &v->images[image];
-	uint32_t *ids = calloc((size_t)im->node_count + 1, sizeof(*ids));
 
-	if (!ids)
-		return -ENOMEM;
-	for (uint32_t n = 1; n <= im->node_count && !b->failed; n++) {
-		const struct wire_node *wn = &im->nodes[n - 1];
-
-		if (wire_node_kind(wn) == NODE_UNFINISHED)
-			continue;
-		if (wn->parent < n)
-			ids[n] = add_node(b, im, ids[wn->parent], wn);
-		else
-			ids[n] = marker(b, 0, "[unknown]");
-	}
 	for (size_t i = 0; i < im->result.stack_count && !b->failed; i++) {
-		const struct fold_stack *s = &im->result.stacks[i];
-		uint32_t node = node_of(b, im, ids, s->node);
+		const struct fold_stack *stack = &im->result.stacks[i];
+		uint32_t node = node_of(b, s, stack->node);
 
 		if (!node)
 			break;
-		add_site(b, node, s);
+		add_site(b, node, stack);
 		add_part(b, node, image, i);
 	}
 	for (size_t i = 0; i < im->weight_count && !b->failed; i++) {
-		uint32_t node = node_of(b, im, ids, im->weights[i].node);
+		uint32_t node = node_of(b, s, im->weights[i].node);
 
 		if (node)
 			add_weight(b, node, &im->weights[i]);
 	}
-	free(ids);
+}
+
+static int add_image(struct builder *b, const struct trace_view *v,
+		     size_t image)
+{
+	struct splice *s =
+		splice_new(&b->frames, &v->images[image], b->m->view);
+
+	if (!s)
+		return -ENOMEM;
+	add_stacks(b, v, image, s);
+	splice_free(s);
 	return b->failed ? -ENOMEM : 0;
 }
 
@@ -428,7 +250,7 @@ static int by_frame(const void *a, const void *b)
 /* Frames sorted by content; the nodes follow.  0 or -ENOMEM. */
 static int sort_frames(struct builder *b)
 {
-	size_t count = b->frames.count;
+	size_t count = b->frames.list.count;
 	struct ranked *ranked = calloc(count + 1, sizeof(*ranked));
 	uint32_t *rank = calloc(count + 1, sizeof(*rank));
 	struct model_frame *sorted = calloc(count + 1, sizeof(*sorted));
@@ -441,7 +263,8 @@ static int sort_frames(struct builder *b)
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < count; i++)
-		ranked[i] = (struct ranked) { &b->frames.at[i], (uint32_t)i };
+		ranked[i] =
+			(struct ranked) { &b->frames.list.at[i], (uint32_t)i };
 	qsort(ranked, count, sizeof(*ranked), by_frame);
 	for (size_t i = 0; i < count; i++) {
 		sorted[i] = *ranked[i].frame;
@@ -570,9 +393,9 @@ static int finish(struct builder *b)
 	b->m->sites = b->sites.at;
 	b->m->site_count = (uint32_t)b->sites.count;
 	b->sites.at = NULL;
-	b->m->problems = b->problem_texts.at;
-	b->m->problem_count = (uint32_t)b->problem_texts.count;
-	b->problem_texts.at = NULL;
+	b->m->problems = b->frames.problems.at;
+	b->m->problem_count = (uint32_t)b->frames.problems.count;
+	b->frames.problems.at = NULL;
 	return 0;
 }
 
@@ -581,28 +404,23 @@ int build_stacks(struct model *m, const struct trace_view *v, struct symtab *st,
 {
 	struct builder b = {
 		.m = m,
-		.st = st,
-		.frame_ids = hash_new(),
 		.node_ids = hash_new(),
 		.site_ids = hash_new(),
-		.problems = hash_new(),
 	};
-	int rc = -ENOMEM;
+	int rc = frames_init(&b.frames, m, st);
 
-	if (b.frame_ids && b.node_ids && b.site_ids && b.problems)
-		rc = 0;
+	if (!b.node_ids || !b.site_ids)
+		rc = -ENOMEM;
 	for (size_t i = 0; i < v->image_count && rc == 0; i++)
 		rc = add_image(&b, v, i);
 	if (rc == 0)
 		rc = finish(&b);
-	hash_free(b.frame_ids);
 	hash_free(b.node_ids);
 	hash_free(b.site_ids);
-	hash_free(b.problems);
-	vec_free(&b.frames);
+	frames_fini(&b.frames);
 	vec_free(&b.nodes);
 	vec_free(&b.sites);
-	vec_free(&b.problem_texts);
+	vec_free(&b.last);
 	*parts = b.parts.at;
 	*count = b.parts.count;
 	return rc;

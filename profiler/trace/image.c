@@ -12,6 +12,7 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/trace/checkpoint.h"
+#include "profiler/trace/codes.h"
 #include "profiler/trace/weights.h"
 
 #define ATTEMPTS 5 /* a digest is replaced while it is read: once a second */
@@ -28,6 +29,7 @@ struct image {
 	VEC(struct trace_route) routes;
 	VEC(struct trace_patch) patches;
 	struct weights weights;
+	struct codes codes;
 	VEC(char *) strings;
 	struct err problem;
 };
@@ -94,6 +96,10 @@ static void check_nodes(struct image *im)
 	for (uint32_t i = 0; i < im->node_count; i++) {
 		struct wire_node *n = &im->nodes[i];
 
+		if (wire_node_kind(n) == NODE_MIXED && n->value > i) {
+			n->value = 0;
+			im->view.torn = true;
+		}
 		if (n->parent <= i)
 			continue;
 		n->parent = 0;
@@ -160,6 +166,8 @@ static int read_meta_record(void *context, const struct wire_head *w)
 		return read_route(context, (const struct wire_route *)w);
 	if (w->type == WIRE_PATCH && w->size > sizeof(struct wire_patch))
 		return read_patch(context, (const struct wire_patch *)w);
+	if (w->type == WIRE_CODE || w->type == WIRE_PYTHON)
+		return codes_record(&((struct image *)context)->codes, w);
 	return weights_record(&((struct image *)context)->weights, w);
 }
 
@@ -207,6 +215,7 @@ static int fill_view(struct image *im)
 	v->result = *fold_result(fold);
 	v->result.torn_slabs += im->checkpoint.bad_heads;
 	weights_finish(&im->weights, v);
+	codes_finish(&im->codes, v);
 	if (v->result.stack_count &&
 	    node_room(im, v->result.stacks[v->result.stack_count - 1].node) < 0)
 		return -ENOMEM; /* every stack's node is one of nodes[] */
@@ -245,6 +254,7 @@ static void forget(struct image *im)
 	im->routes.count = 0;
 	im->patches.count = 0;
 	weights_fini(&im->weights);
+	codes_fini(&im->codes);
 	im->view.torn = false;
 	checkpoint_fini(&im->checkpoint);
 }

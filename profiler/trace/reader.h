@@ -38,6 +38,13 @@ struct trace_code { /* a Python code object */
 	uint32_t python_version; /* hex, 0x030b02f0 */
 };
 
+struct trace_python {	    /* the interpreter; all 0 where there is none */
+	uint32_t version;   /* hex; 0: not known */
+	bool readable;	    /* its frames can be read */
+	const char *reason; /* if they never can, why not; else "" */
+	const char *folder; /* the one it was started in */
+};
+
 struct trace_route {
 	uint32_t id;
 	const char *text; /* "POST /api/v1/chat" */
@@ -59,6 +66,7 @@ struct trace_image { /* one <pid>.slabs: a process between exec and exec */
 	size_t module_count;
 	const struct trace_code *codes; /* sorted by id */
 	size_t code_count;
+	struct trace_python python;
 	const struct trace_route *routes; /* sorted by id, from 1 */
 	size_t route_count;
 	const struct trace_patch *patches;

@@ -162,9 +162,9 @@ static const struct cpython layouts[] = {
  * each group headed by the structure's size.  3.14 has more fields in some.
  */
 struct offsets {
-	uint64_t words[160];
 	unsigned at, count; /* the next word; of the current group */
 	bool odd;
+	uint64_t words[160];
 };
 
 /*
@@ -183,11 +183,11 @@ static void group(struct offsets *o, unsigned count, uint64_t most)
 /* Field @index of the current group, from 1: a place within the structure. */
 static uint32_t field(struct offsets *o, unsigned index)
 {
-	uint64_t value = o->odd ? 0 : o->words[o->at + index];
-
-	if (value >= o->words[o->at] + 1)
+	if (o->odd || o->words[o->at + index] > o->words[o->at]) {
 		o->odd = true;
-	return (uint32_t)value;
+		return 0;
+	}
+	return (uint32_t)o->words[o->at + index];
 }
 
 static void read_states(struct cpython *py, struct offsets *o, bool is_3_14)
@@ -251,9 +251,11 @@ static void read_objects(struct cpython *py, struct offsets *o, bool is_3_14)
 static enum cpython_verdict read_own_offsets(struct cpython *py,
 					     const struct cpython_reader *r)
 {
-	struct offsets o = { .at = 0 };
+	struct offsets o;
 	bool is_3_14 = MINOR(py->version) >= 14;
 
+	o.at = o.count = 0;
+	o.odd = false;
 	if (!r->read(r->context, py->runtime, o.words, sizeof(o.words)) ||
 	    o.words[0] != 0x7970677562656478ULL /* "xdebugpy" */ ||
 	    o.words[1] != py->version)
@@ -372,14 +374,4 @@ enum cpython_verdict cpython_check(const struct cpython *py,
 		if (!frame_fits(py, r, &frames[i]))
 			return CPYTHON_ODD;
 	return CPYTHON_OK;
-}
-
-bool cpython_is_evaluator(const char *function)
-{
-	static const char name[] = "_PyEval_EvalFrameDefault";
-	size_t i = 0;
-
-	while (name[i] && function[i] == name[i])
-		i++;
-	return !name[i] && (!function[i] || function[i] == '.');
 }

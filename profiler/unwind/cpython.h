@@ -171,7 +171,4 @@ bool cpython_code(const struct cpython *py, const struct cpython_reader *r,
 int cpython_text(const struct cpython *py, const struct cpython_reader *r,
 		 uint64_t object, char *to, size_t size);
 
-/* Such a name is an evaluator's: _PyEval_EvalFrameDefault and its parts. */
-bool cpython_is_evaluator(const char *function);
-
 #endif

@@ -154,6 +154,15 @@ static size_t put_utf8(char *to, uint32_t c)
 	return 4;
 }
 
+/* Code point @index of those that are @kind bytes each. */
+static uint32_t point(const void *points, uint64_t index, unsigned kind)
+{
+	if (kind == 1)
+		return ((const uint8_t *)points)[index];
+	return kind == 2 ? ((const uint16_t *)points)[index]
+			 : ((const uint32_t *)points)[index];
+}
+
 /* Code points of @kind bytes each; false: not readable. */
 static bool put_points(const struct cpython_reader *r, uint64_t from,
 		       uint64_t count, unsigned kind, char *to, size_t size,
@@ -164,17 +173,14 @@ static bool put_points(const struct cpython_reader *r, uint64_t from,
 	*length = 0;
 	for (uint64_t i = 0; i < count;) {
 		uint64_t n = count - i < 64 ? count - i : 64;
-		const uint8_t *bytes = (const uint8_t *)points;
 
 		if (!get(r, from + i * kind, points, n * kind))
 			return false;
 		for (uint64_t k = 0; k < n; k++) {
-			uint32_t c = 0;
-
 			if (*length + 5 > size)
 				return true;
-			__builtin_memcpy(&c, bytes + k * kind, kind);
-			*length += put_utf8(to + *length, c);
+			*length +=
+				put_utf8(to + *length, point(points, k, kind));
 		}
 		i += n;
 	}

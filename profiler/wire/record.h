@@ -162,12 +162,14 @@ enum wire_node_kind {
 	NODE_UNFINISHED = 0,
 	NODE_NATIVE = 1,    /* value: ELF vaddr in module (see below) */
 	NODE_ABSOLUTE = 2,  /* value: address outside every known module */
-	NODE_PYTHON = 3,    /* module: code object id; value: lasti, bytes */
+	NODE_PYTHON = 3,    /* module: code object id; value: see below */
 	NODE_TRUNCATED = 4, /* root marker: frames beyond 1024 were cut */
 	NODE_BROKEN = 5,    /* root marker: unwinding ended early */
 	NODE_LOST = 6,	    /* stack could not be kept */
 	NODE_KERNEL = 7,    /* value: id of a WIRE_TEXT, the function's name */
 	NODE_BLOCKED = 8,   /* value: enum wire_blocked; a leaf of OFFCPU */
+	NODE_MIXED = 9,	    /* parent: native frames; value: the node of the
+			     * Python frames that ran in them */
 };
 
 /* What a thread waited for while it was off the CPUs. */
@@ -197,6 +199,20 @@ struct wire_node {
 };
 _Static_assert(sizeof(struct wire_node) == 16, "read by other builds");
 
+/*
+ * A PYTHON value is where its code stands: bytes from the code's first
+ * instruction, negative before it; and whether the frame was called by native
+ * code, so that an evaluator of its own runs it and those further in, up to
+ * the next such frame.  Python frames have Python frames for parents; a MIXED
+ * node tells within which native stack they stand, and has no children.
+ */
+#define WIRE_PYTHON_ENTRY (1ULL << 32)
+
+static inline uint64_t wire_python_value(int32_t instruction, bool entry)
+{
+	return (uint32_t)instruction | (entry ? WIRE_PYTHON_ENTRY : 0);
+}
+
 #define WIRE_NODES_PER_SLAB   ((65536u - 64u) / 16u)
 #define WIRE_NODE_MODULE_MASK 0xffffffu
 
@@ -223,9 +239,10 @@ struct wire_head {
 
 enum wire_type {
 	WIRE_MODULE = 1,
-	WIRE_CODE = 2,	/* a Python code object, for NODE_PYTHON */
-	WIRE_ROUTE = 3, /* a method and a normalised path */
-	WIRE_PATCH = 4, /* an allocation function of the program's own */
+	WIRE_CODE = 2,	  /* a Python code object, for NODE_PYTHON */
+	WIRE_ROUTE = 3,	  /* a method and a normalised path */
+	WIRE_PATCH = 4,	  /* an allocation function of the program's own */
+	WIRE_PYTHON = 24, /* the interpreter; the last one counts */
 	/* host.slabs */
 	WIRE_LEDGER = 16,
 	WIRE_PROCESS = 17,
@@ -292,6 +309,30 @@ struct wire_module {
 	uint64_t ticks; /* seen at */
 	uint8_t build_id[32];
 	char path[]; /* NUL-terminated; "[vdso]" for the vdso */
+};
+
+/*
+ * Python code objects have dense ids from 1 within a process.  A line table
+ * too long for one record is continued in the next of the same id.
+ */
+struct wire_code {
+	struct wire_head head;
+	uint32_t id;
+	uint32_t first_line;
+	uint32_t version;    /* of Python, hex: how to read the table */
+	uint32_t lines_size; /* bytes of the whole line table */
+	uint32_t lines_at;   /* where in it this record's part begins */
+	uint32_t lines_here; /* bytes of that part */
+	char text[];	     /* qualified name, NUL, file, NUL, the part */
+};
+
+/* A Python interpreter was found. */
+struct wire_python {
+	struct wire_head head;
+	uint32_t version;  /* hex, 0x030b02f0 */
+	uint32_t readable; /* 1: its frames can be read */
+	char text[]; /* if they never can, why not, NUL, the folder that the
+		      * process was in, NUL */
 };
 
 /* Routes have dense ids from 1 within a process. */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "preload/python.h"
 #include "preload/sys.h"
 #include "tests/races/races.h"
 #include "tests/races/shim_fakes.h"
@@ -88,6 +89,18 @@ bool modules_missing(uint64_t pc)
 {
 	(void)pc;
 	return false;
+}
+
+uint64_t python_stack_hash(struct thread_state *ts)
+{
+	(void)ts;
+	return 0;
+}
+
+uint32_t python_stack_node(struct thread_state *ts)
+{
+	(void)ts;
+	return 0;
 }
 
 bool thread_bounds(struct thread_state *ts, uint64_t sp)

@@ -211,11 +211,3 @@ Test(cpython, what_3_13_tells_of_itself_is_not_taken_when_it_cannot_be)
 	cr_assert_eq(open_told(4, 300001, &py), CPYTHON_ODD);
 	cr_assert_eq(open_told(44, UINT64_MAX, &py), CPYTHON_ODD);
 }
-
-Test(cpython, an_evaluator_is_known_by_its_name_and_its_parts)
-{
-	cr_assert(cpython_is_evaluator("_PyEval_EvalFrameDefault"));
-	cr_assert(cpython_is_evaluator("_PyEval_EvalFrameDefault.cold"));
-	cr_assert_not(cpython_is_evaluator("_PyEval_EvalFrameDefaultX"));
-	cr_assert_not(cpython_is_evaluator("_PyEval_EvalFrame"));
-}

@@ -1,0 +1,175 @@
+#include "preload/python.h"
+
+#include <link.h>
+
+#include "preload/internal.h"
+#include "preload/real.h"
+#include "preload/sys.h"
+
+#define ODD_MAX 16 /* a thread may be caught between two frames */
+
+struct python python = { .verdict = CPYTHON_ABSENT };
+
+static bool peek(void *context, uint64_t at, void *to, size_t size)
+{
+	(void)context;
+	return sys_peek(to, at, size) == 0;
+}
+
+static const struct cpython_reader careful = { .read = peek };
+
+static uint64_t load(uint64_t at)
+{
+	return __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED);
+}
+
+/* A program of that name that exports nothing is an interpreter, too. */
+static bool named_python(void)
+{
+	const char *at = shim.file->exe, *base = at;
+	static const char name[] = "python";
+	size_t i = 0;
+
+	for (; *at; at++)
+		if (*at == '/')
+			base = at + 1;
+	while (name[i] && base[i] == name[i])
+		i++;
+	return !name[i];
+}
+
+static void settle(enum cpython_verdict verdict)
+{
+	if (python.verdict == verdict)
+		return;
+	python.verdict = verdict;
+	python_tell();
+	__atomic_store_n(&python.on, verdict == CPYTHON_OK, __ATOMIC_RELEASE);
+}
+
+/* The object that is an interpreter, of those that are loaded; or NULL. */
+static const struct link_map *find_object(void)
+{
+	const struct link_map *m;
+
+	for (m = real_objects(); m; m = m->l_next)
+		if (!real_is_ours(m) &&
+		    (real_export(m, cpython_symbol_name(CPYTHON_RUNTIME)) ||
+		     real_export(m, cpython_symbol_name(CPYTHON_PYPY))))
+			break;
+	return m;
+}
+
+static void find_interpreter(void)
+{
+	const struct link_map *m = find_object();
+	uint64_t symbols[CPYTHON_NSYMBOLS];
+	enum cpython_verdict verdict;
+
+	if (!m && !named_python())
+		return;
+	for (int i = 0; i < CPYTHON_NSYMBOLS; i++)
+		symbols[i] =
+			m ? (uint64_t)real_export(
+				    m,
+				    cpython_symbol_name((enum cpython_symbol)i))
+			  : 0;
+	verdict = cpython_open(&python.layout, &careful, symbols);
+	python.this_thread = (void *)symbols[CPYTHON_THIS_THREAD];
+	python.holder = (void *)symbols[CPYTHON_HOLDER];
+	if (symbols[CPYTHON_HOLDER_3_13])
+		python.holder = (void *)symbols[CPYTHON_HOLDER_3_13];
+	if (verdict == CPYTHON_OK)
+		verdict = python.this_thread && python.holder ? CPYTHON_EARLY
+							      : CPYTHON_HIDDEN;
+	if (python_codes_start())
+		settle(verdict);
+}
+
+void python_refresh(void)
+{
+	if (shim.python && python.verdict == CPYTHON_ABSENT)
+		find_interpreter();
+}
+
+/* Ids are of the file, so every name goes on record once more. */
+void python_begin(void)
+{
+	struct thread_state *ts = self.state;
+
+	python.busy = 0;
+	python_codes_forget();
+	if (ts)
+		python_stack_forget(ts);
+	if (python.verdict == CPYTHON_ABSENT)
+		python_refresh();
+	else
+		python_tell();
+}
+
+/*
+ * It is there: is it as it says?  Before it has an interpreter, its code may
+ * not even be relocated.
+ */
+COLD static bool trust(void)
+{
+	const struct cpython *py = &python.layout;
+	enum cpython_verdict verdict;
+	uint64_t thread;
+
+	if (python.verdict != CPYTHON_EARLY ||
+	    !load(py->runtime + py->in_runtime.interpreters) ||
+	    __atomic_exchange_n(&python.busy, 1, __ATOMIC_ACQUIRE))
+		return false;
+	thread = python.this_thread();
+	verdict = thread && python.holder() == thread
+			  ? cpython_check(py, &careful, thread)
+			  : CPYTHON_EARLY;
+	if (verdict == CPYTHON_ODD && ++python.odd < ODD_MAX)
+		verdict = CPYTHON_EARLY;
+	settle(verdict);
+	__atomic_store_n(&python.busy, 0, __ATOMIC_RELEASE);
+	return verdict == CPYTHON_OK;
+}
+
+static uint64_t pthread_self_now(void)
+{
+	uint64_t at;
+
+	__asm__("movq %%fs:0, %0" : "=r"(at));
+	return at;
+}
+
+/*
+ * Until 3.11 a thread is known by its state in the first interpreter that it
+ * ran in.  That of another one can be seen while it holds the lock, if it is
+ * still there to be seen.
+ */
+COLD static uint64_t state_elsewhere(uint64_t thread)
+{
+	uint64_t holder = python.holder(), ident = 0;
+
+	if (!holder || holder == thread ||
+	    sys_peek(&ident, holder + python.layout.in_thread.ident,
+		     sizeof(ident)) < 0 ||
+	    ident != pthread_self_now())
+		return thread;
+	return holder;
+}
+
+uint64_t python_thread(void)
+{
+	const struct cpython *py = &python.layout;
+	uint64_t thread, ending, head;
+
+	if (unlikely(!__atomic_load_n(&python.on, __ATOMIC_ACQUIRE)) &&
+	    !trust())
+		return 0;
+	thread = python.this_thread();
+	head = py->runtime + py->in_runtime.interpreters;
+	/* The main interpreter follows the head of the list, newest first. */
+	if (unlikely(py->version < 0x030c0000 && load(head) != load(head + 8)))
+		thread = state_elsewhere(thread);
+	ending = load(py->runtime + py->in_runtime.finalizing);
+	return unlikely(ending && ending != thread) ? 0 : thread;
+}

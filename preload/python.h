@@ -1,0 +1,65 @@
+/*
+ * python: the Python frames of a stack that is being recorded.
+ *
+ * An interpreter is looked for at start and then about once a second.  When
+ * it runs, its layout (unwind/cpython.h) is held to a thread that holds the
+ * interpreter's lock, through the kernel, so that nothing can fault; from
+ * then on frames are read where they are, without a call into it but one that
+ * tells this thread's state.
+ *
+ * A thread reads its own frames only, and their code objects, which its
+ * frames keep alive; nobody else changes them, whether it holds the lock or
+ * not.  While the interpreter ends, it does free other threads' frames: none
+ * but the thread that ends it is looked at from there on.
+ */
+#ifndef STRANDLINE_PRELOAD_PYTHON_H
+#define STRANDLINE_PRELOAD_PYTHON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/unwind/cpython.h"
+
+struct thread_state;
+
+struct python {
+	bool on;		      /* frames can be read */
+	enum cpython_verdict verdict; /* until then, why not */
+	struct cpython layout;
+	uint64_t (*this_thread)(void); /* its state, with the lock or without */
+	uint64_t (*holder)(void);
+	uint32_t busy; /* one check at a time */
+	uint32_t odd;  /* checks that failed in a row */
+};
+extern struct python python;
+
+/* A recording file begins: at start, or in a fork's child. */
+void python_begin(void);
+/* About once a second, by a thread that is marked busy. */
+void python_refresh(void);
+
+/* The state of this thread, whose frames may be read now; 0: none. */
+uint64_t python_thread(void);
+
+/*
+ * python_stack.c: the Python stack of this thread as it is now.  A hash of it,
+ * odd; 0: it runs no Python.
+ */
+uint64_t python_stack_hash(struct thread_state *ts);
+/* The node of the stack that was hashed last; 0: it could not be kept. */
+uint32_t python_stack_node(struct thread_state *ts);
+/* Whatever is known of the previous stack. */
+void python_stack_forget(struct thread_state *ts);
+
+/*
+ * python_codes.c: an id for each code object, whose names go on record while
+ * it is alive; 0: it could not be kept.  An address that is used again for
+ * another one gets another id, the same source run again the same.
+ */
+uint32_t python_code_id(uint64_t code);
+bool python_codes_start(void); /* false: no memory */
+/* Which interpreter, and whether its frames can be read. */
+void python_tell(void);
+void python_codes_forget(void);
+
+#endif

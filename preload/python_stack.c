@@ -1,0 +1,322 @@
+/*
+ * python_stack: the Python frames of this thread, as numbers.
+ *
+ * Frames are followed from the innermost one outwards until one is met that
+ * the previous stack had, too; from there the previous stack's are verified,
+ * by loads that do not wait for each other.  A frame is kept if it is in the
+ * same place, runs the same code, stands at the same instruction, and was
+ * called by the same frame.  Where only the instruction is another one, it is
+ * put in place.
+ *
+ * Code objects are told apart by their address and what they look like
+ * (python_codes.c).  That is not asked again of a frame that is kept: before
+ * its code can be another one at the same address, that one must have been
+ * made, and in exact mode something of that is an event of its own.  Samples
+ * are too far apart for that, and seldom: there everything is looked at anew.
+ */
+#include "preload/internal.h"
+#include "preload/nodes.h"
+#include "preload/python.h"
+
+#define FRAMES_MAX STACK_MAX_FRAMES
+
+/* A frame of Python's, with the place that it was called from. */
+struct frame {
+	uint64_t at, code;
+	uint64_t instruction; /* as the frame has it */
+	uint64_t out;	      /* the frame it names as its caller */
+	uint32_t id;	      /* of the code */
+	bool entry;	      /* first of its evaluator */
+};
+
+struct python_stack {
+	unsigned count;
+	unsigned hashed; /* prefix[] is right up to here */
+	bool truncated;
+	struct frame kept[FRAMES_MAX];	/* root first */
+	uint64_t prefix[FRAMES_MAX];	/* hash of it and what is outside */
+	uint16_t index[256];		/* by address: place in kept[], + 1 */
+	struct frame fresh[FRAMES_MAX]; /* innermost first */
+};
+
+static inline uint64_t word(uint64_t at)
+{
+	return *(const volatile uint64_t *)at;
+}
+
+static inline uint8_t byte(uint64_t at)
+{
+	return *(const volatile uint8_t *)at;
+}
+
+static inline bool plausible(uint64_t at)
+{
+	return at >= 4096 && at < 1ULL << 47 && at % 8 == 0;
+}
+
+static inline uint64_t code_of(uint64_t frame)
+{
+	return word(frame + python.layout.in_frame.code) &
+	       ~(uint64_t)python.layout.finest_tag;
+}
+
+static inline uint64_t instruction_of(uint64_t frame)
+{
+	uint64_t at = frame + python.layout.in_frame.instruction;
+
+	return python.layout.index_scale ? *(const volatile uint32_t *)at
+					 : word(at);
+}
+
+/* Not one of Python's, but what an evaluator puts outside of its first. */
+static inline bool is_shim(uint64_t frame)
+{
+	return python.layout.entry_owner &&
+	       byte(frame + python.layout.in_frame.owner) >=
+		       python.layout.entry_owner;
+}
+
+static inline bool has_entry_flag(uint64_t frame)
+{
+	return python.layout.entry_flag
+		       ? byte(frame + python.layout.in_frame.entry) != 0
+		       : !python.layout.entry_owner;
+}
+
+static uint64_t innermost(uint64_t thread)
+{
+	const struct cpython *py = &python.layout;
+	uint64_t holder;
+
+	if (!py->in_thread.cframe)
+		return word(thread + py->in_thread.frame);
+	holder = word(thread + py->in_thread.cframe);
+	return holder ? word(holder + py->in_cframe.frame) : 0;
+}
+
+static inline unsigned index_of(uint64_t frame)
+{
+	return (unsigned)(frame >> 3 ^ frame >> 11) & 255;
+}
+
+/* Place in kept[], + 1; 0: not there. */
+static inline unsigned find_kept(const struct python_stack *s, uint64_t frame)
+{
+	unsigned place = s->index[index_of(frame)];
+
+	return place && place <= s->count && s->kept[place - 1].at == frame
+		       ? place
+		       : 0;
+}
+
+/*
+ * Is the caller of kept frame @f the one it was, and is that @outer (0: none)?
+ */
+static inline bool same_caller(const struct frame *f, uint64_t outer)
+{
+	uint64_t out = word(f->at + python.layout.in_frame.previous);
+
+	if (out != f->out)
+		return false;
+	return out == outer ||
+	       (python.layout.entry_owner && f->entry && out && is_shim(out) &&
+		word(out + python.layout.in_frame.previous) == outer);
+}
+
+/*
+ * Kept frames from @place outwards are this stack's; false: one of them is
+ * not.
+ */
+static bool verify(struct python_stack *s, unsigned place)
+{
+	for (unsigned i = place; i > 0; i--) {
+		struct frame *f = &s->kept[i - 1];
+		uint64_t outer = i > 1 ? s->kept[i - 2].at : 0;
+		uint64_t instruction = instruction_of(f->at);
+
+		if (unlikely(code_of(f->at) != f->code ||
+			     !same_caller(f, outer)))
+			return false;
+		/* Else it shows in who the caller is. */
+		if (python.layout.entry_flag &&
+		    unlikely(has_entry_flag(f->at) != f->entry))
+			return false;
+		if (unlikely(instruction != f->instruction)) {
+			f->instruction = instruction;
+			s->hashed = s->hashed < i - 1 ? s->hashed : i - 1;
+		}
+	}
+	return true;
+}
+
+/* What Python runs in @frame, into @f; false: it cannot be read. */
+static bool read_frame(uint64_t frame, struct frame *f)
+{
+	f->at = frame;
+	f->code = code_of(frame);
+	f->instruction = instruction_of(frame);
+	f->out = word(frame + python.layout.in_frame.previous);
+	f->entry = has_entry_flag(frame);
+	if (unlikely(!plausible(f->code) ||
+		     word(f->code + 8) != python.layout.code_type))
+		return false;
+	f->id = python_code_id(f->code);
+	return f->id != 0;
+}
+
+/*
+ * From @frame outwards into fresh[], up to a frame that is kept.  Returns how
+ * many, and which is met in *@met; or -1: something cannot be read.
+ */
+static int follow(struct python_stack *s, uint64_t frame, unsigned *met)
+{
+	unsigned count = 0;
+
+	*met = 0;
+	while (frame) {
+		if (unlikely(!plausible(frame)))
+			return -1;
+		*met = find_kept(s, frame);
+		if (*met)
+			return (int)count;
+		if (is_shim(frame)) {
+			if (count)
+				s->fresh[count - 1].entry = true;
+			frame = word(frame + python.layout.in_frame.previous);
+			continue;
+		}
+		if (unlikely(count == FRAMES_MAX)) {
+			s->truncated = true;
+			break;
+		}
+		if (unlikely(!read_frame(frame, &s->fresh[count])))
+			return -1;
+		frame = s->fresh[count++].out;
+	}
+	return (int)count;
+}
+
+static void append(struct python_stack *s, unsigned kept, unsigned fresh)
+{
+	if (s->hashed > kept)
+		s->hashed = kept;
+	s->count = kept + fresh;
+	for (unsigned i = kept; i < s->count; i++) {
+		s->kept[i] = s->fresh[--fresh];
+		s->index[index_of(s->kept[i].at)] = (uint16_t)(i + 1);
+	}
+}
+
+static bool walk(struct python_stack *s, uint64_t frame)
+{
+	unsigned met;
+	int fresh;
+
+	if (shim.mode == SLAB_MODE_SAMPLE || s->truncated)
+		s->count = 0;
+	s->truncated = false;
+	fresh = follow(s, frame, &met);
+	if (fresh >= 0 &&
+	    (!verify(s, met) || met + (unsigned)fresh > FRAMES_MAX ||
+	     s->truncated)) {
+		s->count = 0;
+		s->truncated = false;
+		fresh = follow(s, frame, &met);
+	}
+	if (unlikely(fresh < 0)) {
+		s->count = s->hashed = 0;
+		shim_drop(DROP_PYTHON);
+		return false;
+	}
+	append(s, met, (unsigned)fresh);
+	return s->count > 0;
+}
+
+/* Bytes from the code's first instruction. */
+static int32_t place_of(const struct frame *f)
+{
+	const struct cpython *py = &python.layout;
+
+	if (py->index_scale)
+		return (int32_t)f->instruction * (int32_t)py->index_scale;
+	return (int32_t)(f->instruction - f->code - py->in_code.instructions);
+}
+
+/* What a node says of a frame: where in the code, and whether it is first. */
+static uint64_t value_of(const struct frame *f)
+{
+	return wire_python_value(place_of(f), f->entry);
+}
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+	unsigned __int128 product =
+		(unsigned __int128)(h ^ v) * 0x9e3779b97f4a7c15ULL;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static void hash_frames(struct python_stack *s)
+{
+	for (unsigned i = s->hashed; i < s->count; i++) {
+		const struct frame *f = &s->kept[i];
+		uint64_t before =
+			i ? s->prefix[i - 1] : 0x507974686f6eULL + s->truncated;
+
+		s->prefix[i] = mix(before + f->id * 0xd6e8feb86659fd93ULL,
+				   value_of(f)) |
+			       1;
+	}
+	s->hashed = s->count;
+}
+
+uint64_t python_stack_hash(struct thread_state *ts)
+{
+	uint64_t thread = python_thread(), frame;
+	struct python_stack *s;
+
+	if (!thread)
+		return 0;
+	frame = innermost(thread);
+	if (!frame)
+		return 0;
+	if (unlikely(!ts->python)) {
+		ts->python = shim_memory(sizeof(*s));
+		if (!ts->python)
+			return 0;
+	}
+	s = ts->python;
+	if (!walk(s, frame))
+		return 0;
+	hash_frames(s);
+	return s->prefix[s->count - 1];
+}
+
+uint32_t python_stack_node(struct thread_state *ts)
+{
+	struct python_stack *s = ts->python;
+	unsigned known = s->count;
+	uint32_t node = 0;
+
+	while (known > 0 && !node)
+		node = node_find(s->prefix[--known]);
+	if (node)
+		known++;
+	else if (s->truncated)
+		node = node_marker(NODE_TRUNCATED);
+	for (; known < s->count; known++) {
+		const struct frame *f = &s->kept[known];
+
+		node = node_make(s->prefix[known], node, NODE_PYTHON, f->id,
+				 value_of(f));
+		if (!node)
+			return 0;
+	}
+	return node;
+}
+
+void python_stack_forget(struct thread_state *ts)
+{
+	if (ts->python)
+		ts->python->count = ts->python->hashed = 0;
+}
