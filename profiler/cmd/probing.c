@@ -40,7 +40,8 @@ static void on_process(void *context, const struct procs_event *event)
 		capture_refresh(p->capture, event->pid);
 		break;
 	default:
-		(void)capture_add(p->capture, event->pid, &why);
+		if (!p->options.lazy)
+			(void)capture_add(p->capture, event->pid, &why);
 	}
 }
 
@@ -151,7 +152,7 @@ struct probes *probing_probes(const struct probing *p)
 
 static int look_at(struct probing *p, pid_t pid, struct err *err)
 {
-	int rc = capture_add(p->capture, pid, err);
+	int rc = p->options.lazy ? 0 : capture_add(p->capture, pid, err);
 
 	return rc == 0 ? probes_target(p->probes, pid, 0, err) : rc;
 }

@@ -14,6 +14,7 @@
 #include "profiler/cmd/allocator.h"
 #include "profiler/cmd/commands.h"
 #include "profiler/cmd/conclude.h"
+#include "profiler/cmd/probing.h"
 #include "profiler/cmd/program.h"
 #include "profiler/cmd/record_args.h"
 #include "profiler/cmd/recording.h"
@@ -32,13 +33,21 @@ struct run_args {
 	uint64_t interval_ms, duration_ns, max_size;
 	uint64_t verdict_ns;
 	bool follow, http, reach, quiet, fail_fast;
-	struct opt_list routes;
+	struct opt_list routes, handlers;
+	const char *http_by;
 	const char *allocator_name;
 	struct allocator allocator; /* of that name */
 	uint64_t mean_bytes;	    /* of `rate`; 0: auto */
 };
 
 #define AT(field) offsetof(struct run_args, field)
+
+static const char *http_way(size_t n)
+{
+	static const char *const ways[] = { "shim", "bpf", "auto", NULL };
+
+	return ways[n];
+}
 
 static const struct opt options[] = {
 	{ 'o', "output", OPT_TEXT, AT(output), "DIR.strand",
@@ -82,6 +91,16 @@ static const struct opt options[] = {
 	{ 0, "http", OPT_FLAG, AT(http), NULL,
 	  "follow the HTTP requests that the server answers (default)", NULL,
 	  true },
+	{ 0, "http-by", OPT_CHOICE, AT(http_by), "WAY",
+	  "who times requests: the recorder within the server (shim, the "
+	  "default), programs in the kernel (bpf), which know when bytes came "
+	  "and look into TLS, or those where they are allowed (auto)",
+	  http_way, false },
+	{ 0, "handler", OPT_LIST, AT(handlers), "NAME",
+	  "time the calls of this native function, 'search' or "
+	  "'libindex.so:ns::search', by programs in the kernel; what that "
+	  "costs is said",
+	  NULL, false },
 	{ 0, "reach", OPT_FLAG, AT(reach), NULL,
 	  "look for blocks that nothing refers to, now and then and at the "
 	  "end (default); the server stands still for some 10 ms a GiB",
@@ -186,6 +205,18 @@ static int run_command(const struct run_args *args, char **command,
 	char program[PATH_MAX], library[PATH_MAX];
 	char path[PATH_MAX], absolute[PATH_MAX];
 	struct session_result result;
+	const bool by_kernel = args->http && strcmp(args->http_by, "shim") != 0;
+	const struct probing_options probing = {
+		.dir = absolute,
+		.max_bytes = args->max_size,
+		.follow = args->follow,
+		.lazy = true,
+		.http = by_kernel,
+		.routes = args->routes.at,
+		.route_count = args->routes.count,
+		.handlers = args->handlers.at,
+		.handler_count = args->handlers.count,
+	};
 	struct session_options session = {
 		.dir = path,
 		.interval_ns = args->interval_ms * NS_PER_MS,
@@ -194,6 +225,9 @@ static int run_command(const struct run_args *args, char **command,
 		.fail_fast = args->fail_fast,
 		.quiet = args->quiet,
 		.reach = args->reach,
+		.probing = by_kernel || args->handlers.count ? &probing : NULL,
+		.probing_optional = strcmp(args->http_by, "auto") == 0 &&
+				    !args->handlers.count,
 		.launch = {
 			.path = program,
 			.argv = command,
@@ -236,6 +270,7 @@ static int run(int argc, char **argv, struct err *err)
 {
 	struct run_args args = {
 		.mode = "sample",
+		.http_by = "shim",
 		.interval_ms = 1000,
 		.max_size = 256ULL << 20,
 		.follow = true,

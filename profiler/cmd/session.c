@@ -15,12 +15,14 @@
 
 #include "profiler/base/err.h"
 #include "profiler/cmd/keeper.h"
+#include "profiler/cmd/probing.h"
 #include "profiler/cmd/reach.h"
 #include "profiler/cmd/recording.h"
 #include "profiler/cmd/targets.h"
 #include "profiler/cmd/terminal.h"
 #include "profiler/cmd/watch.h"
 #include "profiler/trace/quota.h"
+#include "profiler/trace/writer.h"
 
 #define NS_PER_SECOND 1000000000ULL
 /* A server gets this long to end after SIGTERM; then it is killed. */
@@ -29,17 +31,24 @@
 #define SETTLE_NS NS_PER_SECOND
 #define NEVER	  UINT64_MAX
 #define MOST_PIDS 256
+#define FIRST_FDS 3
+#define FLUSH_NS  NS_PER_SECOND
+/* A function is to be timed soon after its file was mapped. */
+#define PROBES_NS (NS_PER_SECOND / 10)
 
 enum phase { RUNNING, STOPPING, KILLED };
 
 struct session {
 	const char *dir;
 	struct targets *targets;
-	struct reach *reach; /* NULL: no scans */
-	struct watch *watch; /* NULL: none */
-	bool fail_fast;	     /* stop at what the watch sees */
-	int signals;	     /* signalfd */
-	sigset_t mask;	     /* as it was */
+	struct reach *reach;	 /* NULL: no scans */
+	struct watch *watch;	 /* NULL: none */
+	struct probing *probing; /* NULL: none */
+	struct writer *writer;	 /* of what that counts; NULL: none */
+	uint64_t flush_ns;	 /* of probing; NEVER */
+	bool fail_fast;		 /* stop at what the watch sees */
+	int signals;		 /* signalfd */
+	sigset_t mask;		 /* as it was */
 	pid_t main;
 	bool main_ended;
 	int main_status;
@@ -220,18 +229,72 @@ static int wait_ms(uint64_t now, uint64_t until)
 	return ms > 3600000 ? 3600000 : (int)ms;
 }
 
+static void close_probes(struct session *s)
+{
+	if (s->probing && s->writer) {
+		probing_work(s->probing);
+		(void)probing_flush(s->probing, s->writer, now_ns());
+	}
+	probing_close(s->probing);
+	writer_close(s->writer);
+}
+
+/*
+ * Before the server begins, so that its first request is seen; the process to
+ * look at is told when there is one.
+ */
+static int open_probes(struct session *s, const struct session_options *opt,
+		       struct err *err)
+{
+	struct err why = ERR_INIT;
+	int rc;
+
+	if (!opt->probing)
+		return 0;
+	rc = probing_open(&s->probing, opt->probing, &why);
+	if (rc == 0)
+		rc = writer_open(&s->writer, opt->dir, &why);
+	if (rc == 0)
+		rc = probing_attach(s->probing, &why);
+	if (rc == 0) {
+		s->flush_ns = now_ns() + FLUSH_NS;
+		return 0;
+	}
+	probing_close(s->probing);
+	s->probing = NULL;
+	return opt->probing_optional ? 0 : err_set(err, rc, "%s", why.text);
+}
+
+static void work_on_probes(struct session *s)
+{
+	uint64_t now;
+
+	if (!s->probing)
+		return;
+	probing_work(s->probing);
+	now = now_ns();
+	if (now < s->flush_ns)
+		return;
+	(void)probing_flush(s->probing, s->writer, now);
+	s->flush_ns = now + FLUSH_NS;
+}
+
 /* False when the session is over. */
 static bool step(struct session *s)
 {
-	struct pollfd fds[2 + TARGETS_FDS + REACH_FDS] = {
+	struct pollfd fds[FIRST_FDS + TARGETS_FDS + REACH_FDS] = {
 		{ .fd = s->signals, .events = POLLIN },
 		{ .fd = s->fail_fast ? watch_fd(s->watch) : -1,
+		  .events = POLLIN },
+		{ .fd = s->probing ? probing_fd(s->probing) : -1,
 		  .events = POLLIN },
 	};
 	uint64_t now = now_ns(), until = s->stop_ns;
 	uint64_t scan = reach_next_ns(s->reach);
 
 	until = scan < until ? scan : until;
+	if (s->probing && until > now + PROBES_NS)
+		until = now + PROBES_NS;
 	if (s->main_ended) {
 		uint64_t leave = leave_ns(s);
 
@@ -239,13 +302,14 @@ static bool step(struct session *s)
 			return false;
 		until = leave < until ? leave : until;
 	}
-	targets_fds(s->targets, fds + 2);
-	reach_fds(s->reach, fds + 2 + TARGETS_FDS);
+	targets_fds(s->targets, fds + FIRST_FDS);
+	reach_fds(s->reach, fds + FIRST_FDS + TARGETS_FDS);
 	if (poll(fds, sizeof(fds) / sizeof(fds[0]), wait_ms(now, until)) < 0 &&
 	    errno != EINTR)
 		return false;
 	targets_work(s->targets);
 	reach_work(s->reach);
+	work_on_probes(s);
 	take_signals(s);
 	now = now_ns();
 	if (s->fail_fast && watch_saw_leak(s->watch)) {
@@ -317,7 +381,12 @@ static void on_records(void *ctx, pid_t pid, uint32_t image)
 int session_run(struct session_options *opt, struct session_result *result,
 		struct err *err)
 {
-	struct session s = { .dir = opt->dir, .signals = -1, .stop_ns = NEVER };
+	struct session s = {
+		.dir = opt->dir,
+		.signals = -1,
+		.stop_ns = NEVER,
+		.flush_ns = NEVER,
+	};
 	const struct targets_options options = {
 		.dir = opt->dir,
 		.interval_ns = opt->interval_ns,
@@ -341,9 +410,13 @@ int session_run(struct session_options *opt, struct session_result *result,
 		terminal_note("%s", why.text);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	opt->launch.mask = &s.mask;
-	rc = launch_start(&opt->launch, environ, &s.main, err);
+	rc = open_probes(&s, opt, err);
+	if (rc == 0)
+		rc = launch_start(&opt->launch, environ, &s.main, err);
 	if (rc < 0)
 		goto close_signals;
+	if (s.probing && probing_add(s.probing, s.main, &why) < 0)
+		terminal_note("%s", why.text);
 	if (opt->duration_ns)
 		s.stop_ns = now_ns() + opt->duration_ns;
 	targets_add(s.targets, s.main);
@@ -359,6 +432,7 @@ int session_run(struct session_options *opt, struct session_result *result,
 	keeper_stop(keeper);
 	conclude(&s, result);
 close_signals:
+	close_probes(&s);
 	close_signals(&s);
 	targets_close(s.targets);
 	return rc;

@@ -17,6 +17,8 @@
 
 #include "profiler/cmd/launch.h"
 
+struct probing_options;
+
 struct session_options {
 	const char *dir; /* of the recording, as the user would name it */
 	uint64_t interval_ns;
@@ -25,7 +27,9 @@ struct session_options {
 	uint64_t verdict_ns;  /* between two verdicts on the way; 0: none */
 	bool fail_fast;	      /* end the server at a definite leak */
 	bool quiet;	      /* say nothing of verdicts */
-	struct launch launch; /* `mask` is filled in by the session */
+	const struct probing_options *probing; /* NULL: no probes */
+	bool probing_optional; /* the run is as good without them */
+	struct launch launch;  /* `mask` is filled in by the session */
 };
 
 struct session_result {

@@ -27,9 +27,12 @@
 #include "profiler/probe/uprobe.h"
 #include "profiler/sym/function.h"
 
+/* For what was mapped since: often while a server starts. */
 #define LOOK_NS	    2000000000ULL
-#define MOST_EXITS  64 /* of one function */
-#define MOST_SHARED 16 /* functions of one name */
+#define LOOK_SOON   100000000ULL
+#define SOON	    100 /* looks */
+#define MOST_EXITS  64	/* of one function */
+#define MOST_SHARED 16	/* functions of one name */
 
 struct handlers {
 	struct handlers_bpf *bpf;
@@ -38,7 +41,7 @@ struct handlers {
 	struct hash *looked_at; /* files */
 	VEC(int) links;
 	struct price price;
-	uint64_t looked_ns;
+	uint64_t looked_ns, looks;
 	bool found[HANDLERS_MOST];
 	bool said_missing;
 };
@@ -204,6 +207,7 @@ static void look(struct handlers *h)
 		last = &pid;
 	}
 	h->looked_ns = now_ns();
+	h->looks += last != NULL;
 }
 
 static void handlers_close(void *self)
@@ -272,7 +276,7 @@ static int handlers_open(void **self, struct probes *set, const void *options,
 
 static void say_missing(struct handlers *h)
 {
-	if (h->said_missing)
+	if (h->said_missing || !h->looks)
 		return;
 	h->said_missing = true;
 	for (size_t i = 0; i < h->options.count; i++)
@@ -303,8 +307,10 @@ static int handlers_drain(void *self)
 	struct handlers *h = self;
 	int rc = ring_buffer__consume(h->ring);
 
-	if (now_ns() - h->looked_ns >= LOOK_NS)
+	if (now_ns() - h->looked_ns >= (h->looks < SOON ? LOOK_SOON : LOOK_NS))
 		look(h);
+	if (h->looks >= SOON)
+		say_missing(h);
 	return rc < 0 ? rc : 0;
 }
 

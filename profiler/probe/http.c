@@ -26,6 +26,8 @@
 #define SLEPT_NS       20000u /* a write that took as long was preempted */
 #define SMALL_WRITE    65536u /* not above it: handed over at once */
 #define SWEEP_NS       1000000000ULL
+#define LOOK_SOON      100000000ULL  /* while a server starts */
+#define SOON	       100	     /* looks */
 #define LOOK_NS	       2000000000ULL /* for libraries that were mapped */
 #define ANSWER_IDLE_NS 2000000000ULL
 
@@ -45,7 +47,7 @@ struct http_probe {
 	struct track *track;
 	const struct segment *now; /* being fed */
 	struct tls *tls;
-	uint64_t swept_ns, looked_ns;
+	uint64_t swept_ns, looked_ns, looks;
 	uint64_t own[OWN_NCOUNTERS];
 };
 
@@ -277,6 +279,8 @@ static void look_for_tls(struct http_probe *p)
 		tls_look(p->tls, (pid_t)pid);
 		last = &pid;
 	}
+	p->looks += last != NULL;
+	p->looked_ns = now_ns();
 }
 
 static int http_attach(void *self, struct err *err)
@@ -288,7 +292,6 @@ static int http_attach(void *self, struct err *err)
 		return err_set(err, rc, "cannot follow requests: %s",
 			       strerror(-rc));
 	look_for_tls(p);
-	p->looked_ns = now_ns();
 	return 0;
 }
 
@@ -302,10 +305,8 @@ static int http_drain(void *self)
 		p->swept_ns = now;
 		track_sweep(p->track, now, ANSWER_IDLE_NS);
 	}
-	if (now - p->looked_ns >= LOOK_NS) {
-		p->looked_ns = now;
+	if (now - p->looked_ns >= (p->looks < SOON ? LOOK_SOON : LOOK_NS))
 		look_for_tls(p);
-	}
 	return rc < 0 ? rc : 0;
 }
 

@@ -4,10 +4,22 @@
  */
 #include "profiler/probe/requests.h"
 
+#include "profiler/base/err.h"
 #include "profiler/probe/capture.h"
 #include "profiler/probe/handlers.h"
 #include "profiler/probe/http.h"
 #include "profiler/trace/probefile.h"
+
+/* One that has joined without a word, or is gone by now. */
+static struct probefile *file_of(struct capture *c, pid_t pid)
+{
+	struct probefile *file = capture_file(c, pid);
+	struct err why = ERR_INIT;
+
+	if (!file && capture_add(c, pid, &why) == 0)
+		file = capture_file(c, pid);
+	return file;
+}
 
 void requests_seen(void *capture, const struct http_seen *seen)
 {
@@ -18,7 +30,7 @@ void requests_seen(void *capture, const struct http_seen *seen)
 
 	if (seen->event->type != TRACK_ENDED)
 		return;
-	file = capture_file(capture, seen->pid);
+	file = file_of(capture, seen->pid);
 	if (!file)
 		return;
 	text = routes_text(seen->routes, r->route);
@@ -44,17 +56,17 @@ void requests_seen(void *capture, const struct http_seen *seen)
 
 void requests_connected(void *capture, pid_t pid, bool foreign)
 {
-	struct probefile *file = capture_file(capture, pid);
+	struct probefile *file = file_of(capture, pid);
 
 	if (file)
 		probefile_connection(file, foreign);
 }
 
-void requests_called(const struct capture *c, const struct handler_seen *call,
+void requests_called(struct capture *c, const struct handler_seen *call,
 		     const char *name)
 {
 	uint32_t id = SPAN_NAME_FIRST + (uint32_t)call->handler;
-	struct probefile *file = capture_file(c, call->pid);
+	struct probefile *file = file_of(c, call->pid);
 
 	if (file && probefile_route(file, id, name) == 0)
 		(void)probefile_span(file, id, call->began_ns, call->ended_ns);

@@ -17,7 +17,7 @@ void requests_connected(void *capture, pid_t pid, bool foreign);
 struct capture;
 struct handler_seen;
 /* A call of the handler that is called @name, as a span of that name. */
-void requests_called(const struct capture *c, const struct handler_seen *call,
+void requests_called(struct capture *c, const struct handler_seen *call,
 		     const char *name);
 
 #endif

@@ -264,6 +264,32 @@ def test_handlers_are_timed_by_their_names(product, recording, tmp_path):
     assert found["serve_search"]["alloc_bytes_per_span"] is None
 
 
+def test_run_times_by_the_kernel_what_the_shim_knows_the_memory_of(
+        product, recording, tmp_path):
+    port = serve.free_port()
+    command = [product.tool, "run", "-q", "-o", recording.path, "--http-by",
+               "bpf", "--handler", "search", "--",
+               *serve.rag_c(port, product.build)]
+    if os.geteuid() != 0:
+        pytest.skip("not root")
+    with serve.running(command, port):
+        seen = product.load(port, "-n", "200", "-m", "search=4,chat")
+    asked = {r["name"]: r["count"] for r in seen["requests"]}
+    report = recording.json()
+    found = {f"{e['method']} {e['route']}": e for e in report["endpoints"]}
+    assert report["traffic"]["timed_by"] == "kernel"
+    assert found[SEARCH]["count"] == asked["search"]
+    assert found[CHAT]["count"] == asked["chat"]
+    assert sum(w["requests"] for w in report["windows"]) == sum(
+        e["count"] for e in report["endpoints"])
+    assert found[SEARCH]["alloc_bytes_per_request"] > 100000
+    span = report["spans"][0]
+    assert span["name"] == "search"
+    assert span["count"] == asked["search"] + asked["chat"]
+    assert span["alloc_bytes_per_span"] > 100000
+    assert not any(report["losses"].values()), report["losses"]
+
+
 def asked_once(product, port, recording):
     """Ask for what nothing else asks for, and look for it."""
     serve.answers(port, "/attached")
