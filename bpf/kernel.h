@@ -22,7 +22,13 @@ typedef int pid_t;
 #pragma clang attribute push(__attribute__((preserve_access_index)), \
 			     apply_to = record)
 
-struct mm_struct;
+struct percpu_counter {
+	__s64 count; /* without what CPUs still keep to themselves */
+};
+
+struct mm_struct {
+	struct percpu_counter rss_stat[4]; /* file, anon, swap, shmem */
+};
 
 typedef struct {
 	int counter;

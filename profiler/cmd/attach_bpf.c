@@ -66,6 +66,7 @@ static int open_probes(struct session *s, struct err *err)
 		.handlers = s->opt->handlers,
 		.handler_count = s->opt->handler_count,
 		.hertz = s->opt->hertz,
+		.faults = true,
 	};
 
 	return probing_open(&s->probing, &options, err);

@@ -12,6 +12,7 @@
 #include "profiler/cmd/terminal.h"
 #include "profiler/probe/capture.h"
 #include "profiler/probe/cpu.h"
+#include "profiler/probe/faults.h"
 #include "profiler/probe/handlers.h"
 #include "profiler/probe/http.h"
 #include "profiler/probe/probe.h"
@@ -95,8 +96,13 @@ static int open_handlers(struct probing *p, struct err *err)
 static int open_stacks(struct probing *p, struct err *err)
 {
 	const struct probe_cpu_options cpu = { .hertz = p->options.hertz };
+	int rc = 0;
 
-	return cpu.hertz ? probes_add(p->probes, &probe_cpu, &cpu, err) : 0;
+	if (cpu.hertz)
+		rc = probes_add(p->probes, &probe_cpu, &cpu, err);
+	if (rc == 0 && p->options.faults)
+		rc = probes_add(p->probes, &probe_faults, NULL, err);
+	return rc;
 }
 
 int probing_open(struct probing **out, const struct probing_options *options,

@@ -28,6 +28,7 @@ struct probing_options { /* outlive the probing */
 	const char *const *handlers;
 	size_t handler_count;
 	uint64_t hertz; /* looks at each CPU a second; 0: none */
+	bool faults;	/* who makes the resident size grow */
 };
 
 /* Load the programs.  They see nothing yet. */

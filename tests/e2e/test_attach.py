@@ -253,6 +253,31 @@ def test_it_ends_with_the_server(start, product, recording, tmp_path):
     process.communicate()
 
 
+def test_resident_memory_is_charged_to_who_took_it(
+        start, attached, recording):
+    target = start("grow", 500)
+    with attached(target.pid):
+        before = target.status("VmRSS")
+        assert target.tell() == "grown"
+        grown = (target.status("VmRSS") - before) * 1024
+    stacks = folded(recording, "rss")
+    assert sum(stacks.values()) == pytest.approx(grown, rel=0.03)
+    assert share(stacks, "grow;keep;take") == pytest.approx(0.75, abs=0.01)
+    assert share(stacks, "grow;lend;take") == pytest.approx(0.25, abs=0.01)
+
+
+def test_what_is_given_back_is_charged_to_nobody(start, attached, recording):
+    target = start("grow", 200)
+    with attached(target.pid):
+        before = target.status("VmRSS")
+        assert target.tell() == "grown"
+        assert target.tell() == "shrunk"
+        grown = (target.status("VmRSS") - before) * 1024
+    stacks = folded(recording, "rss")
+    assert sum(stacks.values()) == pytest.approx(grown, rel=0.03)
+    assert share(stacks, "grow;keep;take") > 0.98
+
+
 def refusal(product, *words):
     """The sentence, and the status."""
     done = subprocess.run([product.tool, "attach", *map(str, words)],
