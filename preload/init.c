@@ -414,10 +414,13 @@ void shim_start(void)
 
 __attribute__((constructor)) static void constructor(void)
 {
-	if (!late_begin())
-		shim_start();
-	if (!shim.late)
-		pyobjects_start();
+	if (late_begin())
+		return; /* late.c begins a recording when it is asked to */
+	shim_start();
+	if (!shim.on)
+		return;
+	pyobjects_find();
+	pyobjects_begin(true);
 }
 
 /* What readers need to tell it from a kill. */

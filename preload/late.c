@@ -56,6 +56,7 @@ static int look_up(struct dl_phdr_info *info, size_t size, void *unused)
 	sockets_start();
 	openers_start();
 	got_start();
+	pyobjects_find();
 	return 1;
 }
 
@@ -180,6 +181,7 @@ static int attach(struct late_area *area)
 	__atomic_store_n(&shim.closed, false, __ATOMIC_SEQ_CST);
 	got_patch(&counts);
 	got_patch(&more); /* those that were being bound just then */
+	pyobjects_begin(false);
 	area->slots = counts.slots + more.slots;
 	area->forced = counts.refused;
 	return 0;

@@ -97,20 +97,36 @@ static void arena_free(void *context, void *p, size_t size)
 	arenas.former.free(context, p, size);
 }
 
-void pyarenas_start(const struct link_map *m, uint32_t version)
+void pyarenas_find(const struct link_map *m, uint32_t version)
+{
+	arenas.get = real_export(m, "PyObject_GetArenaAllocator");
+	arenas.set = real_export(m, "PyObject_SetArenaAllocator");
+	arenas.size = version >= 0x030a ? 1 << 20 : 256 << 10;
+	arenas.pool_size = version >= 0x030a ? 16 << 10 : 4 << 10;
+}
+
+void pyarenas_forget(void)
+{
+	for (uint32_t i = 0; arenas.at && i < arenas.end; i++)
+		arenas.at[i] = 0;
+	arenas.end = 0;
+	arenas.count = 0;
+}
+
+void pyarenas_wrap(void)
 {
 	struct arena_allocator a;
 
-	arenas.get = real_export(m, "PyObject_GetArenaAllocator");
-	arenas.set = real_export(m, "PyObject_SetArenaAllocator");
-	arenas.at = shim_memory(MAX_ARENAS * sizeof(arenas.at[0]));
+	if (!arenas.at)
+		arenas.at = shim_memory(MAX_ARENAS * sizeof(arenas.at[0]));
 	if (!arenas.get || !arenas.set || !arenas.at)
 		return;
-	arenas.size = version >= 0x030a ? 1 << 20 : 256 << 10;
-	arenas.pool_size = version >= 0x030a ? 16 << 10 : 4 << 10;
 	arenas.random = shim.seed | 1;
-	arenas.get(&arenas.former);
-	a = arenas.former;
+	arenas.get(&a);
+	if (a.alloc == arena_alloc)
+		return;
+	arenas.former = a;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	a.alloc = arena_alloc;
 	a.free = arena_free;
 	arenas.set(&a);
@@ -120,7 +136,7 @@ void pyarenas_detach(void)
 {
 	struct arena_allocator a;
 
-	if (!arenas.get || !arenas.set)
+	if (!arenas.get || !arenas.set || !arenas.former.alloc)
 		return;
 	arenas.get(&a);
 	if (a.alloc == arena_alloc && a.free == arena_free)

@@ -14,8 +14,11 @@
 struct link_map;
 struct slab_python;
 
-/* Of the interpreter in @m, which is a @version; before its first arena. */
-void pyarenas_start(const struct link_map *m, uint32_t version);
+/* Of the interpreter in @m, which is a @version. */
+void pyarenas_find(const struct link_map *m, uint32_t version);
+/* Those from before, which their recording knew. */
+void pyarenas_forget(void);
+void pyarenas_wrap(void); /* what comes from here on is known */
 void pyarenas_detach(void);
 /* What there is and is used now; about 50 us, by one thread at a time. */
 void pyarenas_account(struct slab_python *to);

@@ -33,7 +33,8 @@ struct interpreter {
 
 static struct {
 	struct interpreter python;
-	struct slab_python told;
+	enum slab_python_state found; /* NONE, KNOWN, or why not */
+	struct slab_python told; /* but for the arenas */
 	bool wanted;
 	bool wrapped;	/* perhaps beneath somebody else's */
 	uint32_t turns; /* refreshes in a row that no sample came before */
@@ -253,36 +254,51 @@ static void unwrap(enum domain d)
 
 static void tell(void)
 {
-	if (shim.file)
-		shim.file->python = py.told;
+	struct slab_python *to;
+
+	if (!shim.file)
+		return;
+	to = &shim.file->python;
+	to->version = py.told.version;
+	__atomic_store_n(&to->modules, py.told.modules, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->state, py.told.state, __ATOMIC_RELEASE);
 }
 
 static void wrap_all(void)
 {
 	wrap(DOMAIN_MEM);
 	wrap(DOMAIN_OBJECT);
+	pyarenas_wrap();
 	py.wrapped = true;
 	py.told.state = SLAB_PYTHON_WRAPPED;
 	tell();
 }
 
-void pyobjects_start(void)
+void pyobjects_find(void)
 {
 	const struct link_map *m = NULL;
-	const char *version;
 
-	if (!shim.on || !find_interpreter(&py.python, &m))
+	if (!find_interpreter(&py.python, &m))
 		return;
-	version = py.python.version();
-	py.told.version = parse_version(version);
-	py.told.state = judge(m, version, py.told.version);
-	py.wanted = shim.python_objects && py.told.state == SLAB_PYTHON_KNOWN;
-	if (py.wanted) {
-		wrap_all();
-		pyarenas_start(m, py.told.version);
-	} else if (py.told.state == SLAB_PYTHON_KNOWN) {
+	py.told.version = parse_version(py.python.version());
+	py.found = judge(m, py.python.version(), py.told.version);
+	pyarenas_find(m, py.told.version);
+}
+
+void pyobjects_begin(bool now)
+{
+	if (!shim.file || py.found == SLAB_PYTHON_NONE)
+		return;
+	py.wanted = shim.python_objects && py.found == SLAB_PYTHON_KNOWN;
+	py.turns = 0;
+	py.told.state = py.found;
+	if (py.found == SLAB_PYTHON_KNOWN && !py.wanted)
 		py.told.state = SLAB_PYTHON_OFF;
-	}
+	pyarenas_forget();
+	if (py.wanted && now)
+		wrap_all();
+	else if (py.wanted)
+		shim.allocator_ticks = 0; /* the next sample is to look */
 	tell();
 }
 
@@ -319,10 +335,12 @@ static bool holds_gil(void)
 /* With the GIL, and the interpreter up: else it would end the process. */
 static void note_modules(void)
 {
-	py.told.modules = (uint64_t)py.python.modules();
-	if (shim.file)
-		__atomic_store_n(&shim.file->python.modules, py.told.modules,
-				 __ATOMIC_RELAXED);
+	uint64_t modules = (uint64_t)py.python.modules();
+
+	if (modules == py.told.modules)
+		return;
+	py.told.modules = modules;
+	tell();
 }
 
 /* Samples come, and for some time none from Python: have we been replaced? */

@@ -24,8 +24,15 @@
 #ifndef STRANDLINE_PRELOAD_PYOBJECTS_H
 #define STRANDLINE_PRELOAD_PYOBJECTS_H
 
-/* From the constructor: wrap what is there. */
-void pyobjects_start(void);
+#include <stdbool.h>
+
+/* While the loader's list of objects is at rest: which interpreter is there. */
+void pyobjects_find(void);
+/*
+ * A recording has begun: wrap what was found, @now where nothing of it runs
+ * yet, else when a thread with the GIL comes by.
+ */
+void pyobjects_begin(bool now);
 /* About once a second, by a thread that is marked busy. */
 void pyobjects_refresh(void);
 /* From any thread; what is allocated from here on is not seen. */
