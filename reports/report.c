@@ -50,11 +50,13 @@ static enum model_kind probed_kind(const struct model *m)
 
 enum model_kind report_default_kind(const struct model *m)
 {
+	double live = m->totals.live.bytes;
+
 	if (m->mode && strcmp(m->mode, "probes") == 0)
 		return probed_kind(m);
-	/* The ledger's last reading was taken before the end. */
-	return m->totals.live.bytes < m->live_trend.final / 2 &&
-			       m->totals.peak.bytes > 0
+	/* The ledger's last reading was taken before the end, or all but. */
+	return m->totals.peak.bytes > 0 &&
+			       (live <= 0 || live < m->live_trend.final / 2)
 		       ? MODEL_PEAK
 		       : MODEL_LIVE;
 }

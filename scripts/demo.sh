@@ -72,5 +72,8 @@ report svg peak peak.svg
 report folded alloc alloc.folded
 report json live report.json
 report csv live ledger.csv
+# Where there was no npm to build its page with it says so.
+"$strandline" report "$recording" -f html -o "$folder/report.html" &&
+	printf '  %-12s %s\n' html "$folder/report.html"
 printf '  %-12s %s\n' recording "$recording"
 say "now your own: $strandline run -- YOUR SERVER"

@@ -2,7 +2,7 @@
  * Threads and processes, what was lost, what watching cost, and how it was
  * recorded.
  */
-import { h } from "./dom.js";
+import { h, scroll } from "./dom.js";
 import { bytes, count, moment, ms } from "./format.js";
 import { Table } from "./table.js";
 
@@ -138,7 +138,7 @@ function scans(json) {
 	if (!json.scans || !json.scans.length)
 		return null;
 	return h("div", {}, h("h3", {}, "Scans for what nothing refers to"),
-		h("div", { class: "scroll" }, h("table", {},
+		scroll("scans", h("table", {},
 			h("thead", {}, h("tr", {}, ["at", "process",
 				"unreachable", "in two scans", "looked through",
 				"server stood still"].map((name) =>

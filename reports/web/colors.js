@@ -43,17 +43,15 @@ export function change_color(now, base) {
 		Math.round(grey + (to[i] - grey) * depth)).join() + ")";
 }
 
-export function dark() {
-	const chosen = document.documentElement.dataset.theme;
+/* A colour of page.css as a canvas takes it, of which @share shows. */
+export function css(name, share = 1) {
+	const probe = document.createElement("i");
+	let color;
 
-	if (matchMedia("print").matches)
-		return false;
-	return chosen ? chosen === "dark" :
-		matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
-/* A custom property of page.css. */
-export function css(name) {
-	return getComputedStyle(document.documentElement)
-		.getPropertyValue("--" + name).trim();
+	probe.style.color = `color-mix(in srgb, var(--${name}) ` +
+		`${share * 100}%, transparent)`;
+	document.body.append(probe);
+	color = getComputedStyle(probe).color;
+	probe.remove();
+	return color;
 }

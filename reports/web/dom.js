@@ -28,6 +28,12 @@ export function s(name, attributes, ...children) {
 	return fill(document.createElementNS(SVG, name), attributes, children);
 }
 
+/* What may be wider than the screen, and can be moved by keys. */
+export function scroll(label, ...children) {
+	return h("div", { class: "scroll", tabindex: 0, role: "region",
+			  "aria-label": label }, ...children);
+}
+
 /* A labelled choice; @choices are [value, text] pairs. */
 export function select(label, choices, value, change) {
 	const box = h("select", { onchange: () => change(box.value) },

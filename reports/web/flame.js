@@ -5,12 +5,13 @@
  * The canvas can be walked by keyboard; what is pointed at or walked to is
  * told in words beneath it, and for screen readers.
  */
-import { change_color, css, dark, frame_color } from "./colors.js";
+import { change_color, css, frame_color } from "./colors.js";
 import { h, once_a_frame } from "./dom.js";
 import { amount, percent, signed } from "./format.js";
 import { ALL, ROOT } from "./tree.js";
 
 const LEAST = 0.4; /* px: narrower boxes are left out */
+const PAPER = { width: 700, rows: 45 };
 const FONT = "12px ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, " +
 	"monospace";
 
@@ -130,14 +131,18 @@ export class Flame {
 	}
 
 	draw() {
-		const width = this.element.clientWidth;
-		const ratio = Math.max(1, window.devicePixelRatio || 1);
+		const width = this.paper ? PAPER.width :
+			this.element.clientWidth;
+		const ratio = this.paper ? 2 :
+			Math.max(1, window.devicePixelRatio || 1);
 		let height;
 
 		if (!this.tree || !width)
 			return;
 		this.row = matchMedia("(pointer: coarse)").matches ? 24 : 18;
 		this.lay_out(width);
+		if (this.paper)
+			this.cut(PAPER.rows);
 		height = this.rows.length * this.row;
 		this.canvas.width = Math.round(width * ratio);
 		this.canvas.height = Math.round(height * ratio);
@@ -148,6 +153,23 @@ export class Flame {
 			this.place_halo(this.focus);
 	}
 
+	cut(rows) {
+		const left_out = this.rows.length - rows;
+
+		if (left_out <= 0)
+			return;
+		this.rows.length = rows;
+		this.told.textContent = `${left_out} deeper rows of frames ` +
+			"are not printed.";
+	}
+
+	/* Draw it for paper, or for the screen again. */
+	print(paper) {
+		this.paper = paper;
+		this.told.textContent = "";
+		this.draw();
+	}
+
 	paint(ratio) {
 		const to = this.canvas.getContext("2d");
 
@@ -156,8 +178,7 @@ export class Flame {
 		to.textBaseline = "middle";
 		this.cell = to.measureText("m").width;
 		this.colors = { page: css("page"), ink: css("ink"),
-				hit: css("hit"), all: css("line"),
-				dark: dark() };
+				hit: css("hit"), all: css("line") };
 		this.rows.forEach((row, depth) => {
 			const faded = depth < this.depth;
 

@@ -5,7 +5,7 @@
  */
 import uPlot from "uplot";
 import { css } from "./colors.js";
-import { h, once_a_frame, select } from "./dom.js";
+import { h, once_a_frame, scroll, select } from "./dom.js";
 import { bytes, count, moment, rate } from "./format.js";
 
 /* From the bottom up: what is steadiest first. */
@@ -194,6 +194,12 @@ export class Ledger {
 			plot.setSize({ width, height: plot.height });
 	}
 
+	/* On paper there is room for so much. */
+	print() {
+		this.width = 700;
+		this.draw();
+	}
+
 	draw() {
 		const r = readings(this.profile.json.ledger, this.pid);
 
@@ -330,7 +336,7 @@ export class Ledger {
 				v === null ? "–" : moment(v) },
 			...series.map(([label, , key, write]) => ({
 				label, stroke: css("line-" + key), width: 2,
-				fill: steps ? css("line-" + key) + "33" :
+				fill: steps ? css("line-" + key, 0.2) :
 					undefined,
 				paths: steps ? uPlot.paths.stepped({ align: 1 }) :
 					undefined,
@@ -416,7 +422,7 @@ export function memory_tables(json) {
 		(!main || p.pid === main.pid));
 
 	return h("div", { class: "pair" },
-		h("div", { class: "scroll" }, h("table", {},
+		scroll("trends", h("table", {},
 			h("thead", {}, h("tr", {}, ["", "baseline", "peak",
 				"at", "final", "growth"].map((name, i) =>
 				h("th", { scope: "col",
@@ -439,7 +445,7 @@ function split_table(point) {
 	const r = readings([point], point.pid);
 	const sum = PARTS.reduce((all, [key]) => all + r[key][0], 0);
 
-	return h("div", { class: "scroll" }, h("table", {},
+	return scroll("what RSS is made of", h("table", {},
 		h("thead", {}, h("tr", {},
 			h("th", { scope: "col" }, `RSS of ${bytes(point.rss)} ` +
 				`at ${moment(point.t)}`),

@@ -60,15 +60,28 @@ function jump(event) {
 	document.getElementById(id).scrollIntoView({ behavior: "auto" });
 }
 
-/* Charts take their colours when they are drawn. */
-function listen_for_colours(recolour) {
-	matchMedia("(prefers-color-scheme: dark)")
-		.addEventListener("change", recolour);
+/* Paper is light, and nobody opens anything there. */
+function listen_for_print(ledger, flame) {
+	const { dataset } = document.documentElement;
+	let theme = "";
+
 	addEventListener("beforeprint", () => {
+		theme = dataset.theme;
+		dataset.theme = "light";
 		for (const details of document.querySelectorAll("details"))
 			details.open = true;
+		ledger.print();
+		flame.print(true);
 	});
-	matchMedia("print").addEventListener("change", recolour);
+	addEventListener("afterprint", () => {
+		if (theme)
+			dataset.theme = theme;
+		else
+			delete dataset.theme;
+		ledger.resize();
+		ledger.draw();
+		flame.print(false);
+	});
 }
 
 function listen_for_keys(stacks) {
@@ -120,7 +133,10 @@ async function main() {
 		if ("from" in changed || "to" in changed)
 			ledger.follow();
 	});
-	listen_for_colours(recolour);
+	/* Charts take their colours when they are drawn. */
+	matchMedia("(prefers-color-scheme: dark)")
+		.addEventListener("change", recolour);
+	listen_for_print(ledger, stacks.flame);
 	listen_for_keys(stacks);
 	document.documentElement.dataset.ready = "yes";
 }

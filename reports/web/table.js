@@ -5,7 +5,7 @@
  * any objects; detail(row), where given, is shown beneath a row when it is
  * opened.
  */
-import { h } from "./dom.js";
+import { h, scroll } from "./dom.js";
 
 const PIECE = 50;
 
@@ -23,8 +23,7 @@ export class Table {
 		this.body = h("tbody", {});
 		this.foot = h("p", { class: "more" });
 		this.element = h("div", { class: "sheet" },
-			h("div", { class: "scroll", tabindex: 0, role: "region",
-				   "aria-label": options.caption },
+			scroll(options.caption,
 			  h("table", {}, h("caption", { class: "hidden" },
 					   options.caption),
 			    this.head, this.body)),

@@ -97,7 +97,7 @@ function growth_line(growth) {
 	const write = ([name, value]) => `${name} ` +
 		(value > 0 ? "+" : "") + bytes(value);
 
-	if (growth.rss === null)
+	if (!growth.rss)
 		return null;
 	return h("p", {}, "Since the warm-up RSS grew by " +
 		bytes(growth.rss) + (parts.length ? ": " +
@@ -142,7 +142,9 @@ export function fill_banner(banner, json) {
 		return;
 	banner.append(h("div", { class: "proof" },
 		h("p", { class: "soft" }, (MEANING[verdict.class] || "") +
-			`; ${(verdict.confidence * 100).toFixed(0)}% sure. ` +
+			(verdict.confidence > 0 ?
+			 `; ${(verdict.confidence * 100).toFixed(0)}% sure. ` :
+			 ". ") +
 			(endpoints.length ? "" : "No requests were seen: " +
 				"growth is held against time.")),
 		growth_line(verdict.growth), needs_line(verdict.needs),
