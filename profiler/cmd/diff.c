@@ -54,9 +54,11 @@ static int write_page(const struct diff *d, const struct diff_args *args,
 
 	if (missing)
 		return err_set(err, -ENOTSUP, "%s", missing);
-	rc = judged_load(&new, d->new.path, &args->wrappers, err);
+	rc = judged_load(&new, d->new.path, MODEL_VIEW_MIXED, &args->wrappers,
+			 err);
 	if (rc == 0)
-		rc = judged_load(&base, d->base.path, &args->wrappers, err);
+		rc = judged_load(&base, d->base.path, MODEL_VIEW_MIXED,
+				 &args->wrappers, err);
 	if (rc == 0) {
 		opt.verdict = new.verdict;
 		opt.kind = report_default_kind(new.model);

@@ -11,14 +11,14 @@
 #include "profiler/model/model.h"
 #include "profiler/model/wrappers.h"
 
-int judged_load(struct judged *j, const char *recording,
+int judged_load(struct judged *j, const char *recording, enum model_view view,
 		const struct opt_list *wrappers, struct err *err)
 {
 	struct progress *progress = progress_begin("reading", recording);
 	int rc;
 
 	*j = (struct judged) { NULL, NULL };
-	rc = model_load(&j->model, recording, err);
+	rc = model_load_view(&j->model, recording, view, err);
 	progress_end(progress);
 	for (size_t i = 0; i < wrappers->count && rc == 0; i++)
 		rc = wrappers_add(j->model, wrappers->at[i], err);

@@ -5,8 +5,9 @@
 #ifndef STRANDLINE_CMD_JUDGED_H
 #define STRANDLINE_CMD_JUDGED_H
 
+#include "profiler/model/model.h"
+
 struct err;
-struct model;
 struct opt_list;
 struct verdict;
 
@@ -16,7 +17,7 @@ struct judged {
 };
 
 /* 0, or -errno with a sentence and both NULL. */
-int judged_load(struct judged *j, const char *recording,
+int judged_load(struct judged *j, const char *recording, enum model_view view,
 		const struct opt_list *wrappers, struct err *err);
 void judged_free(struct judged *j);
 

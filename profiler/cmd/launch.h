@@ -27,6 +27,7 @@ struct launch {
 	uint64_t max_bytes;  /* of each process's recording */
 	bool follow;	     /* children record too */
 	bool http;	     /* follow requests */
+	bool python;	     /* read Python frames */
 	/* Paths that are one route each, see profiler/http/route.h. */
 	const char *const *routes;
 	size_t route_count;

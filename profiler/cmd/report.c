@@ -140,11 +140,19 @@ static int hold_and_write(const struct model *m, const struct verdict *verdict,
 	return rc;
 }
 
+static enum model_view view_of(const struct report_args *args)
+{
+	if (args->native_only)
+		return MODEL_VIEW_NATIVE;
+	return args->python_only ? MODEL_VIEW_PYTHON : MODEL_VIEW_MIXED;
+}
+
 static int load_and_write(const char *recording, const struct report_args *args,
 			  struct err *err)
 {
 	struct judged j;
-	int rc = judged_load(&j, recording, &args->wrappers, err);
+	int rc =
+		judged_load(&j, recording, view_of(args), &args->wrappers, err);
 
 	if (rc < 0)
 		return rc;

@@ -32,7 +32,7 @@ struct run_args {
 	const char *output, *mode, *rate;
 	uint64_t interval_ms, duration_ns, max_size;
 	uint64_t verdict_ns;
-	bool follow, http, reach, quiet, fail_fast;
+	bool follow, http, python, reach, quiet, fail_fast;
 	struct opt_list routes, handlers;
 	const char *http_by;
 	const char *allocator_name;
@@ -101,6 +101,8 @@ static const struct opt options[] = {
 	  "'libindex.so:ns::search', by programs in the kernel; what that "
 	  "costs is said",
 	  NULL, false },
+	{ 0, "python", OPT_FLAG, AT(python), NULL,
+	  "show Python functions in stacks (default)", NULL, true },
 	{ 0, "reach", OPT_FLAG, AT(reach), NULL,
 	  "look for blocks that nothing refers to, now and then and at the "
 	  "end (default); the server stands still for some 10 ms a GiB",
@@ -239,6 +241,7 @@ static int run_command(const struct run_args *args, char **command,
 			.follow = args->follow,
 			.allocator = args->allocator,
 			.http = args->http,
+			.python = args->python,
 			.routes = args->routes.at,
 			.route_count = args->routes.count,
 		},
@@ -277,6 +280,7 @@ static int run(int argc, char **argv, struct err *err)
 		.reach = true,
 		.verdict_ns = 60 * NS_PER_SECOND,
 		.http = true,
+		.python = true,
 	};
 	int arg, rc;
 

@@ -198,6 +198,26 @@ static int build_losses(struct model *m, const struct trace_view *v)
 	return build_counters(m, v);
 }
 
+/* Interpreters whose frames are not in the stacks. */
+static int build_pythons(struct model *m, const struct trace_view *v)
+{
+	for (size_t i = 0; i < v->image_count; i++) {
+		const struct trace_image *im = &v->images[i];
+		const char *reason = im->python.reason;
+		const char *slash = strrchr(im->header.exe, '/');
+		char text[512];
+
+		if (!reason || !reason[0])
+			continue;
+		snprintf(text, sizeof(text),
+			 "%s: Python frames are not shown: %s",
+			 slash ? slash + 1 : im->header.exe, reason);
+		if (build_problem(m, text) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int build_sites(struct model *m, const struct trace_view *v,
 		       struct symtab *st)
 {
@@ -238,6 +258,8 @@ static int build_all(struct model *m, const struct trace_view *v,
 		rc = build_sites(m, v, st);
 	if (rc == 0)
 		rc = build_patches(m, v);
+	if (rc == 0)
+		rc = build_pythons(m, v);
 	if (rc == 0)
 		rc = build_ledger(m, v);
 	if (rc == 0)
@@ -308,7 +330,7 @@ int model_load(struct model **out, const char *recording, struct err *err)
 int model_load_view(struct model **out, const char *recording,
 		    enum model_view view, struct err *err)
 {
-	return load(out, recording, view, true, err);
+	return load(out, recording, view, false, err);
 }
 
 int model_load_naming(struct model **out, const char *recording,

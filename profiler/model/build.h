@@ -50,6 +50,9 @@ int build_processes(struct model *m, const struct trace_view *v);
 int build_cost(struct model *m, const struct trace_view *v);
 int build_problems(struct model *m, const struct trace_view *v);
 
+/* Add a sentence to @m's problems, once.  0 or -ENOMEM. */
+int build_problem(struct model *m, const char *sentence);
+
 /* modules.c: the files of the processes. */
 int build_modules(struct model *m, const struct trace_view *v);
 

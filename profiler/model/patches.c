@@ -38,6 +38,13 @@ static int add(struct model *m, struct sentences to, const char *text)
 	return 0;
 }
 
+int build_problem(struct model *m, const char *sentence)
+{
+	struct sentences problems = { &m->problems, &m->problem_count };
+
+	return add(m, problems, sentence);
+}
+
 static int by_length(const void *a, const void *b)
 {
 	const char *x = *(const char *const *)a, *y = *(const char *const *)b;

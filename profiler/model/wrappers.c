@@ -85,6 +85,29 @@ static const char *const system_sources[] = {
 	"/rustc/*/library/*",
 };
 
+/*
+ * Python modules, by the names that they are imported as, that make things for
+ * whoever calls them: of the standard library, and of what servers compute
+ * with.
+ */
+/* clang-format off */
+static const char *const python_modules[] = {
+	"_py*", "_strptime", "base64", "bisect", "calendar", "codecs",
+	"collections", "collections.*", "contextlib", "copy", "copyreg", "csv",
+	"ctypes", "ctypes.*", "dataclasses", "datetime", "decimal",
+	"encodings.*", "enum", "faiss", "faiss.*", "fractions", "functools",
+	"genericpath", "gzip", "hashlib", "heapq", "importlib", "importlib.*",
+	"inspect", "io", "ipaddress", "json", "json.*", "linecache", "numpy",
+	"numpy.*", "operator", "os", "pandas.*", "pathlib", "pathlib.*",
+	"pickle", "posixpath", "pprint", "queue", "random", "re", "re.*",
+	"reprlib", "scipy.*", "shutil", "sre_*", "string", "string.*",
+	"struct", "swigfaiss*", "tempfile", "textwrap", "threading", "torch",
+	"torch.*", "traceback", "types", "typing", "urllib.parse", "uuid",
+	"weakref", "_weakrefset", "zipfile", "zipfile.*", "zlib",
+	"<frozen *>",
+};
+/* clang-format on */
+
 /* Where a thread or a program begins: nobody asked for memory there. */
 static const char *const roots[] = {
 	"_start",
@@ -200,6 +223,12 @@ static bool is_unnamed(const struct model_frame *f)
 	       !strncmp(f->function + len, "+0x", 3);
 }
 
+static bool is_python_wrapper(const struct model_frame *f)
+{
+	return matches(f->module, python_modules,
+		       sizeof(python_modules) / sizeof(python_modules[0]));
+}
+
 static void name_of(const struct model_frame *f, char out[NAME_MAX_LEN])
 {
 	size_t len;
@@ -221,6 +250,8 @@ int wrappers_mark(struct model *m)
 	for (uint32_t i = 0; i < m->frame_count; i++) {
 		const struct model_frame *f = &m->frames[i];
 
+		if (f->kind == FRAME_PYTHON && is_python_wrapper(f))
+			m->frame_roles[i] = MODEL_ROLE_WRAPPER;
 		if (f->kind != FRAME_NATIVE)
 			continue;
 		name_of(f, name);
@@ -254,35 +285,4 @@ int wrappers_add(struct model *m, const char *pattern, struct err *err)
 			m->frame_roles[i] = MODEL_ROLE_WRAPPER;
 	}
 	return 0;
-}
-
-static enum model_role role(const struct model *m, uint32_t node)
-{
-	uint32_t frame = m->nodes[node].frame;
-
-	return m->frames[frame].kind == FRAME_MARKER
-		       ? MODEL_ROLE_WRAPPER
-		       : (enum model_role)m->frame_roles[frame];
-}
-
-/* A function without a name is a wrapper's when a wrapper called it. */
-static bool is_wrappers(const struct model *m, uint32_t node)
-{
-	while (node != MODEL_NONE && role(m, node) == MODEL_ROLE_UNNAMED)
-		node = m->nodes[node].parent;
-	return node != MODEL_NONE && role(m, node) == MODEL_ROLE_WRAPPER;
-}
-
-uint32_t model_blamed(const struct model *m, uint32_t node)
-{
-	if (!m->frame_roles)
-		return node;
-	for (uint32_t n = node; n != MODEL_NONE; n = m->nodes[n].parent) {
-		enum model_role r = role(m, n);
-
-		if (r == MODEL_ROLE_CALLER ||
-		    (r == MODEL_ROLE_UNNAMED && !is_wrappers(m, n)))
-			return n;
-	}
-	return node; /* nobody else to blame */
 }
