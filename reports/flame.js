@@ -20,7 +20,7 @@
 	var head = svg.querySelector(".head");
 	var hint = status.textContent;
 	var tip = document.createElementNS(SVG, "title");
-	var width, box, input;
+	var width, box, input, at = -1; /* walked to */
 
 	/* In document order, which is depth-first: a frame's callees follow. */
 	var frames = Array.from(svg.querySelectorAll(".f"), function (g) {
@@ -239,9 +239,88 @@
 		});
 	}
 
+	function tell(f) {
+		status.textContent = !f ? hint :
+			f.name + "   " + f.weight + "   " + f.place;
+		tip.remove();
+		if (f) {
+			tip.textContent = f.g.getAttribute("data-tip");
+			f.g.appendChild(tip);
+		}
+	}
+
+	function shown(i) {
+		return !frames[i].g.classList.contains("off");
+	}
+
+	function caller(i) {
+		var depth = frames[i].depth;
+
+		while (i > 0 && frames[i].depth >= depth)
+			i--;
+		return i;
+	}
+
+	/* The widest of what frame i calls, or i. */
+	function callee(i) {
+		var best = i;
+
+		for (var k = i + 1; k < frames.length &&
+		     frames[k].depth > frames[i].depth; k++)
+			if (frames[k].depth === frames[i].depth + 1 &&
+			    shown(k) && (best === i ||
+					 frames[k].size > frames[best].size))
+				best = k;
+		return best;
+	}
+
+	/* The next one in its row, or i. */
+	function beside(i, step) {
+		var k = i + step;
+
+		while (k > 0 && k < frames.length &&
+		       (frames[k].depth !== frames[i].depth || !shown(k)))
+			k += step;
+		return k > 0 && k < frames.length ? k : i;
+	}
+
+	/* By keys to frame i. */
+	function walk(i) {
+		if (at >= 0)
+			frames[at].g.classList.remove("at");
+		at = i;
+		tell(i >= 0 ? frames[i] : null);
+		if (i < 0)
+			return;
+		frames[i].g.classList.add("at");
+		frames[i].g.scrollIntoView({ block: "nearest" });
+	}
+
+	function on_arrow(event) {
+		var here = at < 0 || !shown(at) ? read().zoom : at;
+		var to = {
+			ArrowDown: at < 0 ? here : callee(here),
+			ArrowUp: caller(here),
+			ArrowLeft: beside(here, -1),
+			ArrowRight: beside(here, 1),
+		}[event.key];
+
+		if (to === undefined || document.activeElement === input)
+			return false;
+		event.preventDefault();
+		walk(to);
+		return true;
+	}
+
 	function on_key(event) {
 		var control = event.ctrlKey || event.metaKey;
 		var find = event.key === "f" && control;
+
+		if (on_arrow(event))
+			return;
+		if (event.key === "Enter" && at >= 0 &&
+		    document.activeElement !== input)
+			return go({ zoom: at });
 
 		/* A second Ctrl-F is for the browser's own search. */
 		if ((find || event.key === "/") &&
@@ -250,6 +329,7 @@
 			input.focus();
 			input.select();
 		} else if (event.key === "Escape") {
+			walk(-1);
 			go(read().search ? { search: "" } : { zoom: 0 });
 			input.blur();
 		}
@@ -262,15 +342,7 @@
 			go({ zoom: i });
 	});
 	svg.addEventListener("mouseover", function (event) {
-		var f = frames[frame_at(event)];
-
-		status.textContent = !f ? hint :
-			f.name + "   " + f.weight + "   " + f.place;
-		tip.remove();
-		if (f) {
-			tip.textContent = f.g.getAttribute("data-tip");
-			f.g.appendChild(tip);
-		}
+		tell(frames[frame_at(event)]);
 	});
 	reset.addEventListener("click", function () { go({ zoom: 0 }); });
 	window.addEventListener("keydown", on_key);
@@ -283,6 +355,7 @@
 		if (svg === document.documentElement)
 			head.setAttribute("transform", down);
 	});
+	status.setAttribute("aria-live", "polite");
 	add_box();
 	resize();
 })();

@@ -224,7 +224,8 @@ static void put_head(struct graph *g)
 		   "</g>\n",
 		   WIDTH - 10, WIDTH - 10,
 		   g->nodes[0].total > 0
-			   ? "point at a frame for its figures, click to zoom"
+			   ? "point at a frame for its figures, click to zoom; "
+			     "arrow keys and Enter do the same"
 			   : "nothing of this kind was recorded");
 }
 
@@ -239,6 +240,7 @@ static int put_graph(struct graph *g)
 	buf_printf(g->out,
 		   "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 		   "<svg xmlns=\"http://www.w3.org/2000/svg\" "
+		   "role=\"application\" aria-label=\"Flame graph\" "
 		   "width=\"%.0f\" height=\"%u\" "
 		   "viewBox=\"0 0 %.0f %u\" data-unit=\"%s\">\n<style>\n",
 		   WIDTH, height, WIDTH, height, name_unit(g->kind));

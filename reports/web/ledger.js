@@ -44,13 +44,20 @@ function readings(ledger, pid) {
 	const column = (name) => points.map((point) => point[name]);
 	const part = (name) => filled(points, (point) => point[name]);
 	const live = part("live"), retained = part("retained");
+	const file = part("file"), stacks = part("stacks");
 	const own = part("self"), slabs = part("slabs");
 	const anon = filled(points, (p) => p.anon === null ? null :
 		p.anon + (p.heap || 0));
 
+	/* Not more than RSS by what was only worked out in between. */
+	points.forEach((point, i) => {
+		if (point.retained === null)
+			retained[i] = Math.max(0, Math.min(retained[i],
+				point.rss - live[i] - file[i] - stacks[i]));
+	});
 	return {
 		t: column("t"), rss: column("rss"),
-		stacks: part("stacks"), file: part("file"), live, retained,
+		stacks, file, live, retained,
 		self: own.map((bytes, i) => bytes + slabs[i]),
 		other: anon.map((bytes, i) => Math.max(0, bytes - live[i] -
 			retained[i] - own[i])),

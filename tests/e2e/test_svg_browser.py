@@ -186,6 +186,20 @@ def test_control_f_leads_to_the_search_box(acting):
 
 
 @needs_chromium
+def test_arrow_keys_walk_and_enter_zooms(acting):
+    view = acting(CLICK + """
+        ["ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp", "ArrowDown",
+         "ArrowRight", "ArrowLeft"].forEach(function (k) { key(k); });
+        key("Enter");""")
+    walked = view.named("at")
+    assert len(walked) == 1
+    assert walked[0] != "all"
+    assert view.shown()[walked[0]] == 1200
+    assert view.text("status").startswith(walked[0])
+    assert view.text("reset") == "reset zoom"
+
+
+@needs_chromium
 def test_escape_clears_the_search_before_the_zoom(acting):
     view = acting(CLICK + 'key("Escape");', "#search=remember&zoom=7")
     assert view.text("matched") == ""
