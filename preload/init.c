@@ -224,6 +224,19 @@ static void fill_header(struct slab_file *f, uint32_t image, bool forked)
 	__atomic_store_n(&f->magic, SLAB_FILE_MAGIC, __ATOMIC_RELEASE);
 }
 
+/* Where the last one lay: a thread may look there yet. */
+static struct slab_file *move_header(struct slab_file *f)
+{
+	long at = sys6(SYS_mremap, (long)f, SLAB_FILE_HEADER_SIZE,
+		       SLAB_FILE_HEADER_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		       (long)shim.header, 0);
+
+	if (at == (long)shim.header)
+		return shim.header;
+	sys_munmap(f, SLAB_FILE_HEADER_SIZE);
+	return NULL;
+}
+
 static struct slab_file *begin_file(int fd, uint32_t image, bool forked)
 {
 	struct slab_file *f;
@@ -231,8 +244,11 @@ static struct slab_file *begin_file(int fd, uint32_t image, bool forked)
 	if (fd < 0)
 		return NULL;
 	f = map_start(fd, SLAB_FILE_HEADER_SIZE);
+	if (f && shim.header)
+		f = move_header(f);
 	if (!f || descriptor_begin(fd) < 0) {
-		sys3(SYS_unlink, (long)shim.path, 0, 0);
+		if (!shim.late) /* then it may be another's by that name */
+			sys3(SYS_unlink, (long)shim.path, 0, 0);
 		sys_close(fd);
 		return NULL;
 	}

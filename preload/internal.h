@@ -138,6 +138,7 @@ struct shim {
 	bool late;		     /* came into a running process: late.c */
 	bool closed;		     /* late: nobody may begin to record */
 	uint32_t epoch;		     /* late: + 1 at the end of a recording */
+	struct slab_file *header;    /* late: where it lies; NULL: anywhere */
 	bool python;		     /* read Python frames, too */
 	bool python_objects;	     /* wrap CPython's allocators */
 	const uint32_t *fork_canary; /* wiped by the kernel in a child */

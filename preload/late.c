@@ -10,8 +10,10 @@
 #include "preload/maps.h"
 #include "preload/openers.h"
 #include "preload/pyobjects.h"
+#include "preload/python.h"
 #include "preload/real.h"
 #include "preload/requests.h"
+#include "preload/spans.h"
 #include "preload/sys.h"
 #include "profiler/wire/late.h"
 
@@ -28,8 +30,7 @@
 EXPORT uint32_t strandline_late_image = 2;
 
 static struct {
-	bool ready;		  /* the real functions are known */
-	struct slab_file *header; /* where it lies, and will lie again */
+	bool ready; /* the real functions are known */
 	char routes[sizeof(((struct late_area *)0)->routes)];
 } late;
 
@@ -47,32 +48,46 @@ bool late_begin(void)
 	return shim.late;
 }
 
-static int look_up(struct dl_phdr_info *info, size_t size, void *unused)
+static int call(struct dl_phdr_info *info, size_t size, void *what)
 {
 	(void)info;
 	(void)size;
-	(void)unused;
+	((void (*)(void))what)();
+	return 1;
+}
+
+/* @what goes over the loader's list, which is at rest while it calls us. */
+static bool with_loader(void (*what)(void))
+{
+	int (*iterate)(int (*)(struct dl_phdr_info *, size_t, void *), void *) =
+		real_symbol("dl_iterate_phdr");
+
+	if (!iterate)
+		return false;
+	iterate(call, (void *)what);
+	return true;
+}
+
+static void look_up(void)
+{
 	real_start();
 	sockets_start();
 	openers_start();
 	got_start();
 	pyobjects_find();
-	return 1;
+	late.ready = true;
 }
 
-/* The loader's list is at rest while it calls us. */
 static bool find_functions(void)
 {
-	int (*iterate)(int (*)(struct dl_phdr_info *, size_t, void *), void *) =
-		real_symbol("dl_iterate_phdr");
+	return late.ready || (!real_libc_is_foreign() && with_loader(look_up));
+}
 
-	if (late.ready)
-		return true;
-	if (!iterate || real_libc_is_foreign())
-		return false;
-	iterate(look_up, NULL);
-	late.ready = true;
-	return true;
+static void unmap_quota(void)
+{
+	if (shim.quota)
+		sys_munmap(shim.quota, QUOTA_SIZE);
+	shim.quota = NULL;
 }
 
 static void copy_text(char *to, const char *from, size_t size)
@@ -152,6 +167,7 @@ static void take_settings(const struct late_area *area)
 	shim.http = area->http;
 	shim.patch = area->patch;
 	shim.python_objects = area->python_objects;
+	shim.python = area->python;
 	shim.idle = false;
 	shim.seed = sys_clock_ns(CLOCK_MONOTONIC);
 	copy_text(shim.dir, area->dir, sizeof(shim.dir));
@@ -174,8 +190,10 @@ static int attach(struct late_area *area)
 	__atomic_store_n(&shim.closed, true, __ATOMIC_SEQ_CST);
 	take_settings(area);
 	if (!shim_begin_late(files[LATE_FILE_SLABS], files[LATE_FILE_QUOTA],
-			     late.routes))
+			     late.routes)) {
+		unmap_quota();
 		return -12; /* ENOMEM */
+	}
 	sys3(SYS_membarrier, MEMBARRIER_REGISTER, 0, 0);
 	shim.on = true;
 	__atomic_store_n(&shim.closed, false, __ATOMIC_SEQ_CST);
@@ -246,9 +264,11 @@ static void release(void)
 
 	shim_note_end();
 	modules_forget();
+	python_codes_forget();
 	nodes_fork_child();
 	sampled_clear();
 	requests_fork_child();
+	spans_fork_child();
 	openers_fork_child();
 	brk_fork_child();
 	slabs_fork_child();
@@ -256,15 +276,13 @@ static void release(void)
 	thread_end_epoch();
 	unmap_slabs();
 	descriptor_forget();
-	if (shim.quota)
-		sys_munmap(shim.quota, QUOTA_SIZE);
-	shim.quota = NULL;
+	unmap_quota();
 	__atomic_store_n(&shim.epoch, shim.epoch + 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&shim.file, NULL, __ATOMIC_RELEASE);
 	sys6(SYS_mmap, (long)header, SLAB_FILE_HEADER_SIZE,
 	     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 	     -1, 0);
-	late.header = header;
+	shim.header = header;
 }
 
 static bool end(const struct thread_state *but, uint64_t patience_ns)

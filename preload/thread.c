@@ -220,6 +220,7 @@ void thread_end_epoch(void)
 		for (int i = 0; i < 1024; i++)
 			ts->memo_hash[i] = 0;
 		ts->last_node = 0;
+		ts->last_python = 0;
 		ts->events = 0;
 		stack_init((char *)ts + SHIM_STATE_KEPT);
 		pool_push(ts);

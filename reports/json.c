@@ -243,6 +243,8 @@ int json_before_sites(struct emit *e, const struct model *m,
 	put_processes(e, m);
 	put_threads(e, m);
 	put_marks(e, m);
+	if (m->mark_count)
+		json_phases(e, m);
 	put_ledger(e, m);
 	put_windows(e, m);
 	return rc;

@@ -22,6 +22,8 @@ int json_stack(struct emit *e, const struct model *m,
 int json_verdict(struct emit *e, const struct model *m,
 		 const struct report_options *opt);
 void json_endpoints(struct emit *e, const struct model *m);
+/* Only where there are marks. */
+void json_phases(struct emit *e, const struct model *m);
 void json_spans(struct emit *e, const struct model *m);
 /* json_reach.c: nothing where no scan was made. */
 void json_scans(struct emit *e, const struct model *m);

@@ -103,6 +103,7 @@ int report_text(const struct model *m, const struct report_options *opt,
 	text_memory(&l, m);
 	text_endpoints(&l, m);
 	text_spans(&l, m);
+	text_phases(&l, m);
 	rc = text_sites(&l, m, opt);
 	buf_putc(out, '\n');
 	text_traffic(&l, m);

@@ -17,6 +17,7 @@ int text_sites(const struct layout *l, const struct model *m,
 	       const struct report_options *opt);
 void text_reach(const struct layout *l, const struct model *m);
 void text_endpoints(const struct layout *l, const struct model *m);
+void text_phases(const struct layout *l, const struct model *m);
 void text_spans(const struct layout *l, const struct model *m);
 void text_traffic(const struct layout *l, const struct model *m);
 void text_processes(const struct layout *l, const struct model *m);

@@ -192,6 +192,7 @@ static void put_settings(struct late_area *a, const struct inject_settings *s)
 	a->http = s->http;
 	a->patch = s->patch;
 	a->python_objects = s->python_objects;
+	a->python = s->python;
 	copy_text(a->dir, sizeof(a->dir), s->dir);
 	copy_text(a->file, sizeof(a->file), s->file);
 	for (size_t i = 0; i < s->route_count; i++)

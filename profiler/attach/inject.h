@@ -22,7 +22,7 @@ struct inject_settings {
 	const char *dir;  /* where children can make files; "": nowhere */
 	const char *file; /* the process's own, by the same view */
 	int slabs, quota; /* descriptors of it and of the recording's quota */
-	bool exact, follow, http, patch, python_objects;
+	bool exact, follow, http, patch, python, python_objects;
 	uint64_t mean_bytes; /* 0: auto */
 	uint64_t max_bytes;
 	const char *const *routes;

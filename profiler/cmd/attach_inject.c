@@ -205,6 +205,7 @@ static int send_in(struct session *s, int slabs, int quota, struct err *err)
 		.follow = o->follow,
 		.http = o->http,
 		.patch = true,
+		.python = o->python,
 		.python_objects = o->python && !o->exact,
 		.mean_bytes = o->mean_bytes,
 		.max_bytes = o->max_bytes,

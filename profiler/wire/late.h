@@ -84,7 +84,7 @@ struct late_area {
 	uint32_t mode; /* enum slab_mode */
 	uint64_t rate; /* mean in bytes; 0: auto */
 	uint64_t max_bytes;
-	uint8_t follow, http, patch, python_objects;
+	uint8_t follow, http, patch, python_objects, python, pad1[3];
 	uint32_t slots;	 /* out: patched */
 	uint32_t forced; /* out: left as it was, would not be written */
 	uint32_t pad;

@@ -388,7 +388,7 @@ def test_marks_of_what_does_not_record_are_refused():
     refused(strandline("mark", "/tmp", "x"), 1, "/tmp is not a recording")
     refused(strandline("mark", str(os.getpid()), "x"), 1,
             f"process {os.getpid()} records nothing; start it with "
-            "strandline run")
+            f"strandline run, or strandline attach {os.getpid()}")
     refused(strandline("mark", "t.strand", ""), 2, "the label is empty")
 
 
