@@ -16,6 +16,7 @@
 #include "profiler/base/err.h"
 #include "profiler/base/vec.h"
 #include "profiler/cmd/find.h"
+#include "profiler/cmd/push.h"
 #include "profiler/cmd/recording.h"
 #include "profiler/cmd/serve_door.h"
 #include "profiler/cmd/ticker.h"
@@ -32,6 +33,7 @@ struct target {
 	struct model *m; /* as read last; NULL: never */
 	struct verdict *verdict;
 	bool ended;	/* and read since: it will not change any more */
+	bool fresh;	/* read this time */
 	struct err why; /* it could not be read this time; code 0: it was */
 };
 
@@ -42,6 +44,7 @@ struct state {
 	bool lowered;
 	uint64_t took_ns, done_ns; /* of the last reading */
 	uint64_t readings;
+	uint64_t pushed_ns; /* since 1970; 0: never */
 };
 
 static uint64_t now_ns(clockid_t clock)
@@ -160,6 +163,28 @@ static void put_own(const struct state *s, struct metrics *x)
 	metrics_value(x, (double)c.connections);
 }
 
+static void put_push(struct push *push, struct metrics *x)
+{
+	struct push_counts c;
+
+	push_count(push, &c);
+	metrics_family(x, METRICS_COUNTER, "strandline_push_profiles",
+		       "Profiles that were to be pushed to the store, by what "
+		       "became of them.");
+	metrics_label(x, "outcome", "sent");
+	metrics_value(x, (double)c.sent);
+	metrics_label(x, "outcome", "dropped");
+	metrics_value(x, (double)c.dropped);
+	metrics_label(x, "outcome", "refused");
+	metrics_value(x, (double)c.refused);
+	metrics_family(x, METRICS_COUNTER, "strandline_push_retries",
+		       "Failures of the store after which it is tried again.");
+	metrics_value(x, (double)c.retries);
+	metrics_family(x, METRICS_GAUGE, "strandline_push_queued",
+		       "Profiles that wait for the store.");
+	metrics_value(x, (double)c.queued);
+}
+
 static int write_text(const struct state *s, enum metrics_dialect dialect,
 		      struct buf *out)
 {
@@ -170,6 +195,8 @@ static int write_text(const struct state *s, enum metrics_dialect dialect,
 		vec_foreach (&s->targets, t)
 			put_target(s, &x, t);
 		put_own(s, &x);
+		if (s->opt.push)
+			put_push(s->opt.push, &x);
 	}
 	return metrics_fini(&x);
 }
@@ -193,14 +220,59 @@ static int show(const struct state *s)
 	return rc;
 }
 
+/* "rag_c" of "/srv/rag_c". */
+static const char *program_of(const struct model *m)
+{
+	const char *exe = m->main_process < m->process_count
+				  ? m->processes[m->main_process].exe
+				  : NULL;
+	const char *slash = exe ? strrchr(exe, '/') : NULL;
+
+	return slash && slash[1] ? slash + 1 : m->name;
+}
+
+static void push_target(const struct state *s, const struct target *t,
+			uint64_t now)
+{
+	const struct report_options opt = { .kind = MODEL_LIVE };
+	uint64_t from = s->pushed_ns ? s->pushed_ns : t->m->start_unix_ns;
+	struct buf profile = BUF_INIT;
+
+	if (report_format_find("pprof")->write(t->m, &opt, &profile) < 0)
+		profile.failed = true; /* counted with what is lost */
+	push_add(s->opt.push, &profile,
+		 s->opt.push_name ? s->opt.push_name : program_of(t->m), from,
+		 now);
+}
+
+/* What grows; an ended one a last time. */
+static void push_due(struct state *s, bool last)
+{
+	uint64_t now = now_ns(CLOCK_REALTIME);
+	const struct target *t;
+
+	if (!s->opt.push ||
+	    (!last && now - s->pushed_ns < s->opt.push_every_ns))
+		return;
+	vec_foreach (&s->targets, t)
+		if (t->m && t->why.code == 0 && t->fresh)
+			push_target(s, t, now);
+	s->pushed_ns = now;
+}
+
 static int read_all(struct state *s)
 {
 	uint64_t began = now_ns(CLOCK_MONOTONIC);
+	bool last = false;
 	struct target *t;
 
-	vec_foreach (&s->targets, t)
-		if (!t->ended)
+	vec_foreach (&s->targets, t) {
+		t->fresh = !t->ended;
+		if (t->fresh)
 			(void)read_target(t); /* told by /healthz */
+		last |= t->fresh && t->ended;
+	}
+	push_due(s, last);
 	s->done_ns = now_ns(CLOCK_MONOTONIC);
 	s->took_ns = s->done_ns - began;
 	s->readings++;

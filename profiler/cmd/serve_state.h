@@ -14,6 +14,7 @@
 
 struct door;
 struct err;
+struct push;
 struct state;
 
 struct state_options {
@@ -22,6 +23,9 @@ struct state_options {
 	uint64_t interval_ns;
 	unsigned top;	   /* sites; 0: as many as the report has */
 	struct door *door; /* to show the texts at */
+	struct push *push; /* where profiles go; NULL: nowhere */
+	uint64_t push_every_ns;
+	const char *push_name; /* NULL: as the server's program */
 };
 
 /* Find all and read them for the first time; then go on by itself. */
