@@ -11,6 +11,7 @@ extern const struct command cmd_attach;
 extern const struct command cmd_detach;
 extern const struct command cmd_mark;
 extern const struct command cmd_stacks;
+extern const struct command cmd_top;
 extern const struct command cmd_doctor;
 extern const struct command cmd_report;
 extern const struct command cmd_check;
