@@ -39,6 +39,8 @@ struct signal_struct {
 	int group_exit_code;
 };
 
+struct files_struct;
+
 struct task_struct {
 	unsigned int flags;
 	pid_t pid;
@@ -47,6 +49,8 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
+	struct files_struct *files;
+	unsigned int in_iowait : 1;
 	__u64 start_boottime;
 	int exit_code;
 	char comm[16];

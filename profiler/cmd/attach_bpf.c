@@ -67,6 +67,7 @@ static int open_probes(struct session *s, struct err *err)
 		.handler_count = s->opt->handler_count,
 		.hertz = s->opt->hertz,
 		.faults = true,
+		.offcpu = true,
 	};
 
 	return probing_open(&s->probing, &options, err);

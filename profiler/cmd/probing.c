@@ -15,6 +15,7 @@
 #include "profiler/probe/faults.h"
 #include "profiler/probe/handlers.h"
 #include "profiler/probe/http.h"
+#include "profiler/probe/offcpu.h"
 #include "profiler/probe/probe.h"
 #include "profiler/probe/requests.h"
 #include "profiler/proc/family.h"
@@ -102,6 +103,8 @@ static int open_stacks(struct probing *p, struct err *err)
 		rc = probes_add(p->probes, &probe_cpu, &cpu, err);
 	if (rc == 0 && p->options.faults)
 		rc = probes_add(p->probes, &probe_faults, NULL, err);
+	if (rc == 0 && p->options.offcpu)
+		rc = probes_add(p->probes, &probe_offcpu, NULL, err);
 	return rc;
 }
 

@@ -29,6 +29,7 @@ struct probing_options { /* outlive the probing */
 	size_t handler_count;
 	uint64_t hertz; /* looks at each CPU a second; 0: none */
 	bool faults;	/* who makes the resident size grow */
+	bool offcpu;	/* what threads wait for */
 };
 
 /* Load the programs.  They see nothing yet. */

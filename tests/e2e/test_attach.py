@@ -278,6 +278,31 @@ def test_what_is_given_back_is_charged_to_nobody(start, attached, recording):
     assert share(stacks, "grow;keep;take") > 0.98
 
 
+@pytest.mark.parametrize("what, said", [
+    ("futex", "[waits: futex]"), ("epoll", "[waits: epoll]"),
+    ("socket", "[waits: socket]"), ("pipe", "[waits: file]"),
+    ("sleep", "[sleeps]")])
+def test_a_wait_is_charged_to_its_stack_with_its_reason(
+        start, attach, recording, what, said):
+    target = start("wait", what)
+    attach(target.pid, "--duration", 2, "--no-follow")
+    stacks = folded(recording, "offcpu")
+    assert share(stacks, "waits", "wait_for") > 0.9
+    assert share(stacks, said) > 0.8
+    ledger = recording.json()["ledger"]
+    watched = ledger[-1]["t"] - ledger[0]["t"]
+    assert sum(stacks.values()) / 1e9 == pytest.approx(watched, abs=1.2)
+
+
+def test_wall_time_is_both_kinds_of_time(start, attach, recording):
+    target = start("spin", 3)
+    attach(target.pid, "--duration", 2)
+    wall = sum(folded(recording, "wall").values())
+    assert wall == (sum(folded(recording, "cpu").values()) +
+                    sum(folded(recording, "offcpu").values()))
+    assert wall / 1e9 == pytest.approx(2, abs=0.8)
+
+
 def refusal(product, *words):
     """The sentence, and the status."""
     done = subprocess.run([product.tool, "attach", *map(str, words)],
