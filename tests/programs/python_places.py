@@ -1,24 +1,23 @@
 """Allocate from known places, and say which, by Python's own traceback.
 
 Each block is of a size of its own, so that it is found again in a recording.
-The last line is JSON: for each size, the frames from the outermost on, each
+The last line has, for each size, the frames from the outermost on, each
 [function, file, line].  Needs no module but what every Python brings.
 """
 
-import asyncio
 import functools
-import json
 import os
 import sys
 import threading
 
 try:
+    import asyncio
     import ctypes
     MALLOC = ctypes.CDLL(None).malloc
     MALLOC.restype = ctypes.c_void_p
     MALLOC.argtypes = [ctypes.c_size_t]
 except ImportError:  # a minimal installation
-    MALLOC = bytearray
+    asyncio, MALLOC = None, bytearray
 
 PLACES = {}
 KEPT = []
@@ -79,8 +78,17 @@ async def leaf():
     plain()
 
 
+class Awaitable:
+    def __await__(self):
+        yield from generator(1)
+
+
 async def middle():
     await leaf()
+
+
+async def by_hand():
+    await Awaitable()
 
 
 async def many():
@@ -146,7 +154,9 @@ def main():
     del store
     list(generator(2))
     sum(delegating())
-    asyncio.run(many())
+    by_hand().send(None)
+    if asyncio:
+        asyncio.run(many())
     recurse(300)
     through_c(40)
     cached(1)
@@ -166,4 +176,4 @@ def main():
 
 
 main()
-print(json.dumps(PLACES))
+print(PLACES)

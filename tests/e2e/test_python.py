@@ -1,0 +1,297 @@
+"""Python frames in stacks, held to what Python itself says.
+
+Interpreters: Debian's, those of pyenv, and those in roots of other releases
+(scripts/roots.sh).  What a machine lacks is skipped by name.
+"""
+
+import ast
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+import serve
+from conftest import ROOT, Recording
+from test_roots import Container
+
+PROGRAMS = ROOT / "tests/programs"
+PYENV = pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() /
+                                    ".pyenv")) / "versions"
+VERSIONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
+SUITES = ["bullseye", "trixie", "sid"]
+DEBIAN = serve.PYTHON
+MODES = {"exact": ["--mode", "exact"], "sample": ["--rate", "1"]}
+
+
+def pyenv(version):
+    """The interpreter of that version, or a skip."""
+    found = sorted(PYENV.glob(f"{version}.*/bin/python3"))
+    if not found:
+        pytest.skip(f"pyenv has no Python {version}")
+    return str(found[-1])
+
+
+def stacks(report):
+    """Of each site, its Python frames as Python names them."""
+    return [tuple((f["function"], f["file"], f["line"])
+                  for f in site["stack"] if f["kind"] == "python")
+            for site in report["sites"]]
+
+
+def run(product, recording, command, *options, **kwargs):
+    """What @command printed, recorded."""
+    done = subprocess.run(
+        [*product.under(recording.path, *options), *map(str, command)],
+        capture_output=True, text=True, timeout=120, **kwargs)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def disagreement(recording, printed):
+    """Stacks that Python gave and the report has not."""
+    places = ast.literal_eval(printed.splitlines()[-1]).values()
+    assert len(places) > 40
+    report = recording.json()
+    assert report["losses"]["python_frames_unread"] == 0
+    seen = set(stacks(report))
+    return [place for place in places
+            if tuple(map(tuple, place)) not in seen]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_debians_python_agrees(product, recording, mode):
+    printed = run(product, recording,
+                  [DEBIAN, PROGRAMS / "python_places.py", "fork"],
+                  *MODES[mode])
+    assert not disagreement(recording, printed)
+
+
+@pytest.mark.parametrize("version", VERSIONS[:5])
+def test_pyenvs_python_agrees(product, recording, version):
+    printed = run(product, recording,
+                  [pyenv(version), PROGRAMS / "python_places.py"],
+                  *MODES["exact"])
+    assert not disagreement(recording, printed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", VERSIONS[:5])
+def test_pyenvs_python_agrees_on_samples(product, recording, version):
+    printed = run(product, recording,
+                  [pyenv(version), PROGRAMS / "python_places.py"],
+                  *MODES["sample"])
+    assert not disagreement(recording, printed)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_python_of_another_release_agrees(product, suite, tmp_path):
+    if subprocess.run(["unshare", "--mount", "true"],
+                      capture_output=True).returncode:
+        pytest.skip("roots of other releases need root")
+    folder = tmp_path / "shared_folder"
+    folder.mkdir()
+    container = Container(product, suite, folder)
+    try:
+        program = shutil.copy(PROGRAMS / "python_places.py", folder)
+        code, printed, error = container.printed(
+            [*container.under(folder / "t.strand", *MODES["exact"]),
+             *container.command("python3", program)])
+        assert code == 0, error
+        assert not disagreement(Recording(product, folder / "t.strand"),
+                                printed)
+    finally:
+        container.close()
+
+
+def functions(site):
+    return [f["function"] for f in site["stack"]]
+
+
+def largest(report):
+    return max(report["sites"],
+               key=lambda s: s["allocated"]["bytes"]["value"])
+
+
+KEEP = """
+import numpy
+def embed():
+    return numpy.ones(5_000_000)
+def search():
+    return embed()
+kept = search()
+"""
+
+
+def test_native_frames_stand_within_the_python_ones(product, recording):
+    run(product, recording, [DEBIAN, "-c", KEEP], *MODES["exact"])
+    report = recording.json()
+    names = functions(largest(report))
+    at = names.index("search")
+    assert names[at - 1] == "<module>" and names[at + 1] == "embed"
+    kinds = [f["kind"] for f in largest(report)["stack"]]
+    assert kinds[0] == "native" and kinds[-1] == "native"
+    assert kinds[at - 1:at + 2] == ["python"] * 3
+    assert not any("EvalFrame" in name for name in names)
+    # What numpy allocates is for who asked numpy.
+    assert largest(report)["function"] == "embed"
+
+
+def test_views_leave_frames_out(product, recording):
+    run(product, recording, [DEBIAN, "-c", KEEP], *MODES["exact"])
+    native = largest(recording.json("--native-only"))
+    assert {f["kind"] for f in native["stack"]} == {"native"}
+    assert "_PyEval_EvalFrameDefault" in functions(native)
+    python = largest(recording.json("--python-only"))
+    assert {f["kind"] for f in python["stack"]} == {"python"}
+    assert functions(python)[:3] == ["<module>", "search", "embed"]
+
+
+def test_folded_stacks_name_python_as_others_do(product, recording):
+    run(product, recording, [DEBIAN, "-c", KEEP], *MODES["exact"])
+    folded = recording.text("-f", "folded", "-k", "alloc")
+    assert ";search (<string>:6);embed (<string>:4);" in folded
+
+
+def test_python_frames_can_be_left_out(product, recording):
+    run(product, recording, [DEBIAN, "-c", KEEP], *MODES["exact"],
+        "--no-python")
+    kinds = {f["kind"] for s in recording.json()["sites"] for f in s["stack"]}
+    assert "python" not in kinds
+
+
+DEEP = """
+import sys
+def down(n):
+    return down(n - 1) if n else bytearray(7 << 20)
+def forever(n):
+    return forever(n + 1)
+sys.setrecursionlimit(20000)
+down(900); down(15000) if sys.version_info >= (3, 11) else None
+sys.setrecursionlimit(1000)
+try:
+    forever(0)
+except RecursionError:
+    print("limit")
+"""
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.11", "3.13"])
+def test_recursion_to_the_limit(product, recording, version):
+    assert run(product, recording, [pyenv(version), "-c", DEEP],
+               *MODES["exact"]) == "limit\n"
+    deep = [s for s in stacks(recording.json())
+            if s and s[-1][0] == "down"]
+    assert max(map(len, deep)) >= 902
+
+
+SUB = """
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+CODE = '''
+def within():
+    return bytearray(9 << 20)
+within()
+'''
+def run(): interpreters.run_string(interpreters.create(), CODE)
+run()
+import threading
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.11", "3.12", "3.13"])
+def test_interpreters_within_the_interpreter(product, recording, version):
+    """Each has frames of its own; those of who made it are not in them."""
+    run(product, recording, [pyenv(version), "-c", SUB], *MODES["exact"])
+    within = [s for s in recording.json()["sites"] if "within" in functions(s)]
+    assert sum(s["allocated"]["bytes"]["value"] for s in within) >= 18 << 20
+    assert any("start_thread" in functions(s) for s in within)
+    assert any("_start" in functions(s) for s in within)
+
+
+EMBED = """
+#include <Python.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+
+static void *kept;
+
+int native_caller(const char *code)
+{
+	return PyRun_SimpleString(code);
+}
+
+int main(void)
+{
+	for (int i = 0; i < 2; i++) { /* twice: it ends and begins again */
+		Py_Initialize();
+		native_caller("def asked(): return bytearray(5 << 20)\\n"
+			      "asked()");
+		Py_Finalize();
+	}
+	kept = malloc(3 << 20);
+	return !kept;
+}
+"""
+
+
+def test_an_embedded_interpreter(product, recording, tmp_path):
+    home = pathlib.Path(pyenv("3.11")).parents[1]
+    source, program = tmp_path / "embed.c", tmp_path / "embed"
+    source.write_text(EMBED)
+    subprocess.run(
+        ["cc", "-g", f"-I{home}/include/python3.11", str(source), "-o",
+         str(program), f"-L{home}/lib", f"-Wl,-rpath,{home}/lib",
+         "-lpython3.11"], check=True)
+    run(product, recording, [program], *MODES["exact"],
+        env={**os.environ, "PYTHONHOME": str(home)})
+    asked = [s for s in recording.json()["sites"]
+             if "asked" in functions(s)
+             and s["allocated"]["bytes"]["value"] > 4 << 20]
+    assert sum(s["allocated"]["bytes"]["value"] for s in asked) > 10 << 20
+    for site in asked:
+        names = functions(site)
+        assert names.index("native_caller") < names.index("asked")
+
+
+def test_an_interpreter_that_hides_is_said_to(product, recording, tmp_path):
+    hidden = tmp_path / "python3"
+    hidden.write_bytes(pathlib.Path(DEBIAN).resolve().read_bytes().replace(
+        b"\0_PyRuntime\0", b"\0_PyHiddens\0"))
+    hidden.chmod(0o755)
+    printed = run(product, recording, [hidden, "-c", "print(bytearray(9)[8])"],
+                  env={**os.environ, "PYTHONHOME": "/usr"})
+    assert printed == "0\n"
+    assert "Python frames are not shown: the interpreter exports no symbol" \
+        in " ".join(recording.text().split())
+    kinds = {f["kind"] for s in recording.json()["sites"] for f in s["stack"]}
+    assert kinds <= {"native", "marker"}
+
+
+def churn(product, recording, seconds):
+    """Threads, imports and code that come and go; what the shim held."""
+    run(product, recording,
+        [DEBIAN, PROGRAMS / "python_churn.py", seconds], "--interval", "100")
+    report = recording.json()
+    assert report["losses"]["python_frames_unread"] == 0
+    held = [p["self"] for p in report["ledger"] if p["self"] is not None]
+    return held
+
+
+def test_churn_does_not_grow_the_recorder(product, recording):
+    held = churn(product, recording, 6)
+    half = held[len(held) // 2]
+    assert held[-1] <= half * 1.25 + (1 << 20)
+
+
+@pytest.mark.long
+def test_ten_minutes_of_churn(product, recording):
+    held = churn(product, recording, 600)
+    early = held[len(held) // 5]
+    assert held[-1] <= early * 1.25 + (1 << 20)
