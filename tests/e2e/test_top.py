@@ -130,7 +130,7 @@ def test_keys_lead_through_tables(product, terminal, ended):
     terminal.press("k")
     terminal.shows("kind peak")
     terminal.press("4")
-    terminal.shows("rag_c")
+    terminal.shows("/servers/rag")
     terminal.press("?")
     terminal.shows("any key leaves this page")
     terminal.press("x", "p")
