@@ -21,9 +21,13 @@ static uint32_t *canary;
 /* Which blocks were alive at the fork is unknown to the child's file. */
 void fork_child(void)
 {
-	if (!shim.file || *canary == FORK_CANARY)
+	if (!canary || *canary == FORK_CANARY)
 		return;
 	*canary = FORK_CANARY;
+	if (!shim.file) { /* it may be asked to record, though */
+		thread_fork_child();
+		return;
+	}
 	sys_munmap(shim.file, SLAB_FILE_HEADER_SIZE);
 	shim.file = NULL;
 	descriptor_forget();

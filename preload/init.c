@@ -33,10 +33,10 @@
 #define DEFAULT_MAX_BYTES (256ULL << 20)
 #define FIRST_MEAN	  (128u << 10)
 
-static uint8_t filter_closed[2] __attribute__((aligned(64)));
+uint8_t shim_filter_closed[2] __attribute__((aligned(64)));
 
 struct shim shim = {
-	.filter = (uint64_t)filter_closed + 63,
+	.filter = SHIM_NO_FILTER,
 	.fd = -1,
 };
 
@@ -209,7 +209,7 @@ static void fill_header(struct slab_file *f, uint32_t image, bool forked)
 	f->start_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	f->sample_constant = SAMPLE_CONSTANT;
 	f->seed = shim.seed;
-	f->control.state = shim.idle ? SLAB_IDLE : SLAB_RECORDING;
+	f->control.state = SLAB_RECORDING;
 	f->control.mode = shim.mode;
 	f->control.mean_bytes = shim.rate ? shim.rate : FIRST_MEAN;
 	f->control.rate_auto = !shim.rate;
@@ -349,7 +349,7 @@ static void read_settings(void)
 	dir = setting(&s, "STRANDLINE_DIR");
 	if (dir)
 		append(shim.dir, sizeof(shim.dir), 0, dir);
-	else if (shim.on)
+	else if (shim.on && !shim.idle)
 		own_directory();
 }
 
@@ -400,7 +400,8 @@ bool shim_begin_late(int fd, int quota_fd, const char *routes)
 {
 	if (!start_rules())
 		return false;
-	map_quota(quota_fd);
+	if (quota_fd >= 0)
+		map_quota(quota_fd);
 	shim.routes = routes;
 	shim.file = begin_file(fd, 0, false);
 	if (shim.file)
@@ -420,7 +421,9 @@ void shim_start(void)
 	openers_start();
 	since = sys_clock_ns(CLOCK_MONOTONIC);
 	read_settings();
-	if (shim.on && shim.dir[0])
+	if (shim.on && shim.idle)
+		late_wait();
+	else if (shim.on && shim.dir[0])
 		start_recording();
 	shim.on = shim.file != NULL;
 	if (shim.file)
@@ -433,10 +436,10 @@ __attribute__((constructor)) static void constructor(void)
 	if (late_begin())
 		return; /* late.c begins a recording when it is asked to */
 	shim_start();
-	if (!shim.on)
-		return;
-	pyobjects_find();
-	pyobjects_begin(true);
+	if (shim.on || shim.idle)
+		pyobjects_find();
+	if (shim.on)
+		pyobjects_begin(true);
 }
 
 /* What readers need to tell it from a kill. */

@@ -124,6 +124,10 @@ static inline uint8_t *filter_count_of(filter_word f, uint64_t addr)
 	return (uint8_t *)(f & ~63ULL) + (h >> (f & 63));
 }
 
+/* No address is in it; the shift alone keeps lookups within two bytes. */
+extern uint8_t shim_filter_closed[2] __attribute__((visibility("hidden")));
+#define SHIM_NO_FILTER ((uint64_t)shim_filter_closed + 63)
+
 struct shim {
 	/* hot: read on every call */
 	filter_word filter; /* swapped by sampled.c */
@@ -131,7 +135,7 @@ struct shim {
 	bool started;
 	bool on;		     /* there is a recording */
 	bool tsc;		     /* the clock is the TSC */
-	bool idle;		     /* begin switched off */
+	bool idle;		     /* preloaded, and waits for a tool */
 	bool follow;		     /* record forked children, too */
 	bool http;		     /* follow requests, too */
 	bool patch;		     /* change code where it must be */

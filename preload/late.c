@@ -9,6 +9,7 @@
 #include "preload/internal.h"
 #include "preload/maps.h"
 #include "preload/openers.h"
+#include "preload/patch.h"
 #include "preload/pyobjects.h"
 #include "preload/python.h"
 #include "preload/real.h"
@@ -29,9 +30,13 @@
 /* Set to 1 by the tool in what it sends; so it has to be in the file. */
 EXPORT uint32_t strandline_late_image = 2;
 
+/* Known by this name to tools; in a preloaded recorder that waits. */
+EXPORT struct late_control strandline_control;
+
 static struct {
 	bool ready; /* the real functions are known */
-	char routes[sizeof(((struct late_area *)0)->routes)];
+	char routes[sizeof(((struct late_settings *)0)->routes)];
+	uint32_t answering; /* one thread, the others pass by */
 } late;
 
 static void nap(void)
@@ -158,7 +163,7 @@ static int ask_for_files(struct late_area *area, int files[LATE_NFILES])
 	return got ? 0 : -71; /* EPROTO */
 }
 
-static void take_settings(const struct late_area *area)
+static void take_settings(const struct late_settings *area)
 {
 	shim.mode = area->mode;
 	shim.rate = area->rate;
@@ -168,11 +173,26 @@ static void take_settings(const struct late_area *area)
 	shim.patch = area->patch;
 	shim.python_objects = area->python_objects;
 	shim.python = area->python;
-	shim.idle = false;
 	shim.seed = sys_clock_ns(CLOCK_MONOTONIC);
 	copy_text(shim.dir, area->dir, sizeof(shim.dir));
 	copy_text(shim.path, area->file, sizeof(shim.path));
 	copy_text(late.routes, area->routes, sizeof(late.routes));
+}
+
+static int begin(const struct late_settings *settings,
+		 const int files[LATE_NFILES])
+{
+	__atomic_store_n(&shim.closed, true, __ATOMIC_SEQ_CST);
+	take_settings(settings);
+	if (!shim_begin_late(files[LATE_FILE_SLABS], files[LATE_FILE_QUOTA],
+			     late.routes)) {
+		unmap_quota();
+		return -12; /* ENOMEM */
+	}
+	sys3(SYS_membarrier, MEMBARRIER_REGISTER, 0, 0);
+	shim.on = true;
+	__atomic_store_n(&shim.closed, false, __ATOMIC_SEQ_CST);
+	return 0;
 }
 
 static int attach(struct late_area *area)
@@ -185,18 +205,10 @@ static int attach(struct late_area *area)
 	if (!find_functions())
 		return -95; /* EOPNOTSUPP */
 	rc = ask_for_files(area, files);
+	if (rc == 0)
+		rc = begin(&area->settings, files);
 	if (rc < 0)
 		return rc;
-	__atomic_store_n(&shim.closed, true, __ATOMIC_SEQ_CST);
-	take_settings(area);
-	if (!shim_begin_late(files[LATE_FILE_SLABS], files[LATE_FILE_QUOTA],
-			     late.routes)) {
-		unmap_quota();
-		return -12; /* ENOMEM */
-	}
-	sys3(SYS_membarrier, MEMBARRIER_REGISTER, 0, 0);
-	shim.on = true;
-	__atomic_store_n(&shim.closed, false, __ATOMIC_SEQ_CST);
 	got_patch(&counts);
 	got_patch(&more); /* those that were being bound just then */
 	pyobjects_begin(false);
@@ -267,6 +279,7 @@ static void release(void)
 	python_codes_forget();
 	nodes_fork_child();
 	sampled_clear();
+	shim.filter = SHIM_NO_FILTER;
 	requests_fork_child();
 	spans_fork_child();
 	openers_fork_child();
@@ -331,9 +344,77 @@ static void escape(void)
 
 	if (__atomic_exchange_n(&once, 1, __ATOMIC_ACQUIRE))
 		return;
-	if (shim.on)
-		end(self.state, ESCAPE_NS);
+	if (shim.on && end(self.state, ESCAPE_NS) && shim.idle)
+		strandline_control.state = LATE_IDLE;
 	once = 0;
+}
+
+static int open_below(const char *dir, const char *name)
+{
+	char path[sizeof(shim.path)];
+	size_t at = 0;
+
+	while (*dir && at < sizeof(path) - 1)
+		path[at++] = *dir++;
+	while (*name && at < sizeof(path) - 1)
+		path[at++] = *name++;
+	path[at] = 0;
+	return descriptor_open(path, O_RDWR | O_CLOEXEC, 0);
+}
+
+/* A preloaded recorder opens its files itself, as any that was preloaded. */
+static int begin_preloaded(const struct late_settings *settings)
+{
+	int files[LATE_NFILES], rc;
+
+	if (shim.file)
+		return -16; /* EBUSY */
+	files[LATE_FILE_SLABS] =
+		descriptor_open(settings->file,
+				O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (files[LATE_FILE_SLABS] < 0)
+		return files[LATE_FILE_SLABS];
+	files[LATE_FILE_QUOTA] = open_below(settings->dir, "/" QUOTA_FILE);
+	rc = begin(settings, files);
+	if (rc == 0)
+		pyobjects_begin(false);
+	return rc;
+}
+
+static int end_preloaded(void)
+{
+	if (!shim.file)
+		return 0;
+	pyobjects_detach();
+	return end(self.state, ESCAPE_NS) ? 0 : -11; /* EAGAIN */
+}
+
+/* What a tool wants of a recorder that waits.  No hook of ours is due here. */
+COLD void late_answer(void)
+{
+	struct late_control *c = &strandline_control;
+	uint32_t wanted = __atomic_load_n(&c->wanted, __ATOMIC_ACQUIRE);
+
+	if (wanted == c->answered ||
+	    __atomic_exchange_n(&late.answering, 1, __ATOMIC_ACQUIRE))
+		return;
+	c->result = c->op == LATE_ATTACH   ? begin_preloaded(&c->settings)
+		    : c->op == LATE_DETACH ? end_preloaded()
+					   : -22; /* EINVAL */
+	c->state = shim.file ? LATE_RECORDING : LATE_IDLE;
+	if (c->result != -11)
+		__atomic_store_n(&c->answered, wanted, __ATOMIC_RELEASE);
+	__atomic_store_n(&late.answering, 0, __ATOMIC_RELEASE);
+}
+
+/* Everything that takes one thread, or the loader at rest, is done now. */
+void late_wait(void)
+{
+	shim.late = shim.closed = late.ready = true;
+	fork_start();
+	patch_start(shim.patch);
+	thread_start();
+	strandline_control.state = LATE_IDLE;
 }
 
 COLD void late_look(void)
@@ -346,7 +427,9 @@ COLD void late_look(void)
 		escape();
 		return;
 	}
-	if (got_stale())
+	if (shim.idle)
+		late_answer();
+	else if (got_stale())
 		got_patch(&counts);
 }
 

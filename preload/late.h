@@ -22,6 +22,10 @@ struct thread_state;
 
 /* Is this image one that a tool has sent?  Then nothing begins by itself. */
 bool late_begin(void);
+/* Preloaded, with STRANDLINE=idle: what is to be done at start. */
+void late_wait(void);
+/* See what a tool wants of it, by a thread that is not recording. */
+void late_answer(void);
 /* Modules that came since, and the tool; by a thread that is recording. */
 void late_look(void);
 void late_fork_child(void);

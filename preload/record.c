@@ -206,6 +206,8 @@ __attribute__((used, visibility("hidden"))) void *record_alloc(
 		shim_start();
 	ts = record_enter();
 	if (unlikely(!ts)) {
+		if (unlikely(shim.idle))
+			late_answer();
 		self.credit = shim.late	  ? LATE_CREDIT
 			      : shim.file ? 0
 					  : INT64_MAX;

@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 #include "profiler/attach/borrow.h"
+#include "profiler/attach/idle.h"
 #include "profiler/attach/inject_check.h"
 #include "profiler/attach/inject_code.h"
+#include "profiler/attach/inject_settings.h"
 #include "profiler/attach/loader.h"
 #include "profiler/attach/module.h"
 #include "profiler/attach/tracee.h"
@@ -29,6 +31,7 @@
 #define TAKE_NS	  3000000000ULL	 /* to find a thread that can be borrowed */
 #define START_NS  10000000000ULL /* for pthread_create: it may wait */
 #define SERVE_NS  20000000000ULL /* for the recorder to do its part */
+#define IDLE_NS	  3000000000ULL	 /* for one that waits to look */
 #define STEP_NS	  50000L
 #define EAGER	  200 /* looks that only yield */
 #define CODE_SIZE 1024
@@ -176,32 +179,6 @@ static unsigned memfd_flags(void)
 	return MFD_CLOEXEC | MFD_EXEC_;
 }
 
-static void copy_text(char *to, size_t size, const char *from)
-{
-	snprintf(to, size, "%s", from ? from : "");
-}
-
-static void put_settings(struct late_area *a, const struct inject_settings *s)
-{
-	size_t at = 0;
-
-	a->mode = s->exact ? SLAB_MODE_EXACT : SLAB_MODE_SAMPLE;
-	a->rate = s->mean_bytes;
-	a->max_bytes = s->max_bytes;
-	a->follow = s->follow;
-	a->http = s->http;
-	a->patch = s->patch;
-	a->python_objects = s->python_objects;
-	a->python = s->python;
-	copy_text(a->dir, sizeof(a->dir), s->dir);
-	copy_text(a->file, sizeof(a->file), s->file);
-	for (size_t i = 0; i < s->route_count; i++)
-		if (at < sizeof(a->routes))
-			at += (size_t)snprintf(a->routes + at,
-					       sizeof(a->routes) - at, "%s%s",
-					       i ? "\n" : "", s->routes[i]);
-}
-
 static void prepare(struct injection *in, enum late_op op)
 {
 	const struct loader *l = &in->loader;
@@ -228,7 +205,7 @@ static void prepare(struct injection *in, enum late_op op)
 	a->start =
 		l->recorder ? l->recorder_entry : l->gap + inject_code_worker();
 	if (in->settings)
-		put_settings(a, in->settings);
+		inject_settings_put(&a->settings, in->settings);
 }
 
 /* By which the borrowed thread goes back should we die. */
@@ -727,9 +704,12 @@ int inject_attach(pid_t pid, const struct buf *image,
 int inject_detach(pid_t pid, const struct buf *image,
 		  struct inject_result *result, struct err *err)
 {
-	struct injection *in = injection_new(pid, image, result, err);
+	struct injection *in;
 	int rc;
 
+	if (idle_check(pid, NULL) == 0)
+		return idle_detach(pid, IDLE_NS, err);
+	in = injection_new(pid, image, result, err);
 	if (!in)
 		return -ENOMEM;
 	rc = begin(in, err);

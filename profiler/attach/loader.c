@@ -131,6 +131,7 @@ static void take_image(struct found *f, const struct image *im)
 	if (module_symbol(&m, LATE_SYMBOL)) {
 		l->recorder = im->start;
 		l->recorder_entry = module_symbol(&m, LATE_SYMBOL);
+		l->recorder_control = module_symbol(&m, LATE_CONTROL);
 		l->recorder_sent = begins(im->path, "/memfd:");
 		unsafe = true;
 	} else if (module_symbol(&m, "malloc")) {

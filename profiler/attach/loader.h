@@ -30,7 +30,7 @@ struct loader {
 	uint64_t gap;	   /* room for machine code; 0: none */
 	char gap_in[64];   /* of that file */
 	uint64_t recorder; /* start of a recorder's image; 0: not there */
-	uint64_t recorder_entry;
+	uint64_t recorder_entry, recorder_control;
 	bool recorder_sent; /* ...which a tool has sent; else preloaded */
 	VEC(struct loader_range) unsafe; /* allocators, libc, ld.so, vdso */
 	VEC(struct loader_range) code;	 /* anything executable */

@@ -25,6 +25,7 @@
 
 /* In the order of preference, of those that are possible. */
 static const struct attach_way *const ways[] = {
+	&attach_idle,
 	&attach_bpf,
 	&attach_inject,
 };
@@ -132,7 +133,7 @@ static int choose_way(const char *name, const struct attach_options *opt,
 		rc = ways[i]->possible(opt, &why);
 		if (rc == 0 || name)
 			break;
-		if (i == 0)
+		if (ways[i] == &attach_bpf)
 			*err = why; /* the best way's reason is the one */
 	}
 	if (rc < 0 && (name || !err->text[0]))

@@ -56,5 +56,6 @@ struct attach_way {
 
 extern const struct attach_way attach_bpf;
 extern const struct attach_way attach_inject;
+extern const struct attach_way attach_idle; /* in attach_inject.c */
 
 #endif

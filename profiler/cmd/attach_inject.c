@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profiler/attach/idle.h"
 #include "profiler/attach/inject.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
@@ -35,6 +36,7 @@
 #define TRIES	      20
 #define PAUSE_NS      100000000L
 #define MOST_PIDS     256
+#define IDLE_NS	      (2 * NS_PER_SECOND) /* for one that waits to look */
 
 struct session {
 	const struct attach_options *opt;
@@ -193,14 +195,13 @@ static void guard_process(struct session *s, pid_t pid)
 	guard_watch(s->guard, pid);
 }
 
-static int send_in(struct session *s, int slabs, int quota, struct err *err)
+static struct inject_settings settings_of(const struct session *s)
 {
 	const struct attach_options *o = s->opt;
-	const struct inject_settings settings = {
+
+	return (struct inject_settings) {
 		.dir = shares_directory(s) ? o->absolute : "",
 		.file = s->path,
-		.slabs = slabs,
-		.quota = quota,
 		.exact = o->exact,
 		.follow = o->follow,
 		.http = o->http,
@@ -212,16 +213,23 @@ static int send_in(struct session *s, int slabs, int quota, struct err *err)
 		.routes = o->routes,
 		.route_count = o->route_count,
 	};
+}
+
+static int send_in(struct session *s, int slabs, int quota, struct err *err)
+{
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
+	struct inject_settings settings = settings_of(s);
 	struct inject_result result;
 	int rc = -EBUSY;
 
-	guard_process(s, o->process->pid);
+	settings.slabs = slabs;
+	settings.quota = quota;
+	guard_process(s, s->opt->process->pid);
 	for (int i = 0; i < TRIES && rc == -EBUSY && !s->over; i++) {
 		if (i)
 			nanosleep(&pause, NULL);
 		*err = (struct err)ERR_INIT;
-		rc = inject_attach(o->process->pid, &s->image, &settings,
+		rc = inject_attach(s->opt->process->pid, &s->image, &settings,
 				   &result, err);
 	}
 	if (rc == 0)
@@ -229,10 +237,17 @@ static int send_in(struct session *s, int slabs, int quota, struct err *err)
 	return rc;
 }
 
+static void map_file(struct session *s, int slabs)
+{
+	void *at = mmap(NULL, SLAB_FILE_HEADER_SIZE, PROT_READ, MAP_SHARED,
+			slabs, 0);
+
+	s->file = at == MAP_FAILED ? NULL : at;
+}
+
 static int join(struct session *s, struct err *err)
 {
 	int slabs, quota, rc = open_file(s, &slabs, err);
-	void *at;
 
 	if (rc < 0)
 		return rc;
@@ -241,16 +256,51 @@ static int join(struct session *s, struct err *err)
 		goto close_slabs;
 	rc = send_in(s, slabs, quota, err);
 	close(quota);
-	if (rc < 0) {
+	if (rc < 0)
 		unlink(s->path);
-		goto close_slabs;
-	}
-	at = mmap(NULL, SLAB_FILE_HEADER_SIZE, PROT_READ, MAP_SHARED, slabs, 0);
-	s->file = at == MAP_FAILED ? NULL : at;
-	targets_add(s->targets, s->opt->process->pid);
+	else
+		map_file(s, slabs);
 close_slabs:
 	close(slabs);
 	return rc;
+}
+
+/* One that was preloaded makes its file itself, sooner or later. */
+static void look_for_file(struct session *s)
+{
+	struct stat sb;
+	int fd;
+
+	if (s->file)
+		return;
+	fd = open(s->path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (fstat(fd, &sb) == 0 && sb.st_size >= SLAB_FILE_HEADER_SIZE)
+		map_file(s, fd);
+	close(fd);
+}
+
+static int switch_on(struct session *s, struct err *err)
+{
+	const struct inject_settings settings = settings_of(s);
+	int rc;
+
+	recording_file(s->opt->absolute, s->opt->process->own_pid, 0, s->path);
+	guard_process(s, s->opt->process->pid);
+	rc = idle_attach(s->opt->process->pid, &settings, IDLE_NS, err);
+	if (rc < 0 && rc != -ETIMEDOUT)
+		return rc;
+	if (rc < 0)
+		terminal_note("process %d allocates nothing now; it is "
+			      "recorded from when it does",
+			      (int)s->opt->process->pid);
+	else if (!s->opt->quiet)
+		terminal_note("attached to process %d, %s, which had waited; "
+			      "Ctrl-C leaves it",
+			      (int)s->opt->process->pid, s->opt->process->exe);
+	look_for_file(s);
+	return 0;
 }
 
 /* Children record because their parent does. */
@@ -294,6 +344,7 @@ static void step(struct session *s)
 	targets_fds(s->targets, fds + 2);
 	(void)poll(fds, sizeof(fds) / sizeof(fds[0]), ms);
 	targets_work(s->targets);
+	look_for_file(s);
 	guard_children(s);
 	take_signals(s);
 	if (fds[1].revents || now_ns() >= s->stop_ns || was_detached(s))
@@ -335,16 +386,18 @@ static void close_session(struct session *s)
 	buf_free(&s->image);
 }
 
-static int record(const struct attach_options *opt, struct err *err)
+static int record_by(int (*way_in)(struct session *, struct err *),
+		     const struct attach_options *opt, struct err *err)
 {
 	struct session s = { .opt = opt, .signals = -1, .stop_ns = NEVER };
 	struct err why = ERR_INIT;
 	int rc = open_session(&s, err);
 
 	if (rc == 0)
-		rc = join(&s, err);
+		rc = way_in(&s, err);
 	if (rc < 0)
 		goto close;
+	targets_add(s.targets, opt->process->pid);
 	if (keeper_start(&s.keeper, opt->dir, &why) < 0)
 		terminal_note("%s", why.text); /* it records up to its cap */
 	if (opt->duration_ns)
@@ -357,6 +410,42 @@ close:
 	close_session(&s);
 	return rc;
 }
+
+static int record(const struct attach_options *opt, struct err *err)
+{
+	return record_by(join, opt, err);
+}
+
+static int idle_possible(const struct attach_options *opt, struct err *err)
+{
+	if (!opt->process)
+		return err_set(err, -ENOTSUP, "a cgroup is attached to by bpf");
+	return idle_check(opt->process->pid, err);
+}
+
+static int idle_rehearse(const struct attach_options *opt, struct err *err)
+{
+	int rc = idle_possible(opt, err);
+
+	if (rc == 0)
+		printf("Would switch the recorder on that waits in process "
+		       "%d, %s; nothing is stopped.\n",
+		       (int)opt->process->pid, opt->process->exe);
+	return rc;
+}
+
+static int idle_record(const struct attach_options *opt, struct err *err)
+{
+	return record_by(switch_on, opt, err);
+}
+
+const struct attach_way attach_idle = {
+	.name = "idle",
+	.summary = "the recorder that was preloaded and waits",
+	.possible = idle_possible,
+	.rehearse = idle_rehearse,
+	.record = idle_record,
+};
 
 const struct attach_way attach_inject = {
 	.name = "inject",

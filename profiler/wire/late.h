@@ -19,6 +19,7 @@
 
 #define LATE_SYMBOL	 "strandline_late"
 #define LATE_IMAGE	 "strandline_late_image" /* uint32_t: 1 in a memfd */
+#define LATE_CONTROL	 "strandline_control"	 /* struct late_control */
 #define LATE_NAME	 "strandline"		 /* of the memfd */
 #define LATE_PATIENCE_MS 5000
 
@@ -45,6 +46,39 @@ enum late_file { /* the order in which descriptors are sent */
 		 LATE_FILE_SLABS,
 		 LATE_FILE_QUOTA,
 		 LATE_NFILES,
+};
+
+/* What a recording is to be like. */
+struct late_settings {
+	uint32_t mode; /* enum slab_mode */
+	uint8_t follow, http, patch, python_objects, python, pad[7];
+	uint64_t rate; /* mean in bytes; 0: auto */
+	uint64_t max_bytes;
+	char dir[448];	/* the recording, for children; "" where they cannot */
+	char file[512]; /* the process's file in it */
+	char routes[1024];
+};
+
+/*
+ * Of a recorder that was preloaded and waits (STRANDLINE=idle): a tool writes
+ * what it wants, and `wanted` last; the next thread that looks (after each MiB
+ * that it allocates, or once a second while it records) does it and sets
+ * `answered` to that.
+ */
+struct late_control {
+	uint32_t state;	   /* enum late_state */
+	uint32_t wanted;   /* + 1 with each wish */
+	uint32_t answered; /* the last that was dealt with */
+	uint32_t op;	   /* enum late_op */
+	int32_t result;	   /* of it */
+	uint32_t pad;
+	struct late_settings settings;
+};
+
+enum late_state {
+	LATE_NOT_IDLE = 0, /* it records as it was told at its start */
+	LATE_IDLE = 1,
+	LATE_RECORDING = 2,
 };
 
 #define LATE_AREA_SIZE	(512u << 10)
@@ -81,16 +115,9 @@ struct late_area {
 	uint32_t op; /* enum late_op */
 	int32_t result;
 	int32_t socket;
-	uint32_t mode; /* enum slab_mode */
-	uint64_t rate; /* mean in bytes; 0: auto */
-	uint64_t max_bytes;
-	uint8_t follow, http, patch, python_objects, python, pad1[3];
 	uint32_t slots;	 /* out: patched */
 	uint32_t forced; /* out: left as it was, would not be written */
-	uint32_t pad;
-	char dir[448];	/* the recording, for children; "" where they cannot */
-	char file[512]; /* the process's file in it */
-	char routes[1024];
+	struct late_settings settings;
 };
 _Static_assert(sizeof(struct late_area) <= LATE_FRAME, "the frame follows");
 

@@ -387,3 +387,55 @@ def test_modules_that_come_later_are_hooked(product, tmp_path, exports,
         eventually(lambda: slots.ours() > early + 20)
         attached.kill()
         eventually(lambda: slots.ours() == 0)
+
+
+@pytest.fixture
+def waiting(product, tmp_path):
+    """A server with the recorder in it, which waits."""
+    port = serve.free_port()
+    folder = tmp_path / "cwd"
+    folder.mkdir()
+    env = {**os.environ, "LD_PRELOAD": product.shim, "STRANDLINE": "idle"}
+    with serve.running(serve.scripted(port), port, env=env,
+                       cwd=folder) as server:
+        yield server.pid, port
+    assert not list(folder.iterdir())
+
+
+def switched(product, pid, folder, *options):
+    """One that was switched on, by the way that is chosen by itself."""
+    process = subprocess.Popen(
+        [product.tool, "attach", str(pid), "-o", str(folder), *options],
+        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        start_new_session=True)
+    return process, process.stderr.readline()
+
+
+def test_a_recorder_that_waits_is_switched_on_and_off(product, waiting,
+                                                      tmp_path, eventually):
+    pid, port = waiting
+    with under_load(product, port, "-m", "/health"):
+        for number in range(3):
+            recording = Recording(product, tmp_path / f"{number}.strand")
+            process, said = switched(product, pid, recording.path,
+                                     "--mode", "exact")
+            assert "which had waited" in said
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+            eventually(lambda: released(pid))
+            report = recording.json()
+            assert report["sites"]
+            assert sum(e["count"] for e in report["endpoints"]) > 10
+
+
+def test_a_recorder_that_waits_sees_its_strandline_killed(
+        product, waiting, tmp_path, eventually):
+    pid, port = waiting
+    with under_load(product, port, "-m", "/health"):
+        process, said = switched(product, pid, tmp_path / "t.strand")
+        assert "which had waited" in said
+        process.kill()
+        process.communicate()
+        eventually(lambda: released(pid))
