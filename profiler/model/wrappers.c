@@ -33,9 +33,9 @@ static const char *const known[] = {
 	"operator new*", "std::*", "__gnu_cxx::*", "boost::pool*",
 	"boost::*allocator*", "absl::*::*Allocat*",
 	/* Rust */
-	"__rust_alloc*", "__rust_realloc", "__rdl_*", "__rg_*", "alloc::*",
+	"__rust_alloc*", "__rust_realloc", "__rustc::*", "__rdl_*", "__rg_*", "alloc::*",
 	"<alloc::*", "hashbrown::*", "<hashbrown::*", "core::*", "<core::*",
-	"<std::*", "<T as alloc::*", "exchange_malloc", "box_free",
+	"<std::*", "<* as alloc::*", "exchange_malloc", "box_free",
 	"tikv_jemallocator::*", "<tikv_jemallocator::*", "mimalloc::*",
 	"<mimalloc::*",
 	/* allocators that a program brings */

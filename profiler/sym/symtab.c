@@ -23,6 +23,7 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/intern.h"
 #include "profiler/base/vec.h"
+#include "profiler/sym/compiled.h"
 #include "profiler/sym/demangle.h"
 #include "profiler/sym/saved.h"
 
@@ -36,8 +37,9 @@ struct module {
 	uint32_t build_id_size;
 	bool opened;
 	Dwfl *dwfl;
-	Dwfl_Module *dwfl_module; /* NULL: cannot be read */
-	Dwarf_Addr base;	  /* address dwfl gave to vaddr 0 */
+	Dwfl_Module *dwfl_module;  /* NULL: cannot be read */
+	Dwarf_Addr base;	   /* address dwfl gave to vaddr 0 */
+	struct compiled *compiled; /* made when first asked */
 	char *problem;
 	struct hash *answers; /* vaddr -> index in symtab.answers */
 };
@@ -78,6 +80,7 @@ void symtab_free(struct symtab *st)
 	if (!st)
 		return;
 	vec_foreach (&st->modules, m) {
+		compiled_free(m->compiled);
 		if (m->dwfl)
 			dwfl_end(m->dwfl);
 		hash_free(m->answers);
@@ -247,76 +250,63 @@ static const char *pretty(struct symtab *st, const char *name)
 }
 
 /*
- * The scopes around @addr where it is in an inlined call, innermost first; to
- * be freed.  dwarf_getscopes() goes on from an inlined call to where that
- * function was defined, so the calls around it are asked for by themselves.
- */
-static int scopes_of_inlined(Dwarf_Die *cu, Dwarf_Addr addr, Dwarf_Die **out)
-{
-	Dwarf_Die *scopes = NULL;
-	int count = dwarf_getscopes(cu, addr, &scopes), inlined = 0;
-
-	*out = NULL;
-	while (inlined < count &&
-	       dwarf_tag(&scopes[inlined]) != DW_TAG_inlined_subroutine)
-		inlined++;
-	count = inlined < count ? dwarf_getscopes_die(&scopes[inlined], out)
-				: 0;
-	free(scopes);
-	return count;
-}
-
-/*
  * The inlined calls around @addr, innermost first: each inlined function with
  * the place inside it, whose caller's place is the call site.
  */
-static void add_inlined(struct symtab *st, struct answer *a, Dwarf_Die *cu,
+static void add_inlined(struct symtab *st, struct answer *a, struct compiled *c,
 			Dwarf_Addr addr, const char **file, uint32_t *line)
 {
-	Dwarf_Die *scopes;
-	int count = scopes_of_inlined(cu, addr, &scopes);
+	struct compiled_place at = compiled_find(c, addr);
+	Dwarf_Die calls[SYMBOL_MAX_INLINED - 1];
+	unsigned count = compiled_inlined(c, addr, calls,
+					  sizeof(calls) / sizeof(calls[0]));
 
-	for (int i = 0; i < count && a->count + 1 < SYMBOL_MAX_INLINED; i++) {
-		struct symbol *s;
+	for (unsigned i = 0; i < count; i++) {
+		struct symbol *s = add_symbol(st, a);
 
-		if (dwarf_tag(&scopes[i]) != DW_TAG_inlined_subroutine)
-			continue;
-		s = add_symbol(st, a);
 		if (!s)
 			break;
-		s->linkage = keep(st, die_name(&scopes[i]));
+		s->linkage = keep(st, die_name(&calls[i]));
 		s->function = pretty(st, s->linkage);
 		s->file = keep(st, *file);
 		s->line = *line;
 		s->inlined = true;
-		call_site(cu, &scopes[i], file, line);
+		call_site(at.unit, &calls[i], file, line);
 	}
-	free(scopes);
+}
+
+static void place_of(struct compiled *c, Dwarf_Addr addr, const char **file,
+		     uint32_t *line)
+{
+	struct compiled_place in = compiled_find(c, addr);
+	Dwarf_Line *at = in.unit ? dwarf_getsrc_die(in.unit, in.addr) : NULL;
+	int number = 0;
+
+	if (!at)
+		return;
+	*file = dwarf_linesrc(at, NULL, NULL);
+	if (dwarf_lineno(at, &number) == 0)
+		*line = (uint32_t)number;
 }
 
 static void resolve(struct symtab *st, struct module *m, uint64_t vaddr,
 		    struct answer *a)
 {
-	Dwarf_Addr addr = vaddr + m->base, bias = 0;
+	Dwarf_Addr addr = vaddr + m->base;
 	const char *file = NULL, *name;
 	GElf_Off offset = 0;
 	GElf_Sym sym;
 	uint32_t line = 0;
 	struct symbol *s;
-	Dwarf_Die *cu;
-	Dwfl_Line *at;
-	int number = 0;
 
 	if (!m->dwfl_module)
 		goto add_function;
-	at = dwfl_module_getsrc(m->dwfl_module, addr);
-	if (at) {
-		file = dwfl_lineinfo(at, NULL, &number, NULL, NULL, NULL);
-		line = (uint32_t)number;
+	if (!m->compiled)
+		m->compiled = compiled_new(m->dwfl_module);
+	if (m->compiled) {
+		place_of(m->compiled, addr, &file, &line);
+		add_inlined(st, a, m->compiled, addr, &file, &line);
 	}
-	cu = dwfl_module_addrdie(m->dwfl_module, addr, &bias);
-	if (cu)
-		add_inlined(st, a, cu, addr - bias, &file, &line);
 add_function:
 	s = add_symbol(st, a);
 	if (!s || !m->dwfl_module)

@@ -68,6 +68,12 @@ def rag_c(port, build):
             "--port", str(port)]
 
 
+def rag_rust(port, target):
+    """The command of the Rust server, which cargo built into @target."""
+    return [str(pathlib.Path(target) / "release/rag_rust"),
+            "--port", str(port)]
+
+
 def scripted(port):
     """The command of the server that does what its paths say."""
     return [PYTHON, str(FOLDER / "scripted.py"), str(port)]
