@@ -49,7 +49,7 @@ static const struct {
 	{ "runtime", "runtime" },
 	{ "libc", "libc" },
 	{ "kernel", "kernel" },
-	{ "marker", "stack not whole" },
+	{ "marker", "waiting, or stack not whole" },
 	{ "unknown", "unknown" },
 };
 

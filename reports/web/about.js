@@ -3,7 +3,7 @@
  * recorded.
  */
 import { h, scroll } from "./dom.js";
-import { bytes, count, moment, ms } from "./format.js";
+import { bytes, count, mode, moment, ms } from "./format.js";
 import { Table } from "./table.js";
 
 function pairs(rows) {
@@ -122,9 +122,9 @@ function how(json) {
 		["command", h("code", {}, r.command)],
 		["recording", r.path], ["host", r.host], ["kernel", r.kernel],
 		["strandline", r.version],
-		["mode", r.mode === "sample" ? "sample, one per " +
-			bytes(r.mean_bytes) + " on average at the end; figures " +
-			"are estimates, ± is the 95% interval" : r.mode],
+		["mode", mode(r) + (r.mode === "sample" ? " on average at " +
+			"the end; figures are estimates, ± is the 95% interval" :
+			"")],
 		["began", r.started],
 		["lasted", moment(r.duration_s) + (r.torn ?
 			"; cut short, read as far as it goes" : "")],

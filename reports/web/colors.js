@@ -10,7 +10,7 @@ export const CLASSES = [
 	["runtime", "runtime", "#eedd88"],
 	["libc", "libc", "#99ddff"],
 	["kernel", "kernel", "#ffaabb"],
-	["marker", "stack not whole", "#aaaa00"],
+	["marker", "waiting, or stack not whole", "#aaaa00"],
 	["unknown", "unknown", "#cccccc"],
 ];
 const BY_NAME = new Map(CLASSES.map(([name, , color]) => [name, color]));

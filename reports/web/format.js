@@ -77,6 +77,15 @@ export function moment(seconds) {
 	return `${Math.floor(whole / 60)} h ${whole % 60} min`;
 }
 
+const MODES = { probes: "probes in the kernel",
+		exact: "every allocation" };
+
+/* How a recording came to be. */
+export function mode({ mode, mean_bytes }) {
+	return mode === "sample" ? "one sample per " + bytes(mean_bytes) :
+		MODES[mode] || mode;
+}
+
 /* Per second, minute or hour: whichever gives a figure to remember. */
 export function rate(per_second, unit, duration_s) {
 	const spans = [[1, "/s"], [60, "/min"], [3600, "/h"]];

@@ -15,6 +15,12 @@ const PARTS = [
 	["retained", "not in live blocks"], ["other", "other anonymous"],
 ];
 
+/* Where nobody told its blocks apart, what is left of the heap is all of it. */
+function part_label(r, [key, label]) {
+	return key === "retained" && !r.live.some((bytes) => bytes > 0) ?
+		"heap, blocks not seen" : label;
+}
+
 /*
  * What is read less often than RSS is taken to change evenly in between, from
  * nothing at the first reading.
@@ -295,7 +301,8 @@ export class Ledger {
 			series: [{ label: "at", value: (u, v) =>
 				v === null ? "–" : moment(v) },
 			...parts.map(([key, label], i) => ({
-				label, stroke: css("part-" + key), width: 1,
+				label: part_label(r, [key, label]),
+				stroke: css("part-" + key), width: 1,
 				fill: css("part-" + key),
 				points: { show: false },
 				value: (u, v, si, at) => at === null ? "–" :
@@ -462,7 +469,8 @@ function split_table(point) {
 			.filter(([key]) => r[key][0] > 0)
 			.map(([key, label]) => h("tr", {},
 				h("th", { scope: "row" }, h("span", {
-					class: "swatch part-" + key }), label),
+					class: "swatch part-" + key }),
+				part_label(r, [key, label])),
 				h("td", { class: "number" }, bytes(r[key][0])),
 				h("td", { class: "number" }, (r[key][0] /
 					point.rss * 100).toFixed(1) + "%"))))),

@@ -77,6 +77,16 @@ export class Profile {
 		return this.columns.frame_kind[f] === MARKER;
 	}
 
+	/* The endpoints, and what was asked for by none that was answered. */
+	routes() {
+		const answered = this.json.endpoints.map(
+			(e) => e.method + " " + e.route);
+		const charged = [...new Set(this.columns.charge_route)].map(
+			(id) => this.text(id));
+
+		return [...new Set([...answered, ...charged.sort()])];
+	}
+
 	kind(name) {
 		return this.json.kinds.find((kind) => kind.name === name);
 	}

@@ -92,9 +92,9 @@ function frame_line(profile, f) {
 		h("span", { class: "soft path" }, place));
 }
 
-function stack_list(profile, site, kind) {
-	return h("div", { class: "stack" },
-		h("p", {}, h("b", {}, amount(kind.unit,
+function stack_list(profile, site, kind, open) {
+	return h("details", { class: "stack", open },
+		h("summary", {}, h("b", {}, amount(kind.unit,
 			profile.columns[kind.name][site])),
 		` of ${kind.weight}, ${count(
 			profile.columns.site_samples[site])} samples; ` +
@@ -106,12 +106,13 @@ function stack_list(profile, site, kind) {
 function detail(profile, row, kind) {
 	const weight = profile.columns[kind.name];
 	const sites = [...row.sites].sort((a, b) => weight[b] - weight[a])
-		.slice(0, STACKS);
+		.filter((site, i) => i === 0 || weight[site] > 0);
+	const more = sites.length - STACKS;
 
-	return h("div", {}, sites.map(
-		(site) => stack_list(profile, site, kind)),
-	row.sites.length > STACKS ? h("p", { class: "soft" },
-		`and ${row.sites.length - STACKS} lighter stacks`) : null);
+	return h("div", {}, sites.slice(0, STACKS).map(
+		(site, i) => stack_list(profile, site, kind, i === 0)),
+	more > 0 ? h("p", { class: "soft" }, `and ${more} lighter ` +
+		(more === 1 ? "stack" : "stacks")) : null);
 }
 
 function where({ file, line, module }) {
@@ -122,12 +123,12 @@ function where({ file, line, module }) {
 }
 
 function columns_of(profile) {
-	const size = (name, title, hint) => ({
-		name, title, hint,
+	const size = ({ name, unit, weight }) => ({
+		name, title: name, hint: weight,
 		value: (row) => row[name],
-		cell: (row) => margin(row, name),
+		cell: (row) => margin(row, name, unit),
 	});
-	const margin = (row, name) => {
+	const margin = (row, name, unit) => {
 		const half = VARIANCES[name] ?
 			1.96 * Math.sqrt(row[VARIANCES[name]]) : 0;
 
@@ -136,20 +137,21 @@ function columns_of(profile) {
 		return half >= row[name] / 200 ? [bytes(row[name]), " ",
 			h("span", { class: "soft", title: "± " + bytes(half) },
 			  `± ${(half / row[name] * 100).toFixed(0)}%`)] :
-			bytes(row[name]);
+			amount(unit, row[name]);
 	};
-	const kinds = profile.json.kinds.filter(
-		(kind) => kind.unit === "bytes");
+	const blocks = profile.columns.live_count.some((n) => n > 0);
 
 	return [
 		{ name: "label", title: "place", text: true,
 		  value: (row) => row.frame.label,
 		  cell: (row) => [h("span", { class: "function" },
 			row.frame.label), where(row.frame)] },
-		...kinds.map((kind) => size(kind.name, kind.name, kind.weight)),
-		{ name: "live_count", title: "blocks", hint: "live blocks",
-		  value: (row) => row.live_count,
-		  cell: (row) => row.live_count ? count(row.live_count) : "–" },
+		...profile.json.kinds.map(size),
+		...(blocks ? [{
+			name: "live_count", title: "blocks",
+			hint: "live blocks", value: (row) => row.live_count,
+			cell: (row) => row.live_count ?
+				count(row.live_count) : "–" }] : []),
 		...(profile.json.scans ? [{
 			name: "unreachable", title: "lost",
 			hint: "live bytes that nothing refers to: " +

@@ -50,8 +50,7 @@ export class Stacks {
 	tools() {
 		const { view, profile } = this;
 		const set = (name) => (value) => view.set({ [name]: value });
-		const routes = profile.json.endpoints.map(
-			(e) => e.method + " " + e.route);
+		const routes = profile.routes();
 
 		this.input = h("input", {
 			type: "search", placeholder: "search names and files ( / )",
@@ -64,7 +63,7 @@ export class Stacks {
 			select("kind", this.kinds().map((kind) =>
 				[kind.name, kind.name + " – " + kind.weight]),
 			view.kind, set("kind")),
-			routes.length && profile.columns.charge_route.length ?
+			profile.columns.charge_route.length ?
 				select("endpoint", [["", "all"],
 					["-", "outside of requests"],
 					...routes.map((r) => [r, r])],

@@ -3,7 +3,7 @@
  * disagree with it.
  */
 import { h } from "./dom.js";
-import { bytes, count, moment, percent } from "./format.js";
+import { bytes, count, mode, moment, percent } from "./format.js";
 
 const MEANING = {
 	leak: "never freed, growing with requests",
@@ -124,13 +124,14 @@ export function facts_of(json) {
 			(recording.torn ? ", cut short" : "")],
 		["peak RSS", `${bytes(trends.rss.peak)} at ` +
 			moment(trends.rss.peak_t)],
-		["live at the peak", bytes(totals.peak.bytes.value)],
+		["live at the peak", totals.peak.bytes.value > 0 ?
+			bytes(totals.peak.bytes.value) : null],
 		["requests", count(traffic.requests)],
-		["mode", recording.mode === "sample" ? "one sample per " +
-			bytes(recording.mean_bytes) : recording.mode],
+		["mode", mode(recording)],
 	];
 
-	return h("dl", { class: "facts" }, facts.map(([name, text]) =>
+	return h("dl", { class: "facts" }, facts.filter(
+		([, text]) => text !== null).map(([name, text]) =>
 		h("div", {}, h("dt", {}, name), h("dd", {}, text))));
 }
 

@@ -19,6 +19,7 @@ import pytest
 
 import serve
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 READY = "html[data-ready]"
 FLAME = "canvas[role=application]"
@@ -267,7 +268,7 @@ def test_stacks_of_one_endpoint_are_fewer(leak):
         leak("choose", on=ENDPOINT, value=route)
         parts.append(size_of(leak.text("#stacks .what")))
     assert max(parts) < whole
-    assert sum(parts) == pytest.approx(whole, rel=0.02)
+    assert sum(parts) == pytest.approx(whole, rel=0.05)
 
 
 def test_sites_sort_filter_and_open_to_their_stacks(leak):
@@ -364,6 +365,25 @@ def test_names_are_text(browser, product, modules, tmp_path):
     assert page("evaluate",
                 script="document.querySelectorAll('img').length") == 0
     page.check_quiet()
+
+
+def test_where_there_is_no_npm_the_page_is_left_out(tmp_path):
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("bash", "basename", "cat", "dirname", "mkdir"):
+        (tools / name).symlink_to(shutil.which(name))
+    done = subprocess.run(
+        [ROOT / "scripts/make-page.sh", tmp_path / "web"],
+        env={"PATH": str(tools)}, capture_output=True, text=True, check=True)
+    assert "left out is the HTML report: no node here" in done.stdout
+    for name in ("page.js", "page.css"):
+        assert (tmp_path / "web" / name).read_bytes() == b""
+
+
+def test_the_lock_names_no_registry():
+    lock = json.loads((ROOT / "reports/web/package-lock.json").read_text())
+    assert all("resolved" not in package
+               for package in lock["packages"].values())
 
 
 def test_two_recordings_are_compared(browser, product, leaking, tmp_path):
