@@ -67,12 +67,32 @@ struct {
 	__type(value, struct stack_sample);
 } scratch SEC(".maps");
 
+/*
+ * Rules found before, of this CPU: a server's stacks go through the same few
+ * hundred call sites.  A tag is a pc (of 47 bits) and the generation of the
+ * mappings that it had a meaning in.
+ */
+#define STACK_CACHE 1024
+struct stack_cache {
+	__u64 tag[STACK_CACHE];
+	__u64 rule[STACK_CACHE];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct stack_cache);
+} rules SEC(".maps");
+
 struct stack_walk {
 	__u64 pc, sp, bp;
 	__u64 start, end, bias; /* the range that the last pc was in */
 	__u64 hash;
 	struct stack_space *space;
 	struct stack_sample *out;
+	struct stack_cache *cache;
+	__u64 generation; /* in its place in a tag */
 	__u32 table, depth;
 	__u32 count; /* user frames so far */
 	__u32 why;   /* enum stack_end_reason */
@@ -152,6 +172,31 @@ static __always_inline __u64 find_rule(struct stack_walk *w)
 	return value;
 }
 
+/* The rule by the cache; false: there is none, w->why says why. */
+static __always_inline bool cached_rule(struct stack_walk *w, __u64 *rule)
+{
+	__u32 at = (w->pc ^ w->pc >> 10) & (STACK_CACHE - 1);
+	__u64 tag = w->pc | w->generation;
+	struct stack_cache *cache = w->cache;
+
+	if (!cache)
+		return false;
+	if (cache->tag[at] == tag) {
+		*rule = cache->rule[at];
+		return true;
+	}
+	w->why = STACK_END_UNMAPPED;
+	if (!find_range(w))
+		return false;
+	w->why = STACK_END_NO_TABLE;
+	if (!w->depth)
+		return false;
+	*rule = find_rule(w);
+	cache->tag[at] = tag;
+	cache->rule[at] = *rule;
+	return true;
+}
+
 static __always_inline bool load(__u64 *to, __u64 from)
 {
 	return bpf_probe_read_user(to, sizeof(*to), (void *)from) == 0;
@@ -209,6 +254,7 @@ static long stack_step(__u32 i, void *context)
 	struct stack_walk *w = context;
 	struct stack_sample *out = w->out;
 	__u32 at = w->count + out->head.kernel_count;
+	__u64 rule;
 
 	if (w->count >= STACK_USER_FRAMES ||
 	    at >= STACK_KERNEL_FRAMES + STACK_USER_FRAMES) {
@@ -218,15 +264,7 @@ static long stack_step(__u32 i, void *context)
 	out->frames[at] = w->pc;
 	w->hash = stack_mix(w->hash, w->pc);
 	w->count++;
-	if (!find_range(w)) {
-		w->why = STACK_END_UNMAPPED;
-		return 1;
-	}
-	if (!w->depth) {
-		w->why = STACK_END_NO_TABLE;
-		return 1;
-	}
-	return !step_rule(w, find_rule(w));
+	return !cached_rule(w, &rule) || !step_rule(w, rule);
 }
 
 /* As the thread was when it entered the kernel. */
@@ -254,17 +292,20 @@ static __always_inline void user_stack(struct stack_sample *out, __u64 pc,
 				       __u64 sp, __u64 bp)
 {
 	__u64 id = bpf_get_current_pid_tgid();
-	__u32 tgid = id >> 32;
+	__u32 tgid = id >> 32, zero = 0;
 	struct stack_walk walk = {
 		.pc = pc,
 		.sp = sp,
 		.bp = bp,
 		.hash = stack_mix(out->head.kernel_count, tgid),
 		.space = bpf_map_lookup_elem(&spaces, &tgid),
+		.cache = bpf_map_lookup_elem(&rules, &zero),
 		.out = out,
 		.why = STACK_END_CUT,
 	};
 
+	if (walk.space)
+		walk.generation = (__u64)walk.space->generation << 47;
 	out->head.pid = tgid;
 	out->head.tid = (__u32)id;
 	/* Once more than frames: to find that there is no room for one. */

@@ -43,7 +43,7 @@ struct stack_range {
 
 struct stack_space { /* one process; ranges do not overlap */
 	__u32 count;
-	__u32 pad;
+	__u32 generation; /* of no other space, nor of this one before */
 	__u64 start[STACK_RANGES_MOST]; /* ascending; unused: INT64_MAX */
 	struct stack_range range[STACK_RANGES_MOST];
 };

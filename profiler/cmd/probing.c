@@ -212,6 +212,7 @@ void probing_work(struct probing *p)
 static int write_losses(struct probing *p, struct writer *w, uint64_t at_ns)
 {
 	struct probe_counter counter;
+	uint64_t spent_ns = 0;
 	const char *name;
 	int rc = 0;
 
@@ -222,11 +223,14 @@ static int write_losses(struct probing *p, struct writer *w, uint64_t at_ns)
 		rc = writer_counter(w, at_ns, "probes", name, count);
 	}
 	for (size_t n = 0; probes_counter(p->probes, n, &counter); n++) {
+		if (counter.ns)
+			spent_ns += counter.count;
 		if (rc < 0 || counter.did)
 			continue;
 		rc = writer_counter(w, at_ns, counter.probe, counter.reason,
 				    counter.count);
 	}
+	capture_spent(p->capture, spent_ns);
 	return rc;
 }
 

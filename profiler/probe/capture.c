@@ -339,6 +339,13 @@ void capture_weigh(struct capture *c, pid_t pid, uint32_t node,
 		c->lost[CAPTURE_NO_MEMORY]++;
 }
 
+/* All of it in the first one's file: reports add them up. */
+void capture_spent(struct capture *c, uint64_t ns)
+{
+	if (c->processes.count)
+		probefile_spent(c->processes.at[0].file, ns);
+}
+
 uint64_t capture_lost(const struct capture *c, enum capture_loss loss,
 		      const char **name)
 {

@@ -60,6 +60,9 @@ uint32_t capture_blocked(struct capture *c, pid_t pid, uint32_t node,
 void capture_weigh(struct capture *c, pid_t pid, uint32_t node,
 		   enum wire_weight_kind kind, int64_t count, int64_t weight);
 
+/* So much time the programs have taken from the processes so far. */
+void capture_spent(struct capture *c, uint64_t ns);
+
 /* How many were lost for reason @loss, and its name. */
 uint64_t capture_lost(const struct capture *c, enum capture_loss loss,
 		      const char **name);

@@ -27,6 +27,7 @@ struct cpu {
 	struct cpu_bpf *bpf;
 	struct ring_buffer *ring;
 	struct capture *capture;
+	struct probe_cpu_options options;
 	uint64_t period_ns;
 	VEC(struct bpf_link *) links; /* one a CPU */
 };
@@ -37,6 +38,8 @@ static int on_sample(void *context, void *bytes, size_t size)
 	const struct stack_sample *sample = bytes;
 	uint32_t node;
 
+	if (cpu->options.seen)
+		cpu->options.seen(cpu->options.context, sample);
 	if (!cpu->capture)
 		return 0;
 	node = capture_stack(cpu->capture, sample, size);
@@ -94,6 +97,7 @@ static int cpu_open(void **self, struct probes *set, const void *options,
 	if (!cpu)
 		return err_set(err, -ENOMEM, "out of memory");
 	cpu->capture = probes_capture(set);
+	cpu->options = *opt;
 	cpu->period_ns = NS_PER_SECOND / opt->hertz;
 	rc = load(cpu, set, err);
 	if (rc < 0)
@@ -165,7 +169,7 @@ static bool cpu_counter(void *self, size_t n, struct probe_counter *into)
 {
 	static const struct probe_counter kinds[CPU_NCOUNTERS] = {
 		[CPU_SENT] = { .reason = "sent", .did = true },
-		[CPU_NS] = { .reason = "ns", .did = true },
+		[CPU_NS] = { .reason = "ns", .did = true, .ns = true },
 		[CPU_FRAMES] = { .reason = "frames", .did = true },
 		[CPU_RING_FULL] = { .reason = "ring_full" },
 		[CPU_CUT] = { .reason = "stack_truncated" },

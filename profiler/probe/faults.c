@@ -200,7 +200,7 @@ static bool faults_counter(void *self, size_t n, struct probe_counter *into)
 {
 	static const struct probe_counter kinds[FAULTS_NCOUNTERS + 1] = {
 		[FAULTS_SENT] = { .reason = "sent", .did = true },
-		[FAULTS_NS] = { .reason = "ns", .did = true },
+		[FAULTS_NS] = { .reason = "ns", .did = true, .ns = true },
 		[FAULTS_STACKS] = { .reason = "stacks", .did = true },
 		[FAULTS_RING_FULL] = { .reason = "ring_full" },
 		[FAULTS_PAGES_LOST] = { .reason = "pages_lost" },

@@ -249,7 +249,7 @@ static bool offcpu_counter(void *self, size_t n, struct probe_counter *into)
 {
 	static const struct probe_counter kinds[OFFCPU_NCOUNTERS + 1] = {
 		[OFFCPU_STACKS] = { .reason = "stacks", .did = true },
-		[OFFCPU_NS] = { .reason = "ns", .did = true },
+		[OFFCPU_NS] = { .reason = "ns", .did = true, .ns = true },
 		[OFFCPU_SWITCHES] = { .reason = "switches", .did = true },
 		[OFFCPU_RING_FULL] = { .reason = "ring_full" },
 		[OFFCPU_THREADS_FULL] = { .reason = "too_many_threads" },

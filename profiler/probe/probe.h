@@ -26,6 +26,7 @@ struct probe_counter {
 	const char *probe, *reason; /* constant */
 	uint64_t count;		    /* so far */
 	bool did;		    /* counts what it did, not what was lost */
+	bool ns; /* ...and is time taken from the targets, in ns */
 };
 
 /* What a probe is.  @self is what its open made. */

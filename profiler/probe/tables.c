@@ -38,6 +38,7 @@ struct tables {
 	struct hash *ids;	    /* of a file's identity -> module */
 	VEC(struct module) modules; /* id n is modules[n - 1] */
 	struct stack_space *space;  /* what is made for the map */
+	uint32_t generation;
 };
 
 static int block_map(uint32_t count, bool template)
@@ -280,7 +281,7 @@ static void publish_space(struct tables *t, pid_t pid,
 		count = STACK_RANGES_MOST;
 	memset(to->range, 0, sizeof(to->range));
 	to->count = (uint32_t)count;
-	to->pad = 0;
+	to->generation = ++t->generation;
 	for (size_t i = 0; i < STACK_RANGES_MOST; i++)
 		to->start[i] = INT64_MAX;
 	for (size_t i = 0; i < count; i++) {

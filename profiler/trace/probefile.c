@@ -482,6 +482,13 @@ int probefile_flush(struct probefile *f, uint64_t at_ns)
 	return 0;
 }
 
+/* The file's ticks are ns. */
+void probefile_spent(struct probefile *f, uint64_t ns)
+{
+	f->file->stats.ticks_spent = ns;
+	f->file->stats.ticks_sampled = 1;
+}
+
 void probefile_ended(struct probefile *f, uint64_t at_ns)
 {
 	f->file->ended_monotonic_ns = at_ns;

@@ -75,6 +75,8 @@ void probefile_connection(struct probefile *f, bool foreign);
 
 /* Write what was weighed since the last one; 0 or -errno (-ENOSPC). */
 int probefile_flush(struct probefile *f, uint64_t at_ns);
+/* Time that programs in the kernel took, so far. */
+void probefile_spent(struct probefile *f, uint64_t ns);
 /* It ended: say so in the file. */
 void probefile_ended(struct probefile *f, uint64_t at_ns);
 uint64_t probefile_bytes(const struct probefile *f); /* on disk */
