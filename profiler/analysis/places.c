@@ -35,7 +35,9 @@ static struct place *place_of(struct gathering *g, uint32_t frame)
 	p->node = MODEL_NONE;
 	p->most = -1;
 	p->level = calloc((size_t)g->a->count + 1, sizeof(*p->level));
-	if (!p->level ||
+	p->low = calloc((size_t)g->a->count + 1, sizeof(*p->low));
+	p->end = calloc((size_t)g->a->count + 1, sizeof(*p->end));
+	if (!p->level || !p->low || !p->end ||
 	    hash_set(g->by_frame, frame, g->places->list.count - 1) < 0)
 		return NULL;
 	return p;
@@ -142,6 +144,8 @@ static int add_site(struct gathering *g, const struct model_site *s)
 		double level = smaller(at[i].low, at[i].old);
 
 		p->level[i] += level;
+		p->low[i] += at[i].low;
+		p->end[i] += at[i].end;
 		p->born += i ? at[i].allocated : 0;
 		g->places->total[i] += level;
 	}
@@ -182,6 +186,8 @@ void places_fini(struct places *p)
 
 	vec_foreach (&p->list, place) {
 		free(place->level);
+		free(place->low);
+		free(place->end);
 		free(place->mapping);
 		free(place->descriptors);
 	}

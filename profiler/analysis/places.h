@@ -28,6 +28,8 @@ struct place {
 	const char *route;    /* whose requests grew it, see grew; or NULL */
 	double grew, grew_for_route; /* bytes, of sites that grew */
 	double *level;	     /* bytes that were there all through window i */
+	double *low;	     /* the least that was there at a time; >= level */
+	double *end;	     /* what was there when window i ended */
 	double *mapping;     /* bytes mmap'ed; NULL: never any */
 	double *descriptors; /* open; NULL: never any */
 	double born, kept;   /* bytes: allocated after window 0 of the axis;

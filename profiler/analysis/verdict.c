@@ -280,9 +280,43 @@ static bool may_have_ended(const struct trend *t)
 	       t->late.low < 0 && t->late.value < t->early.value / 2;
 }
 
+/* @y does not rise half as steep as @t does. */
+static int is_flatter(struct judging *j, const struct place *p, const double *y,
+		      const struct trend *t, bool *is)
+{
+	struct trend other;
+	int rc = verdict_trend(j, &j->windows, y,
+			       is_exact(j->m) ? 0 : p->variance_per_byte,
+			       rise_min(j), &other);
+
+	*is = rc == 0 && other.slope.high < t->slope.value / 2;
+	return rc;
+}
+
+/*
+ * A place most of whose blocks come and go may look as if it grew: when it
+ * falls out of step, so that the least of it rises and the mean does not; or
+ * where its blocks live about as long as a window.  How many of those are
+ * older than one depends on the load, which may have changed; what grows is
+ * more memory, of whatever age.
+ */
+static int only_churns(struct judging *j, const struct place *p,
+		       const struct trend *t, bool *churns)
+{
+	int rc = 0;
+
+	*churns = may_have_ended(t);
+	if (!*churns)
+		rc = is_flatter(j, p, p->low, t, churns);
+	if (rc == 0 && !*churns)
+		rc = is_flatter(j, p, p->end, t, churns);
+	return rc;
+}
+
 static int judge_place(struct judging *j, const struct place *p)
 {
 	double survivors = p->born > 0 ? fmin(p->kept / p->born, 1) : 1;
+	bool churns = false;
 	struct finding *f;
 	struct trend t;
 	int rc = verdict_trend(j, &j->windows, p->level,
@@ -293,10 +327,17 @@ static int judge_place(struct judging *j, const struct place *p)
 		return rc;
 	if (t.class != TREND_GROWS && lost_steadily(j, p, survivors))
 		put_plain_growth(j, p, &t);
-	if (t.class == TREND_UNDECIDED)
-		note_undecided(j, &t);
-	if (t.class != TREND_GROWS || (survivors < CHURN && may_have_ended(&t)))
+	if (t.class != TREND_GROWS && t.class != TREND_UNDECIDED)
 		return 0;
+	if (survivors < CHURN) {
+		rc = only_churns(j, p, &t, &churns);
+		if (rc < 0 || churns)
+			return rc;
+	}
+	if (t.class == TREND_UNDECIDED) {
+		note_undecided(j, &t);
+		return 0;
+	}
 	f = verdict_add(j, class_of(p, t.rise, survivors), &t);
 	if (!f)
 		return -ENOMEM;

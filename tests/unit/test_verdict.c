@@ -277,6 +277,27 @@ Test(verdict, what_comes_and_goes_and_falls_out_of_step_is_clean)
 	verdict_free(v);
 }
 
+static double kept_longer(uint32_t w)
+{
+	return 1e5 + 3e5 / (1 + exp(-((double)w - 60) / 10)) +
+	       1e4 * (w * 7919 % 13) / 13;
+}
+
+/* As the load falls, more of the same blocks are older than a window. */
+Test(verdict, what_only_gets_older_does_not_grow)
+{
+	struct verdict *v;
+
+	site(0, in_cache, kept_longer);
+	for (uint32_t w = 0; w < WINDOWS; w++) {
+		levels[0][w].allocated = 2e7;
+		levels[0][w].end = levels[0][w].low = 5e5;
+	}
+	v = judge();
+	cr_expect_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	verdict_free(v);
+}
+
 static double drops_early(uint32_t w)
 {
 	return w < 10 ? leak(WINDOWS) : 0;
