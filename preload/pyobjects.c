@@ -34,7 +34,7 @@ struct interpreter {
 static struct {
 	struct interpreter python;
 	enum slab_python_state found; /* NONE, KNOWN, or why not */
-	struct slab_python told; /* but for the arenas */
+	struct slab_python told;      /* but for the arenas */
 	bool wanted;
 	bool wrapped;	/* perhaps beneath somebody else's */
 	uint32_t turns; /* refreshes in a row that no sample came before */

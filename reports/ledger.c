@@ -35,6 +35,8 @@ const struct ledger_column ledger_columns[] = {
 	COLUMN(allocator_resident),
 	COLUMN(allocator_retained),
 	COLUMN(allocator_metadata),
+	COLUMN(python_arenas),
+	COLUMN(python_used),
 	COLUMN(cgroup_usage),
 	COLUMN(cgroup_limit),
 	COLUMN(profiler_rss),

@@ -142,6 +142,24 @@ static uint64_t known(uint64_t value)
 	return value == LEDGER_UNREAD ? 0 : value;
 }
 
+/* Within the parts above, not beside them. */
+static void put_arenas(const struct layout *l, const struct model *m)
+{
+	const struct model_ledger_point *p =
+		ledger_last(m, ledger_column("python_arenas"));
+	char size[UNITS_TEXT_MAX], used[32];
+
+	if (!p || !p->python_arenas)
+		return;
+	snprintf(used, sizeof(used), "%.0f%% used",
+		 (double)p->python_used / (double)p->python_arenas * 100);
+	layout_put(l, "of it Python arenas", NAME_WIDTH, LAYOUT_LEFT);
+	layout_put(l, units_format_bytes(size, (double)p->python_arenas),
+		   FIGURE_WIDTH, LAYOUT_RIGHT);
+	layout_put(l, used, 12, LAYOUT_RIGHT);
+	buf_putc(l->out, '\n');
+}
+
 static void put_split(const struct layout *l, const struct model *m)
 {
 	char detail[2 * UNITS_TEXT_MAX], size[UNITS_TEXT_MAX];
@@ -160,6 +178,7 @@ static void put_split(const struct layout *l, const struct model *m)
 	put_part(l, "files and shared", s.file, s.rss);
 	put_part(l, "stacks", s.stacks, s.rss);
 	put_part(l, "Strandline itself", s.self, s.rss);
+	put_arenas(l, m);
 	sum = known(s.live) + known(s.retained) + s.anonymous + known(s.file) +
 	      known(s.stacks) + s.self;
 	if (sum > s.rss + s.rss / 20) {

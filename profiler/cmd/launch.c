@@ -62,7 +62,7 @@ static bool is_ours(const char *word)
 		"STRANDLINE_RATE=",   PID_NAME,
 		"STRANDLINE_FOLLOW=", "STRANDLINE_MAX_BYTES=",
 		"STRANDLINE_HTTP=",   "STRANDLINE_ROUTES=",
-		"STRANDLINE_PYTHON=",
+		"STRANDLINE_PYTHON=", "STRANDLINE_PYTHON_OBJECTS=",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -130,6 +130,7 @@ char **launch_environment(const struct launch *l, char *const *environment)
 	put(&e, "STRANDLINE_FOLLOW=%d", l->follow);
 	put(&e, "STRANDLINE_HTTP=%d", l->http);
 	put(&e, "STRANDLINE_PYTHON=%d", l->python);
+	put(&e, "STRANDLINE_PYTHON_OBJECTS=%d", l->python_objects);
 	put_routes(&e, l);
 	for (; *environment; environment++)
 		if (!is_ours(*environment))

@@ -28,6 +28,7 @@ struct launch {
 	bool follow;	     /* children record too */
 	bool http;	     /* follow requests */
 	bool python;	     /* read Python frames */
+	bool python_objects; /* record Python objects */
 	/* Paths that are one route each, see profiler/http/route.h. */
 	const char *const *routes;
 	size_t route_count;

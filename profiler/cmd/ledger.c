@@ -37,6 +37,10 @@ static void put_shim(struct wire_ledger *line,
 	const struct slab_allocator_stats *a = &page->allocator;
 
 	line->self = page->stats.self_bytes;
+	if (page->python.arenas) {
+		line->python_arenas = page->python.arena_bytes;
+		line->python_used = page->python.arena_used;
+	}
 	if (a->at_ns == 0 || (a->allocator != SLAB_ALLOCATOR_JEMALLOC &&
 			      a->allocator != SLAB_ALLOCATOR_TCMALLOC))
 		return; /* not asked yet, or it has nothing cheap to say */

@@ -196,6 +196,7 @@ static bool read_page(int fd, struct recording_page *page)
 		.slabs_given_back = file.slabs_given_back,
 		.stats = file.stats,
 		.allocator = file.allocator,
+		.python = file.python,
 	};
 	return true;
 }

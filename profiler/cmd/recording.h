@@ -41,6 +41,7 @@ struct recording_page {
 	uint64_t slabs_taken, slabs_given_back;
 	struct slab_stats stats;
 	struct slab_allocator_stats allocator;
+	struct slab_python python;
 };
 
 /*

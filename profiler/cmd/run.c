@@ -33,6 +33,7 @@ struct run_args {
 	uint64_t interval_ms, duration_ns, max_size;
 	uint64_t verdict_ns;
 	bool follow, http, python, reach, quiet, fail_fast;
+	const char *python_objects;
 	struct opt_list routes, handlers;
 	const char *http_by;
 	const char *allocator_name;
@@ -41,6 +42,13 @@ struct run_args {
 };
 
 #define AT(field) offsetof(struct run_args, field)
+
+static const char *python_objects_choice(size_t n)
+{
+	static const char *const choices[] = { "auto", "yes", "no", NULL };
+
+	return choices[n];
+}
 
 static const char *http_way(size_t n)
 {
@@ -101,6 +109,11 @@ static const struct opt options[] = {
 	  "'libindex.so:ns::search', by programs in the kernel; what that "
 	  "costs is said",
 	  NULL, false },
+	{ 0, "python-objects", OPT_CHOICE, AT(python_objects), "auto|yes|no",
+	  "record the objects of CPython, which never reach malloc; auto "
+	  "(default) in sample mode only, since in exact mode it costs Python "
+	  "code half its speed",
+	  python_objects_choice, false },
 	{ 0, "python", OPT_FLAG, AT(python), NULL,
 	  "show Python functions in stacks (default)", NULL, true },
 	{ 0, "reach", OPT_FLAG, AT(reach), NULL,
@@ -201,6 +214,13 @@ static void note_troubles(const char *name, const struct session_result *r)
 			      WCOREDUMP(r->wait_status) ? ", core dumped" : "");
 }
 
+static bool wants_objects(const struct run_args *args)
+{
+	if (strcmp(args->python_objects, "auto") == 0)
+		return strcmp(args->mode, "exact") != 0;
+	return strcmp(args->python_objects, "yes") == 0;
+}
+
 static int run_command(const struct run_args *args, char **command,
 		       struct err *err)
 {
@@ -242,6 +262,7 @@ static int run_command(const struct run_args *args, char **command,
 			.allocator = args->allocator,
 			.http = args->http,
 			.python = args->python,
+			.python_objects = wants_objects(args),
 			.routes = args->routes.at,
 			.route_count = args->routes.count,
 		},
@@ -281,6 +302,7 @@ static int run(int argc, char **argv, struct err *err)
 		.verdict_ns = 60 * NS_PER_SECOND,
 		.http = true,
 		.python = true,
+		.python_objects = "auto",
 	};
 	int arg, rc;
 

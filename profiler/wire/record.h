@@ -520,7 +520,9 @@ struct wire_ledger {
 	uint64_t cgroup_limit; /* memory.max; WIRE_UNSEEN: none */
 	uint64_t profiler_rss; /* of the strandline process */
 	uint64_t profiler_cpu_ns;
-	uint64_t spare[6]; /* WIRE_UNSEEN */
+	/* What CPython cuts small objects from, and what of it they use. */
+	uint64_t python_arenas, python_used;
+	uint64_t spare[4]; /* WIRE_UNSEEN */
 };
 _Static_assert(sizeof(struct wire_ledger) % 8 == 0, "record alignment");
 
