@@ -104,20 +104,25 @@ static void copy_text(char *to, const char *from, size_t size)
 	to[i] = 0;
 }
 
-static bool tool_says(struct late_area *area, enum late_step step,
-		      uint32_t wanted)
+static bool wait_for_tool(struct late_area *area, uint32_t wanted)
 {
 	uint64_t until =
 		sys_clock_ns(CLOCK_MONOTONIC) + LATE_PATIENCE_MS * 1000000ULL;
 
-	__atomic_store_n(&area->go, LATE_WAIT, __ATOMIC_RELAXED);
-	__atomic_store_n(&area->step, step, __ATOMIC_RELEASE);
 	while (__atomic_load_n(&area->go, __ATOMIC_ACQUIRE) != wanted) {
 		if (sys_clock_ns(CLOCK_MONOTONIC) > until)
 			return false;
 		nap();
 	}
 	return true;
+}
+
+static bool tool_says(struct late_area *area, enum late_step step,
+		      uint32_t wanted)
+{
+	__atomic_store_n(&area->go, LATE_WAIT, __ATOMIC_RELAXED);
+	__atomic_store_n(&area->step, step, __ATOMIC_RELEASE);
+	return wait_for_tool(area, wanted);
 }
 
 static bool receive(int socket, int files[LATE_NFILES])
@@ -327,6 +332,8 @@ static void leave(struct late_area *area)
 
 EXPORT void *strandline_late(struct late_area *area)
 {
+	if (!wait_for_tool(area, LATE_GO))
+		return NULL; /* what it wants was not said */
 	if (area->op == LATE_ATTACH)
 		area->result = attach(area);
 	else if (area->op == LATE_DETACH)

@@ -1,6 +1,5 @@
 #include "profiler/attach/borrow.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
@@ -9,7 +8,6 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,15 +21,13 @@
 #include "profiler/proc/remote.h"
 
 #define STOP_NS	  200000000ULL /* for a thread to stop that was asked to */
-#define STEP_NS	  500000000ULL /* for a system call that waits for nothing */
 #define PAUSE_NS  300000L      /* between two rounds over the threads */
 #define CS_64	  0x33
 #define FLAG_TRAP 0x100u
 #define FLAG_DOWN 0x400u
 #define RSEQ_CS	  8 /* offset of the critical section in struct rseq */
 
-#define SYSTEM_CALL_STOP (SIGTRAP | 0x80)
-#define STOP_EVENT(st)	 ((st) >> 16)
+#define STOP_EVENT(st) ((st) >> 16)
 
 /* cs, gs, fs and ss in the frame of a signal handler. */
 #define SIGNAL_FRAME_MARK 0x002b000000000033ULL
@@ -41,6 +37,10 @@
 #define LATE_STOPS    50 /* of STOP_NS */
 #define CHOOSY_ROUNDS 4
 #define RUNNING_ROUND 8
+
+/* Looks whether it is back, before it is stopped for one. */
+#define LEFT_LOOKS 100
+#define LEFT_NS	   1000000L
 
 /* Results by which the kernel remembers to restart a system call. */
 enum {
@@ -58,7 +58,12 @@ struct waiting {
 	bool many; /* waits for many things at once: no handler does that */
 };
 
+/*
+ * In order of preference.  A thread that waits for another of its process is,
+ * as a rule, one that no request waits for.
+ */
 static const struct waiting waits[] = {
+	{ SYS_futex, "futex", false },
 	{ SYS_epoll_wait, "epoll_wait", true },
 	{ SYS_epoll_pwait, "epoll_pwait", true },
 	{ NR_EPOLL_PWAIT2, "epoll_pwait2", true },
@@ -78,7 +83,6 @@ static const struct waiting waits[] = {
 	{ SYS_rt_sigtimedwait, "rt_sigtimedwait", false },
 	{ SYS_nanosleep, "nanosleep", false },
 	{ SYS_clock_nanosleep, "clock_nanosleep", false },
-	{ SYS_futex, "futex", false },
 };
 
 static const struct waiting *waiting_of(long nr)
@@ -246,20 +250,16 @@ static int wait_for_stop(const struct borrow *b, bool *job_control)
 
 static int read_state(struct borrow *b)
 {
-	struct iovec io = { b->vectors, sizeof(b->vectors) };
-
 	if (ptrace(PTRACE_GETREGS, b->tid, 0, &b->regs) < 0)
 		return -errno;
 	tracee_hide_stop(b->tid, &b->regs); /* at once: we may be killed */
-	if (ptrace(PTRACE_GETREGSET, b->tid, NT_X86_XSTATE, &io) < 0 ||
-	    ptrace(PTRACE_GETSIGMASK, b->tid, sizeof(b->mask), &b->mask) < 0)
+	if (ptrace(PTRACE_GETSIGMASK, b->tid, sizeof(b->mask), &b->mask) < 0)
 		return -errno;
-	b->vectors_size = io.iov_len;
 	return 0;
 }
 
 /* One that was asked to stop would stand still, with nobody to let it go. */
-static int let_go_late(struct borrow *b)
+static int let_go_late(const struct borrow *b)
 {
 	bool job_control;
 
@@ -283,6 +283,7 @@ static int try_thread(struct borrow *b, const struct loader *l, pid_t tid,
 
 	b->tid = tid;
 	b->since_ns = tracees_now_ns();
+	b->since_tsc = __builtin_ia32_rdtsc();
 	b->tries++;
 	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
 		return errno == ESRCH ? 0
@@ -379,141 +380,83 @@ struct user_regs_struct borrow_way_back(const struct borrow *b)
 	return regs;
 }
 
-/*
- * After it was sent away: should we die in between, it runs on with its mask
- * as it was, and puts that back itself otherwise.
- */
-static int block_signals(const struct borrow *b)
+void borrow_release(const struct borrow *b)
 {
-	uint64_t all = UINT64_MAX;
-
-	return ptrace(PTRACE_SETSIGMASK, b->tid, sizeof(all), &all) < 0 ? -errno
-									: 0;
+	ptrace(PTRACE_DETACH, b->tid, 0, 0);
 }
 
-static struct user_regs_struct away(const struct borrow *b, uint64_t code)
+/*
+ * Its registers first: should we die in between, it goes there with its mask
+ * as it is, and puts that back itself otherwise.
+ */
+int borrow_send(struct borrow *b, uint64_t code)
 {
 	struct user_regs_struct regs = b->regs;
+	uint64_t all = UINT64_MAX;
 
 	regs.rip = code;
-	regs.orig_rax = (uint64_t)-1;
+	regs.orig_rax = (uint64_t)-1; /* no call to be restarted */
 	regs.eflags &= ~(uint64_t)(FLAG_TRAP | FLAG_DOWN);
-	return regs;
-}
-
-/* On to the next stop; what cannot be blocked is kept for later. */
-static int step(struct borrow *b)
-{
-	uint64_t until = tracees_now_ns() + STEP_NS;
-	int status, rc;
-
-	for (;;) {
-		if (ptrace(PTRACE_SYSCALL, b->tid, 0, 0) < 0)
-			return -errno;
-		rc = tracees_wait(0, b->tid, until, &status);
-		if (rc < 0)
-			return rc;
-		if (WSTOPSIG(status) == SYSTEM_CALL_STOP)
-			return 0;
-		if (!STOP_EVENT(status))
-			b->stopped_by = WSTOPSIG(status);
-	}
-}
-
-int64_t borrow_call(struct borrow *b, uint64_t code, long nr,
-		    const uint64_t args[6])
-{
-	struct user_regs_struct regs = away(b, code);
-	int rc;
-
-	regs.rax = (uint64_t)nr;
-	regs.rdi = args[0];
-	regs.rsi = args[1];
-	regs.rdx = args[2];
-	regs.r10 = args[3];
-	regs.r8 = args[4];
-	regs.r9 = args[5];
-	if (ptrace(PTRACE_SETOPTIONS, b->tid, 0, PTRACE_O_TRACESYSGOOD) < 0 ||
-	    ptrace(PTRACE_SETREGS, b->tid, 0, &regs) < 0)
-		return -errno;
-	rc = block_signals(b);
-	if (rc == 0)
-		rc = step(b); /* about to call */
-	if (rc == 0)
-		rc = step(b); /* has called */
-	if (rc == 0 && ptrace(PTRACE_GETREGS, b->tid, 0, &regs) < 0)
-		rc = -errno;
-	return rc < 0 ? rc : (int64_t)regs.rax;
-}
-
-int borrow_send(struct borrow *b, uint64_t code, uint64_t area, uint64_t stack)
-{
-	struct user_regs_struct regs = away(b, code);
-
-	regs.rbx = area;
-	regs.rsp = stack;
-	regs.rbp = 0;
 	if (ptrace(PTRACE_SETREGS, b->tid, 0, &regs) < 0 ||
-	    ptrace(PTRACE_CONT, b->tid, 0, 0) < 0)
+	    ptrace(PTRACE_SETSIGMASK, b->tid, sizeof(all), &all) < 0 ||
+	    ptrace(PTRACE_DETACH, b->tid, 0, 0) < 0)
 		return -errno;
 	return 0;
 }
 
-static bool is_fault(int sig)
+/* Where it waits, if it does: the last number of its line. */
+static bool waits_at(const struct borrow *b, uint64_t *pc)
 {
-	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL ||
-	       sig == SIGFPE || sig == SIGTRAP || sig == SIGABRT;
+	int dir = procfs_open("/proc", b->pid);
+	struct buf text = BUF_INIT;
+	const char *last = NULL;
+	char name[64];
+
+	snprintf(name, sizeof(name), "task/%d/syscall", (int)b->tid);
+	if (dir >= 0 && procfs_read(dir, name, &text) == 0)
+		last = strrchr(text.bytes, ' ');
+	if (last)
+		*pc = strtoull(last, NULL, 16);
+	buf_free(&text);
+	if (dir >= 0)
+		close(dir);
+	return last;
 }
 
-int borrow_look(struct borrow *b)
+/* It runs: stop it once more, for as long as a look takes. */
+static bool stops_at(const struct borrow *b, uint64_t *pc)
 {
-	int status, rc = tracees_wait(0, b->tid, 0, &status);
+	struct user_regs_struct regs = { 0 };
+	bool job_control;
 
-	if (rc == -ETIMEDOUT)
-		return 0;
-	if (rc < 0)
-		return rc;
-	if (!STOP_EVENT(status) && is_fault(WSTOPSIG(status)))
-		return -EFAULT;
-	if (!STOP_EVENT(status))
-		b->stopped_by = WSTOPSIG(status);
-	return ptrace(PTRACE_CONT, b->tid, 0, 0) < 0 ? -ESRCH : 0;
-}
-
-int borrow_stop(struct borrow *b)
-{
-	uint64_t until = tracees_now_ns() + STEP_NS;
-	int status = 0, rc;
-
+	if (ptrace(PTRACE_SEIZE, b->tid, 0, 0) < 0)
+		return errno == ESRCH;
 	ptrace(PTRACE_INTERRUPT, b->tid, 0, 0);
-	for (;;) {
-		rc = tracees_wait(0, b->tid, until, &status);
-		if (rc < 0)
-			return rc;
-		if (STOP_EVENT(status) == PTRACE_EVENT_STOP)
-			return 0;
-		if (!STOP_EVENT(status))
-			b->stopped_by = WSTOPSIG(status);
-		ptrace(PTRACE_CONT, b->tid, 0, 0);
-	}
+	if (wait_for_stop(b, &job_control) < 0)
+		return let_go_late(b);
+	ptrace(PTRACE_GETREGS, b->tid, 0, &regs);
+	tracee_hide_stop(b->tid, &regs);
+	ptrace(PTRACE_DETACH, b->tid, 0, 0);
+	*pc = regs.rip;
+	return true;
 }
 
-/*
- * The kernel deals with signals and restarts as after any stop: it sees the
- * interrupted call's number and result again.
- */
-uint64_t borrow_return(struct borrow *b)
+bool borrow_waits_outside(const struct borrow *b, uint64_t code, size_t size)
 {
-	struct iovec io = { b->vectors, b->vectors_size };
-	uint64_t away_ns;
+	uint64_t pc = 0;
 
-	/* Should we die before its registers are back, it does this itself. */
-	ptrace(PTRACE_SETSIGMASK, b->tid, sizeof(b->mask), &b->mask);
-	ptrace(PTRACE_SETREGSET, b->tid, NT_X86_XSTATE, &io);
-	ptrace(PTRACE_SETREGS, b->tid, 0, &b->regs);
-	ptrace(PTRACE_DETACH, b->tid, 0, 0);
-	away_ns = tracees_now_ns() - b->since_ns;
-	if (b->stopped_by)
-		kill(b->pid, b->stopped_by);
-	return away_ns;
+	return waits_at(b, &pc) && pc - code >= size;
+}
+
+bool borrow_has_left(const struct borrow *b, uint64_t code, size_t size)
+{
+	const struct timespec pause = { .tv_nsec = LEFT_NS };
+	uint64_t pc = 0;
+
+	for (int i = 0; i < LEFT_LOOKS; i++) {
+		if (waits_at(b, &pc))
+			return pc - code >= size;
+		nanosleep(&pause, NULL);
+	}
+	return stops_at(b, &pc) && pc - code >= size;
 }

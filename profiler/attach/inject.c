@@ -1,6 +1,5 @@
 #include "profiler/attach/inject.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,19 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "profiler/attach/borrow.h"
 #include "profiler/attach/idle.h"
 #include "profiler/attach/inject_check.h"
 #include "profiler/attach/inject_code.h"
+#include "profiler/attach/inject_image.h"
 #include "profiler/attach/inject_settings.h"
 #include "profiler/attach/loader.h"
-#include "profiler/attach/module.h"
 #include "profiler/attach/tracee.h"
 #include "profiler/base/err.h"
 #include "profiler/proc/remote.h"
@@ -37,12 +36,8 @@
 #define CODE_SIZE 1024
 #define MFD_EXEC_ 0x10u
 
-/* What the kernel looks for in the frame of a signal handler. */
-#define UC_FLAGS    7 /* vector registers beyond SSE; ss as it is */
-#define VECTORS_SW  464
-#define MAGIC_BEGIN 0x46505853u
-#define MAGIC_END   0x46505845u
-#define NO_STACK    0x40 /* no such flag: the signal stack stays as it is */
+#define FIRST	   (-20)
+#define BACK_LOOKS 400 /* between two looks whether it is back already */
 
 struct injection {
 	pid_t pid;
@@ -98,75 +93,6 @@ static int put_go(const struct injection *in, uint32_t go)
 	return put(in, FIELD(in, go), &go, sizeof(go));
 }
 
-/* The recorder's own. */
-
-static const uint8_t *segment(const struct buf *image, uint64_t at, size_t size,
-			      size_t *offset)
-{
-	const Elf64_Ehdr *eh = (const void *)image->bytes;
-	const Elf64_Phdr *p = (const void *)(image->bytes + eh->e_phoff);
-
-	for (int i = 0; i < eh->e_phnum; i++, p++) {
-		if (p->p_type != PT_LOAD || at < p->p_vaddr ||
-		    at + size > p->p_vaddr + p->p_filesz)
-			continue;
-		*offset = at - p->p_vaddr + p->p_offset;
-		return (const uint8_t *)image->bytes + *offset;
-	}
-	return NULL;
-}
-
-static bool is_elf(const struct buf *image)
-{
-	const Elf64_Ehdr *eh = (const void *)image->bytes;
-
-	return image->len > sizeof(*eh) &&
-	       memcmp(eh->e_ident, ELFMAG, SELFMAG) == 0 &&
-	       eh->e_phoff + eh->e_phnum * sizeof(Elf64_Phdr) <= image->len;
-}
-
-/* The file, laid out as it would be in memory. */
-static uint64_t symbol_of(const struct buf *image, const char *name)
-{
-	const Elf64_Ehdr *eh = (const void *)image->bytes;
-	const Elf64_Phdr *p = (const void *)(image->bytes + eh->e_phoff);
-	struct remote_range ranges[16];
-	struct remote memory;
-	size_t count = 0;
-	struct module m;
-
-	for (int i = 0; i < eh->e_phnum && count < 16; i++, p++)
-		if (p->p_type == PT_LOAD &&
-		    p->p_offset + p->p_filesz <= image->len)
-			ranges[count++] = (struct remote_range) {
-				p->p_vaddr,
-				image->bytes + p->p_offset,
-				p->p_filesz,
-			};
-	memory = remote_fake(ranges, count);
-	return module_read(&m, &memory, 0) ? module_symbol(&m, name) : 0;
-}
-
-int inject_image(struct buf *image, const char *path, struct err *err)
-{
-	const uint32_t one = 1;
-	uint64_t at;
-	size_t offset;
-	int rc = buf_read_file(image, path, err);
-
-	if (rc < 0)
-		return rc;
-	at = is_elf(image) ? symbol_of(image, LATE_IMAGE) : 0;
-	if (!at || !segment(image, at, sizeof(one), &offset) ||
-	    !symbol_of(image, LATE_SYMBOL))
-		return err_set(err, -ENOEXEC,
-			       "%s is not a recorder that can be sent into a "
-			       "process; install strandline anew",
-			       path);
-	memcpy(image->bytes + offset, &one, sizeof(one));
-	return 0;
-}
-
 /* What the area holds. */
 
 static unsigned memfd_flags(void)
@@ -185,133 +111,43 @@ static void prepare(struct injection *in, enum late_op op)
 	struct late_area *a = &in->head;
 
 	*a = (struct late_area) {
-		.attr_init = l->attr_init,
-		.attr_setdetachstate = l->attr_setdetachstate,
-		.attr_setstacksize = l->attr_setstacksize,
-		.attr_destroy = l->attr_destroy,
-		.create = l->create,
 		.dlopen = l->dlopen,
 		.dlerror = l->dlerror,
 		.dlopen_flags = l->dlopen_flags,
 		.unmap = l->create ? l->unmap : 0,
-		.entry = symbol_of(in->image, LATE_SYMBOL),
+		.entry = inject_image_entry(in->image),
 		.memfd_flags = memfd_flags(),
 		.fd = -1,
-		.patience = { 0, LATE_PATIENCE_MS * 1000000ULL / 25000 },
 		.op = op,
 		.socket = -1,
 	};
 	strcpy(a->name, LATE_NAME);
-	a->start =
-		l->recorder ? l->recorder_entry : l->gap + inject_code_worker();
 	if (in->settings)
 		inject_settings_put(&a->settings, in->settings);
-}
-
-/* By which the borrowed thread goes back should we die. */
-static void frame(const struct injection *in, ucontext_t *uc, uint8_t *vectors,
-		  size_t *vectors_size)
-{
-	const struct borrow *b = &in->borrow;
-	struct user_regs_struct r = borrow_way_back(b);
-	uint32_t size = (uint32_t)b->vectors_size;
-	greg_t *g = uc->uc_mcontext.gregs;
-	uint64_t features;
-
-	memset(uc, 0, sizeof(*uc));
-	uc->uc_flags = UC_FLAGS;
-	uc->uc_stack.ss_flags = NO_STACK;
-	memcpy(&uc->uc_sigmask, &b->mask, sizeof(b->mask));
-	g[REG_R8] = (greg_t)r.r8;
-	g[REG_R9] = (greg_t)r.r9;
-	g[REG_R10] = (greg_t)r.r10;
-	g[REG_R11] = (greg_t)r.r11;
-	g[REG_R12] = (greg_t)r.r12;
-	g[REG_R13] = (greg_t)r.r13;
-	g[REG_R14] = (greg_t)r.r14;
-	g[REG_R15] = (greg_t)r.r15;
-	g[REG_RDI] = (greg_t)r.rdi;
-	g[REG_RSI] = (greg_t)r.rsi;
-	g[REG_RBP] = (greg_t)r.rbp;
-	g[REG_RBX] = (greg_t)r.rbx;
-	g[REG_RDX] = (greg_t)r.rdx;
-	g[REG_RAX] = (greg_t)r.rax;
-	g[REG_RCX] = (greg_t)r.rcx;
-	g[REG_RSP] = (greg_t)r.rsp;
-	g[REG_RIP] = (greg_t)r.rip;
-	g[REG_EFL] = (greg_t)r.eflags;
-	g[REG_CSGSFS] = (greg_t)(r.cs | r.ss << 48);
-	uc->uc_mcontext.fpregs = (void *)(in->area + LATE_VECTORS);
-	memcpy(vectors, b->vectors, size);
-	memcpy(&features, vectors + VECTORS_SW, sizeof(features));
-	memcpy(vectors + VECTORS_SW, (uint32_t[]) { MAGIC_BEGIN, size + 4 }, 8);
-	memcpy(vectors + VECTORS_SW + 8, &features, sizeof(features));
-	memcpy(vectors + VECTORS_SW + 16, &size, sizeof(size));
-	memcpy(vectors + size, (uint32_t[]) { MAGIC_END }, 4);
-	*vectors_size = size + 4;
-}
-
-static int put_area(struct injection *in)
-{
-	static const uint64_t kernel_mask_end = 8;
-	uint8_t vectors[BORROW_VECTORS + 8];
-	size_t vectors_size;
-	ucontext_t uc;
-	int rc;
-
-	frame(in, &uc, vectors, &vectors_size);
-	rc = put(in, in->area, &in->head, sizeof(in->head));
-	if (rc == 0)
-		rc = put(in, in->area + LATE_FRAME, &uc,
-			 offsetof(ucontext_t, uc_sigmask) + kernel_mask_end);
-	if (rc == 0)
-		rc = put(in, in->area + LATE_VECTORS, vectors, vectors_size);
-	return rc;
 }
 
 /* The loan. */
 
 static int put_code(struct injection *in)
 {
-	struct user_regs_struct back = borrow_way_back(&in->borrow);
-	uint8_t code[CODE_SIZE];
-	int rc = get(in, in->loader.gap, in->before, inject_code_size());
-
-	if (rc < 0)
-		return rc;
-	inject_code_write(code, &back, in->borrow.mask);
-	return put(in, in->loader.gap, code, inject_code_size());
-}
-
-static int map_area(struct injection *in)
-{
-	const uint64_t args[] = {
-		0,
-		LATE_AREA_SIZE,
-		PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		(uint64_t)-1,
-		0,
+	const struct loader *l = &in->loader;
+	const struct inject_code with = {
+		.area = l->hole,
+		.create = l->create,
+		.attr_init = l->attr_init,
+		.attr_setdetachstate = l->attr_setdetachstate,
+		.attr_setstacksize = l->attr_setstacksize,
+		.attr_destroy = l->attr_destroy,
+		.start = l->recorder ? l->recorder_entry
+				     : l->gap + inject_code_worker(),
+		.mask = in->borrow.mask,
+		.registers = borrow_way_back(&in->borrow),
 	};
-	int64_t at =
-		borrow_call(&in->borrow, in->loader.gap + inject_code_call(),
-			    SYS_mmap, args);
+	uint8_t code[CODE_SIZE];
 
-	if (at < 0 && at > -4096)
-		return err_set(in->err, (int)at,
-			       "process %d cannot map memory: %s", (int)in->pid,
-			       strerror((int)-at));
-	in->area = (uint64_t)at;
-	return 0;
-}
-
-/* Of the area, where no thread of the process does it. */
-static void unmap_area(struct injection *in)
-{
-	const uint64_t args[] = { in->area, LATE_AREA_SIZE, 0, 0, 0, 0 };
-
-	borrow_call(&in->borrow, in->loader.gap + inject_code_call(),
-		    SYS_munmap, args);
+	inject_code_write(code, &with);
+	in->area = l->hole;
+	return put(in, l->gap, code, inject_code_size());
 }
 
 static void pause_a_bit(unsigned looks)
@@ -324,49 +160,99 @@ static void pause_a_bit(unsigned looks)
 		nanosleep(&step, NULL);
 }
 
-static int start_error(struct injection *in, int rc)
+static bool is_mapped(const struct injection *in)
 {
-	switch (rc) {
-	case -EFAULT:
-		return err_set(in->err, rc,
-			       "starting a thread in process %d failed with "
-			       "signal; it was put back as it was",
-			       (int)in->pid);
-	case -ETIMEDOUT:
-		return err_set(in->err, -EBUSY,
-			       "process %d does not come to start a thread; "
-			       "it was put back as it was, try again",
-			       (int)in->pid);
-	default:
-		return gone(in);
-	}
+	char byte;
+
+	return pread(in->mem, &byte, 1, (off_t)in->area) == 1;
 }
 
-/* Until the borrowed thread has started the other. */
-static int wait_started(struct injection *in)
+static bool is_back(const struct injection *in)
+{
+	return borrow_has_left(&in->borrow, in->loader.gap, inject_code_size());
+}
+
+/*
+ * The borrowed thread has begun when its area is there.  One that is back
+ * without it found the addresses taken.
+ */
+static int wait_begun(struct injection *in)
 {
 	uint64_t until = tracees_now_ns() + START_NS;
-	uint32_t done[2] = { 0 };
 
-	for (unsigned looks = 0;; looks++) {
-		int rc = get(in, FIELD(in, created), done, sizeof(done));
-
-		if (rc < 0)
-			return rc;
-		if (done[1])
-			break;
-		rc = borrow_look(&in->borrow);
-		if (rc == 0 && tracees_now_ns() > until)
-			rc = -ETIMEDOUT;
-		if (rc < 0)
-			return start_error(in, rc);
+	for (unsigned looks = 0; !is_mapped(in); looks++) {
+		if (has_ended(in))
+			return gone(in);
+		if (looks % BACK_LOOKS == BACK_LOOKS - 1 &&
+		    borrow_waits_outside(&in->borrow, in->loader.gap,
+					 inject_code_size()) &&
+		    !is_mapped(in))
+			return err_set(in->err, -EBUSY,
+				       "process %d has no room where it was "
+				       "looked for; try again",
+				       (int)in->pid);
+		if (tracees_now_ns() > until)
+			return err_set(in->err, -EBUSY,
+				       "the thread %d of process %d does not "
+				       "get to run; try again",
+				       (int)in->borrow.tid, (int)in->pid);
 		pause_a_bit(looks);
 	}
-	if (done[0])
+	return 0;
+}
+
+/* What the tool says comes after what the borrowed thread writes. */
+static int put_head(struct injection *in)
+{
+	const size_t from = offsetof(struct late_area, dlopen);
+	int rc = put(in, in->area + from, (const char *)&in->head + from,
+		     sizeof(in->head) - from);
+
+	return rc < 0 ? rc : put_go(in, LATE_GO);
+}
+
+/* Until it is back; without threads in the process it has done all then. */
+static int wait_back(struct injection *in)
+{
+	uint64_t until = tracees_now_ns() + START_NS;
+	struct {
+		uint32_t created, done;
+		uint64_t left;
+	} said = { 0 };
+
+	for (unsigned looks = 0; !said.done; looks++) {
+		if (pread(in->mem, &said, sizeof(said),
+			  (off_t)FIELD(in, created)) != sizeof(said)) {
+			if (has_ended(in))
+				return gone(in);
+			break; /* it has unmapped it */
+		}
+		if (!said.done && tracees_now_ns() > until)
+			return err_set(in->err, -EBUSY,
+				       "thread %d of process %d does not come "
+				       "to start another; it goes on by itself",
+				       (int)in->borrow.tid, (int)in->pid);
+		pause_a_bit(looks);
+	}
+	in->head.left = said.left;
+	if (said.done && said.created)
 		return err_set(in->err, -EAGAIN,
 			       "process %d cannot start a thread: %s",
-			       (int)in->pid, strerror((int)done[0]));
+			       (int)in->pid, strerror((int)said.created));
 	return 0;
+}
+
+/* From the time stamps of both, at the rate that we measure meanwhile. */
+static uint64_t pause_of(const struct injection *in)
+{
+	const struct borrow *b = &in->borrow;
+	uint64_t ns = tracees_now_ns() - b->since_ns;
+	uint64_t ticks = __builtin_ia32_rdtsc() - b->since_tsc;
+	uint64_t away = in->head.left - b->since_tsc;
+
+	if (!in->head.left || !ticks || away > ticks)
+		return ns;
+	return (uint64_t)((double)away * (double)ns / (double)ticks);
 }
 
 /* The conversation with the thread that loads. */
@@ -550,87 +436,89 @@ static int serve(struct injection *in)
 				       "recorder; it goes on by itself",
 				       (int)in->pid);
 		}
-		if (rc == 0 && !in->loader.create)
-			rc = borrow_look(&in->borrow);
 		pause_a_bit(looks);
 	}
 	return rc < 0 ? rc : 0;
 }
 
-/* Without threads: the borrowed one does all, and is away as long. */
-static int serve_borrowed(struct injection *in)
+static int lend_at_once(struct injection *in)
 {
-	int rc = serve(in), started = wait_started(in);
+	int rc = borrow_take(&in->borrow, &in->loader, TAKE_NS, in->err);
 
-	borrow_stop(&in->borrow);
-	if (started == 0)
-		unmap_area(in);
-	in->result->pause_ns = borrow_return(&in->borrow);
-	return rc < 0 ? rc : started;
-}
-
-static int serve_beside(struct injection *in)
-{
-	int rc = wait_started(in);
-
-	borrow_stop(&in->borrow);
 	if (rc < 0)
-		unmap_area(in);
-	in->result->pause_ns = borrow_return(&in->borrow);
-	return rc < 0 ? rc : serve(in);
-}
-
-static int run_loan(struct injection *in)
-{
-	int rc = put_code(in);
-
-	if (rc == 0)
-		rc = map_area(in);
-	if (rc == 0)
-		rc = put_area(in);
-	if (rc == 0)
-		rc = borrow_send(&in->borrow,
-				 in->loader.gap + inject_code_stub(), in->area,
-				 in->area + LATE_AREA_SIZE - 64);
-	if (rc < 0) {
-		in->result->pause_ns = borrow_return(&in->borrow);
 		return rc;
-	}
-	return in->loader.create ? serve_beside(in) : serve_borrowed(in);
+	rc = has_ended(in) /* then its number is another's now */
+		     ? gone(in)
+		     : put_code(in);
+	if (rc == 0 && borrow_send(&in->borrow, in->loader.gap) < 0)
+		rc = gone(in);
+	if (rc < 0)
+		borrow_release(&in->borrow);
+	return rc;
 }
 
-/* Nobody is there any more: the thread that loaded went on to the recorder. */
+/* A thread stands still until we get to it: before others, where we may. */
+static int lend(struct injection *in)
+{
+	int before = getpriority(PRIO_PROCESS, 0), rc;
+
+	setpriority(PRIO_PROCESS, 0, FIRST);
+	rc = lend_at_once(in);
+	setpriority(PRIO_PROCESS, 0, before);
+	return rc;
+}
+
+static int follow_loan(struct injection *in)
+{
+	int rc = wait_begun(in);
+
+	if (rc == 0)
+		rc = put_head(in);
+	if (rc == 0 && in->loader.create)
+		rc = wait_back(in);
+	in->result->pause_ns = pause_of(in);
+	if (rc == 0)
+		rc = serve(in);
+	if (rc == 0 && !in->loader.create) {
+		rc = wait_back(in);
+		in->result->pause_ns = pause_of(in);
+	}
+	return rc;
+}
+
+/*
+ * As it was, if nobody is there any more: the thread that loaded went on to
+ * the recorder.
+ */
 static void take_code_back(struct injection *in)
 {
 	struct err ignored = ERR_INIT;
 
 	in->err = &ignored;
-	(void)put(in, in->loader.gap, in->before, inject_code_size());
+	if (is_back(in))
+		(void)put(in, in->loader.gap, in->before, inject_code_size());
 }
 
 static int inject(struct injection *in, enum late_op op)
 {
 	struct inject_result *r = in->result;
 	uint64_t since = tracees_now_ns();
-	struct err *err = in->err;
 	int rc;
 
 	prepare(in, op);
-	rc = borrow_take(&in->borrow, &in->loader, TAKE_NS, err);
+	rc = get(in, in->loader.gap, in->before, inject_code_size());
+	if (rc == 0)
+		rc = lend(in);
 	if (rc < 0)
 		return rc;
-	if (has_ended(in)) { /* then its number is another's now */
-		borrow_return(&in->borrow);
-		return gone(in);
-	}
-	rc = run_loan(in);
+	rc = follow_loan(in);
 	r->tid = in->borrow.tid;
 	r->call = borrow_call_name(in->borrow.call);
 	r->tries = in->borrow.tries;
 	r->here_before = in->loader.recorder;
+	r->total_ns = tracees_now_ns() - since;
 	if (rc == 0)
 		take_code_back(in);
-	r->total_ns = tracees_now_ns() - since;
 	return rc;
 }
 

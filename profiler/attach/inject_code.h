@@ -2,10 +2,10 @@
  * inject_code: the few instructions that a borrowed thread is sent through.
  *
  * Position-independent bytes, to be copied to some executable place of the
- * process that nothing uses.  Three entries: one system call; the start of a
- * thread, from the borrowed one (%rbx is the area, %rsp a stack in it); and
- * what that thread does, which loads the recorder.  Should the tool die at any
- * moment, the borrowed thread finds its own way back to where it was.
+ * process that nothing uses, with what they work on.  The borrowed thread maps
+ * an area at an address that is free, starts a thread on it, and puts itself
+ * back where it was: nobody has to be there for that, so it is away no longer
+ * than that takes, and the tool may die at any moment.
  */
 #ifndef STRANDLINE_ATTACH_INJECT_CODE_H
 #define STRANDLINE_ATTACH_INJECT_CODE_H
@@ -14,17 +14,21 @@
 #include <stdint.h>
 #include <sys/user.h>
 
-/* Offsets of the entries, and the size of all. */
-size_t inject_code_call(void);	 /* after the call it stops, or goes back */
-size_t inject_code_stub(void);	 /* the borrowed thread */
-size_t inject_code_worker(void); /* the new thread; the area is in %rdi */
-size_t inject_code_size(void);
+struct inject_code {
+	uint64_t area; /* where struct late_area is to be */
+	/* functions of the process's libc */
+	uint64_t create; /* pthread_create; 0: it has none */
+	uint64_t attr_init, attr_setdetachstate, attr_setstacksize,
+		attr_destroy;
+	uint64_t start; /* what the new thread runs, with the area */
+	uint64_t mask;	/* of signals, to go back with */
+	struct user_regs_struct registers; /* likewise */
+};
 
-/*
- * Copy the code to @to, inject_code_size() bytes, for a thread that goes on
- * with @regs and @mask should the tool die in inject_code_call.
- */
-void inject_code_write(uint8_t *to, const struct user_regs_struct *regs,
-		       uint64_t mask);
+size_t inject_code_size(void);
+/* Copy the code to @to, inject_code_size() bytes; it begins there. */
+void inject_code_write(uint8_t *to, const struct inject_code *with);
+/* For `start`: load the recorder.  Offset in the code. */
+size_t inject_code_worker(void);
 
 #endif

@@ -16,6 +16,7 @@
 #define RTLD_NODELETE_	 0x1000
 #define RTLD_DLOPEN_	 0x80000000u /* __libc_dlopen_mode wants it */
 #define MOST_EXECUTABLES 8
+#define HIGHEST_USER	 0x800000000000ULL
 
 struct image { /* the mappings of one file, one after the other */
 	uint64_t start, inode;
@@ -28,6 +29,7 @@ struct image { /* the mappings of one file, one after the other */
 struct found {
 	struct loader *l;
 	size_t gap_size;
+	uint64_t mapped_to, hole_size; /* the end of the mapping before */
 	bool glibc, musl, loader;
 	int rc;
 };
@@ -156,11 +158,25 @@ static void begin_image(struct image *im, const struct maps_entry *e)
 	maps_path(e, im->path, sizeof(im->path));
 }
 
+/* The middle of the widest: neither heap nor libraries soon grow there. */
+static void look_for_hole(struct found *f, const struct maps_entry *e)
+{
+	uint64_t size = e->start - f->mapped_to;
+
+	if (f->mapped_to && e->start > f->mapped_to &&
+	    e->start < HIGHEST_USER && size > f->hole_size) {
+		f->hole_size = size;
+		f->l->hole = (f->mapped_to + size / 2) & ~(uint64_t)0xffff;
+	}
+	f->mapped_to = e->end;
+}
+
 static void take_mapping(struct found *f, struct image *im,
 			 const struct maps_entry *e)
 {
 	struct loader_range range = { e->start, e->end };
 
+	look_for_hole(f, e);
 	if (!e->inode) {
 		if (e->prot & MAPS_EXEC)
 			add_range(f, maps_path_is(e, "[vdso]"), range);

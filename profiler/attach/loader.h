@@ -27,6 +27,7 @@ struct loader {
 	/* pthread_create and its kin; 0: no library of threads */
 	uint64_t create, attr_init, attr_setdetachstate, attr_setstacksize,
 		attr_destroy;
+	uint64_t hole;	   /* of addresses, amid which something can be put */
 	uint64_t gap;	   /* room for machine code; 0: none */
 	char gap_in[64];   /* of that file */
 	uint64_t recorder; /* start of a recorder's image; 0: not there */

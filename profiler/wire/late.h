@@ -3,9 +3,9 @@
  * what the two say to each other meanwhile.
  *
  * The tool borrows one thread of the process for a moment, has it map a
- * `struct late_area` and start a thread there; that thread loads the recorder
- * from a memfd which the tool fills, and enters it at LATE_SYMBOL with the
- * area.  The tool and that thread then take turns: `step` is written by the
+ * `struct late_area` and start a thread there; that thread waits for `go`,
+ * loads the recorder from a memfd which the tool fills, and enters it at
+ * LATE_SYMBOL with the area.  The two take turns: `step` is written by the
  * process, `go` by the tool, each when everything it speaks of is there.
  * Nobody waits for the other longer than LATE_PATIENCE_MS.
  *
@@ -81,22 +81,17 @@ enum late_state {
 	LATE_RECORDING = 2,
 };
 
-#define LATE_AREA_SIZE	(512u << 10)
-#define LATE_FRAME	0x1000	     /* offsets in the area: a ucontext */
-#define LATE_VECTORS	0x2000	     /* ...and its vector registers */
-#define LATE_STACK_SIZE (256u << 10) /* at the area's end */
+#define LATE_AREA_SIZE (512u << 10)
+#define LATE_VECTORS   0x2000 /* offset in it: vector registers */
 
 struct late_area {
-	/* functions of the process's libc; 0: it has none */
-	uint64_t attr_init, attr_setdetachstate, attr_setstacksize;
-	uint64_t create; /* pthread_create; 0: the borrowed thread does it */
-	uint64_t attr_destroy;
-	uint64_t start; /* what the new thread runs */
+	/* written by the borrowed thread */
 	uint64_t thread;
 	uint64_t attr[8];
 	uint32_t created; /* result of pthread_create */
 	uint32_t done;	  /* the borrowed thread has done its part */
-	uint64_t nap[2];
+	uint64_t left;	  /* when it went back, TSC */
+	/* written by the tool, which then sets `go` */
 	uint64_t dlopen, dlerror;
 	uint64_t unmap; /* munmap; 0: the area is not to be unmapped */
 	uint64_t dlopen_flags;
@@ -119,6 +114,6 @@ struct late_area {
 	uint32_t forced; /* out: left as it was, would not be written */
 	struct late_settings settings;
 };
-_Static_assert(sizeof(struct late_area) <= LATE_FRAME, "the frame follows");
+_Static_assert(sizeof(struct late_area) <= LATE_VECTORS, "they follow");
 
 #endif
