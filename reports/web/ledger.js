@@ -103,8 +103,7 @@ export class Ledger {
 		this.pid = main ? main.pid : (profile.json.ledger[0] || {}).pid;
 		this.plots = [];
 		this.holder = h("div", { class: "plots" });
-		this.element = h("div", {}, this.tools(), this.phases(),
-				 this.holder);
+		this.element = h("div", {}, this.tools(), this.holder);
 		this.width = 0;
 		new ResizeObserver(once_a_frame(() => this.resize()))
 			.observe(this.holder);
@@ -154,24 +153,6 @@ export class Ledger {
 	choose(range) {
 		this.view.set(range ? { from: range[0], to: range[1] } :
 			{ from: null, to: null });
-	}
-
-	/* What lies between marks, to choose by a click. */
-	phases() {
-		const { marks, recording } = this.profile.json;
-		const end = recording.duration_s;
-		const from = [{ t: 0, label: "start" }, ...marks];
-
-		if (!marks.length)
-			return "";
-		return h("p", { class: "phases" }, "phases: ", from.map(
-			(mark, i) => h("button", {
-				type: "button",
-				onclick: () => this.choose([mark.t,
-					i + 1 < from.length ? from[i + 1].t :
-						end]),
-			}, mark.label, h("span", { class: "soft" },
-				" " + moment(mark.t)))));
 	}
 
 	/* The view's stretch of time on all charts. */

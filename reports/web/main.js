@@ -8,6 +8,7 @@ import { change_section } from "./changes.js";
 import { decode } from "./decode.js";
 import { h } from "./dom.js";
 import { Ledger, memory_tables } from "./ledger.js";
+import { phase_table, span_section } from "./phases.js";
 import { request_section } from "./requests.js";
 import { site_section } from "./sites.js";
 import { Stacks } from "./stacks.js";
@@ -117,10 +118,14 @@ async function main() {
 		json.diff && section("changes", "Changes",
 				     change_section(json.diff)),
 		section("memory", "Memory", h("div", {}, ledger.element,
-			memory_tables(json))),
+			memory_tables(json), json.marks.length > 0 &&
+				phase_table(json.phases, (range) =>
+					ledger.choose(range)))),
 		section("stacks", "Stacks", stacks.element),
 		json.endpoints.length > 0 && section("requests", "Requests",
 			request_section(profile)),
+		json.spans && json.spans.length > 0 &&
+			section("spans", "Spans", span_section(json)),
 		section("sites", "Sites", site_section(profile, view)),
 		section("threads", "Threads", thread_section(json)),
 		section("recording", "Recording", about_section(json)),

@@ -207,8 +207,9 @@ def size_of(text):
 
 
 def test_a_phase_between_marks_can_be_chosen(leak):
-    assert leak.texts("#memory .phases button")[1].startswith("load begins")
-    leak("click", on="#memory .phases button >> nth=1")
+    phases = leak.texts("#memory .sheet tbody tr")
+    assert phases[1].startswith("load begins")
+    leak("click", on="#memory .sheet tbody button >> nth=1")
     assert float(leak("evaluate", script=(
         "document.querySelector('#memory input').value"))) > 0
 
@@ -404,7 +405,7 @@ def test_two_recordings_are_compared(browser, product, leaking, tmp_path):
 def test_200000_stacks_open_at_once(browser, product, tmp_path):
     maker = product.build / "tests/bench/make_recording"
     recording = tmp_path / "run.strand"
-    subprocess.run([maker, recording, "1500000", "4", "200000", "400000",
+    subprocess.run([maker, recording, "800000", "4", "200000", "600000",
                     "60", "3000"], check=True, stdout=subprocess.DEVNULL)
     page = Page(browser, write_page(product, recording), DESKTOP)
     stacks = page("evaluate", script=(
