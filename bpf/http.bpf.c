@@ -104,6 +104,23 @@ static __always_inline __u64 wake(void)
 		       : BPF_RB_NO_WAKEUP;
 }
 
+/* ---- what this costs ---- */
+
+/* When it began, of one run in SEGMENT_TIMED; else 0. */
+static __always_inline __u64 run_begins(void)
+{
+	__u32 which = SEGMENT_RUNS;
+	__u64 *runs = bpf_map_lookup_elem(&counters, &which);
+
+	return runs && (*runs)++ % SEGMENT_TIMED == 0 ? bpf_ktime_get_ns() : 0;
+}
+
+static __always_inline void run_ends(__u64 began)
+{
+	if (began)
+		count_many(SEGMENT_NS, bpf_ktime_get_ns() - began);
+}
+
 /* ---- noting a call ---- */
 
 static __always_inline struct thread *this_thread(__u64 flags)
@@ -166,19 +183,27 @@ static __always_inline void note_message(struct call *call, __u64 message)
 
 static __always_inline void tell_close(__u64 key, __u32 pid);
 
-SEC("tp_btf/sys_enter")
-int BPF_PROG(http_enter, struct pt_regs *regs, long number)
-{
-	struct call call = {};
+#define ONE(number) (1ULL << __NR_##number)
+#define LOW_CALLS                                                             \
+	(ONE(read) | ONE(readv) | ONE(recvfrom) | ONE(recvmsg) | ONE(write) | \
+	 ONE(writev) | ONE(sendto) | ONE(sendmsg) | ONE(sendfile) |           \
+	 ONE(accept) | ONE(listen) | ONE(close))
 
+/* Cheap, since every system call of the host asks; others may be told yes. */
+static __always_inline bool may_concern(__u64 number)
+{
+	return number < 64 ? LOW_CALLS >> number & 1 : number >= __NR_splice;
+}
+
+static __always_inline int call_kind(long number)
+{
 	switch (number) {
 	case __NR_read:
 	case __NR_readv:
 	case __NR_preadv2:
 	case __NR_recvfrom:
 	case __NR_recvmsg:
-		call.kind = CALL_READ;
-		break;
+		return CALL_READ;
 	case __NR_write:
 	case __NR_writev:
 	case __NR_pwritev2:
@@ -186,23 +211,31 @@ int BPF_PROG(http_enter, struct pt_regs *regs, long number)
 	case __NR_sendmsg:
 	case __NR_sendfile:
 	case __NR_splice:
-		call.kind = CALL_WRITE;
-		break;
+		return CALL_WRITE;
 	case __NR_accept:
 	case __NR_accept4:
-		call.kind = CALL_ACCEPT;
-		break;
+		return CALL_ACCEPT;
 	case __NR_listen:
-		call.kind = CALL_LISTEN;
-		break;
-	case __NR_io_uring_setup:
-	case __NR_close:
-		break;
+		return CALL_LISTEN;
 	default:
-		return 0;
+		return CALL_NONE;
 	}
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(http_enter, struct pt_regs *regs, long number)
+{
+	struct call call = {};
+	__u64 began;
+
+	if (!may_concern(number))
+		return 0;
+	call.kind = call_kind(number);
+	if (!call.kind && number != __NR_io_uring_setup && number != __NR_close)
+		return 0;
 	if (!target_find(current_tgid()))
 		return 0;
+	began = run_begins();
 	call.fd = regs->rdi;
 	call.at = regs->rsi;
 	switch (number) {
@@ -255,6 +288,7 @@ int BPF_PROG(http_enter, struct pt_regs *regs, long number)
 	}
 	}
 	note_transfer(&call);
+	run_ends(began);
 	return 0;
 }
 
@@ -543,11 +577,17 @@ static __always_inline void transferred(struct thread *t,
 SEC("tp_btf/sys_exit")
 int BPF_PROG(http_exit, struct pt_regs *regs, long result)
 {
-	struct thread *t = this_thread(0);
+	struct thread *t;
 	struct call call;
+	__u64 began;
 
+	/* Most system calls of the host end here. */
+	if (!may_concern(regs->orig_rax))
+		return 0;
+	t = this_thread(0);
 	if (!t || !t->call.kind)
 		return 0;
+	began = run_begins();
 	call = t->call;
 	t->call.kind = CALL_NONE;
 	if (result < 0)
@@ -562,6 +602,7 @@ int BPF_PROG(http_exit, struct pt_regs *regs, long result)
 	} else if (result > 0) {
 		transferred(t, &call, result);
 	}
+	run_ends(began);
 	return 0;
 }
 

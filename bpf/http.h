@@ -76,6 +76,7 @@ enum tls_answer {
 };
 
 #define SEGMENT_CONNECTIONS_MOST 32768
+#define SEGMENT_TIMED		 64
 #define SEGMENT_RING_SIZE	 (8u << 20)
 
 enum segment_counter {
@@ -85,6 +86,8 @@ enum segment_counter {
 	SEGMENT_NO_STORAGE,	  /* calls of a thread without memory */
 	SEGMENT_BYTES_UNREAD,	  /* buffers that could not be looked at */
 	SEGMENT_IO_URING, /* rings set up: what they carry is not seen */
+	SEGMENT_RUNS,	  /* calls of targets that were looked at */
+	SEGMENT_NS,	  /* that took, of one in SEGMENT_TIMED */
 	SEGMENT_NCOUNTERS,
 };
 

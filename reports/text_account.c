@@ -270,6 +270,9 @@ void text_cost(const struct layout *l, const struct model *m)
 		buf_printf(&text, "; %s and %.1f%% of a core beside it",
 			   units_format_bytes(size, c->profiler_rss_bytes),
 			   c->profiler_cpu_pct);
+	if (c->syscall_ns > 0)
+		buf_printf(&text, "; %.0f ns on every system call of the host",
+			   c->syscall_ns);
 	buf_printf(&text, "; %s on disk",
 		   units_format_bytes(size, c->recording_bytes));
 	put_line(l, "cost", LAYOUT_PLAIN, &text);

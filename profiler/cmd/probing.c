@@ -4,7 +4,9 @@
 #include "profiler/cmd/probing.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bpf/procs.h"
 #include "profiler/base/err.h"
@@ -25,6 +27,7 @@ struct probing {
 	struct probing_options options;
 	struct probes *probes;
 	struct capture *capture;
+	bool taxed;
 	VEC(pid_t) first; /* those that were added by their number */
 };
 
@@ -208,6 +211,19 @@ void probing_work(struct probing *p)
 	(void)probes_drain(p->probes, 0);
 }
 
+/* What it adds to every system call of the host; once. */
+static int write_tax(struct probing *p, struct writer *w, uint64_t at_ns,
+		     uint64_t ns)
+{
+	char text[24];
+
+	if (p->taxed)
+		return 0;
+	p->taxed = true;
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)ns);
+	return writer_option(w, at_ns, PROBE_NS_SYSCALL, text);
+}
+
 /* Each reason for which something is missing, zeros included. */
 static int write_losses(struct probing *p, struct writer *w, uint64_t at_ns)
 {
@@ -225,6 +241,8 @@ static int write_losses(struct probing *p, struct writer *w, uint64_t at_ns)
 	for (size_t n = 0; probes_counter(p->probes, n, &counter); n++) {
 		if (counter.ns)
 			spent_ns += counter.count;
+		if (rc == 0 && !strcmp(counter.reason, PROBE_NS_SYSCALL))
+			rc = write_tax(p, w, at_ns, counter.count);
 		if (rc < 0 || counter.did)
 			continue;
 		rc = writer_counter(w, at_ns, counter.probe, counter.reason,

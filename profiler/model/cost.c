@@ -100,6 +100,9 @@ int build_cost(struct model *m, const struct trace_view *v)
 	}
 	m->cost.target_cpu_pct = spent / life * 100;
 	profiler_cost(&m->cost, v, life);
+	for (size_t i = 0; i < v->option_count; i++)
+		if (!strcmp(v->options[i].name, "ns_syscall"))
+			m->cost.syscall_ns = strtod(v->options[i].value, NULL);
 	m->cost.recording_bytes = (double)quota_disk_bytes(v->path, &digests);
 	return self_peak(m, v, &m->cost.self_bytes_peak);
 }

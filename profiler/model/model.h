@@ -278,6 +278,8 @@ struct model_cost {
 	double target_cpu_pct;	 /* of one core, in the hooks; < 0 unknown */
 	double profiler_cpu_pct; /* of one core, strandline process */
 	double profiler_rss_bytes;
+	double syscall_ns; /* that probes add to each one of the host; 0: no
+			    * such probes */
 };
 
 struct model_totals {

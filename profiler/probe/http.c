@@ -18,6 +18,7 @@
 #include "bpf/http.h"
 #include "bpf/http.skel.h"
 #include "profiler/base/err.h"
+#include "profiler/probe/price.h"
 #include "profiler/probe/probe.h"
 #include "profiler/probe/tls.h"
 
@@ -34,6 +35,7 @@
 enum own_counter { /* behind those of the program and of the tracker */
 		   OWN_SHORT_EVENTS,
 		   OWN_PLAIN, /* connections of a TLS library's plaintext */
+		   OWN_TAX,
 		   OWN_NCOUNTERS,
 };
 
@@ -47,6 +49,7 @@ struct http_probe {
 	struct track *track;
 	const struct segment *now; /* being fed */
 	struct tls *tls;
+	uint64_t tax_ns; /* on every system call of the host */
 	uint64_t swept_ns, looked_ns, looks;
 	uint64_t own[OWN_NCOUNTERS];
 };
@@ -286,11 +289,14 @@ static void look_for_tls(struct http_probe *p)
 static int http_attach(void *self, struct err *err)
 {
 	struct http_probe *p = self;
+	double before = price_syscall_ns(), tax;
 	int rc = http_bpf__attach(p->bpf);
 
 	if (rc < 0)
 		return err_set(err, rc, "cannot follow requests: %s",
 			       strerror(-rc));
+	tax = price_syscall_ns() - before;
+	p->tax_ns = tax > 0 ? (uint64_t)(tax + 0.5) : 0;
 	look_for_tls(p);
 	return 0;
 }
@@ -322,6 +328,8 @@ static const char *const told[SEGMENT_NCOUNTERS] = {
 	[SEGMENT_NO_STORAGE] = "no_thread_storage",
 	[SEGMENT_BYTES_UNREAD] = "bytes_unread",
 	[SEGMENT_IO_URING] = "io_uring",
+	[SEGMENT_RUNS] = "runs",
+	[SEGMENT_NS] = "ns_spent",
 };
 
 static const char *const tracked[TRACK_NCOUNTS] = {
@@ -341,6 +349,7 @@ static const char *const tracked[TRACK_NCOUNTS] = {
 static const char *const own[OWN_NCOUNTERS] = {
 	[OWN_SHORT_EVENTS] = "short_events",
 	[OWN_PLAIN] = "tls_seen",
+	[OWN_TAX] = PROBE_NS_SYSCALL,
 };
 
 /* What it did, and connections that carry nothing to be lost. */
@@ -357,9 +366,12 @@ static bool http_counter(void *self, size_t n, struct probe_counter *into)
 
 	*into = (struct probe_counter) { .probe = "http" };
 	if (n < SEGMENT_NCOUNTERS) {
-		into->did = n == SEGMENT_SENT;
+		into->did = n == SEGMENT_SENT || n >= SEGMENT_RUNS;
 		into->reason = told[n];
 		into->count = probes_count(p->bpf->maps.counters, (uint32_t)n);
+		into->ns = n == SEGMENT_NS;
+		if (into->ns) /* of one run in so many */
+			into->count *= SEGMENT_TIMED;
 		return true;
 	}
 	n -= SEGMENT_NCOUNTERS;
@@ -376,9 +388,9 @@ static bool http_counter(void *self, size_t n, struct probe_counter *into)
 	n -= TRACK_NCOUNTS;
 	if (n >= OWN_NCOUNTERS)
 		return false;
-	into->did = n == OWN_PLAIN;
+	into->did = n != OWN_SHORT_EVENTS;
 	into->reason = own[n];
-	into->count = p->own[n];
+	into->count = n == OWN_TAX ? p->tax_ns : p->own[n];
 	return true;
 }
 

@@ -8,6 +8,7 @@
 #include "profiler/probe/price.h"
 
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,10 +18,11 @@
 #include "profiler/proc/maps.h"
 #include "profiler/proc/procfs.h"
 
-#define CALLS	     300
-#define ROUNDS	     5
-#define TYPICAL_NS   450
-#define TYPICAL_STEP 1500
+#define CALLS	       300
+#define ROUNDS	       5
+#define SYSCALL_ROUNDS 20
+#define TYPICAL_NS     450
+#define TYPICAL_STEP   1500
 
 __attribute__((naked, noinline)) static void cheap(void)
 {
@@ -96,6 +98,23 @@ static double measure(struct bpf_program *program, void (*function)(void),
 	with = call_ns(function);
 	close(fd);
 	return with > without ? with - without : typical;
+}
+
+static void ask_for_parent(void)
+{
+	(void)syscall(SYS_getppid);
+}
+
+double price_syscall_ns(void)
+{
+	double least = call_ns(ask_for_parent);
+
+	for (int i = 0; i < SYSCALL_ROUNDS; i++) {
+		double again = call_ns(ask_for_parent);
+
+		least = again < least ? again : least;
+	}
+	return least;
 }
 
 void price_measure(struct bpf_program *program, struct price *price)

@@ -13,4 +13,7 @@ struct price { /* ns a hit, by struct place.stepped */
 /* Typical figures where it cannot be measured.  Takes some milliseconds. */
 void price_measure(struct bpf_program *program, struct price *price);
 
+/* What a system call takes that does next to nothing. */
+double price_syscall_ns(void);
+
 #endif

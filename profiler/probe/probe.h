@@ -29,6 +29,9 @@ struct probe_counter {
 	bool ns; /* ...and is time taken from the targets, in ns */
 };
 
+/* The counter of what a probe adds to every system call of the host, in ns. */
+#define PROBE_NS_SYSCALL "ns_syscall"
+
 /* What a probe is.  @self is what its open made. */
 struct probe_class {
 	const char *name;

@@ -6,7 +6,8 @@
  * Until SIGTERM or SIGINT.  A line for each request that ended, of numbers
  * but for the last word: pid status flags arrived read first_out last_out gap
  * bytes_out METHOD route (times in ns of CLOCK_MONOTONIC).  Then "# name
- * count" for each counter.  Says "# ready" when it is.
+ * count" for each counter, "did" before the name where it is no loss.  Says "#
+ *ready" when it is.
  */
 #include <errno.h>
 #include <signal.h>
@@ -55,8 +56,8 @@ static void print_counters(const struct probes *set)
 	struct probe_counter c;
 
 	for (size_t n = 0; probes_counter(set, n, &c); n++)
-		printf("# %s %s: %llu\n", c.probe, c.reason,
-		       (unsigned long long)c.count);
+		printf("# %s%s %s: %llu\n", c.did ? "did " : "", c.probe,
+		       c.reason, (unsigned long long)c.count);
 }
 
 int main(int argc, char **argv)
