@@ -4,11 +4,12 @@
 #include <stdlib.h>
 
 #include "profiler/attach/pages.h"
-#include "profiler/base/pylines.h"
+#include "profiler/sym/pyline.h"
 
-#define FRAMES_THREAD 16384UL /* of one thread; then it is cut */
-#define FRAMES_ALL    262144UL
-#define LINES_MOST    (16U << 20) /* bytes of a table; more is damage */
+#define FRAMES_THREAD	  16384UL /* of one thread; then it is cut */
+#define FRAMES_ALL	  262144UL
+#define INTERPRETERS_MOST 10000
+#define LINES_MOST	  (16U << 20) /* bytes of a table; more is damage */
 
 static bool read_kept(void *context, uint64_t at, void *to, size_t size)
 {
@@ -113,6 +114,7 @@ bool pyframes_code(struct pyframes *p, const struct cpython_frame *f,
 		   struct cpython_code *code, uint32_t *line)
 {
 	struct cpython_reader r = reader_of_now(p);
+	struct pyline_table lines;
 	uint8_t *table;
 
 	*line = 0;
@@ -121,10 +123,15 @@ bool pyframes_code(struct pyframes *p, const struct cpython_frame *f,
 	if (code->lines_size > LINES_MOST)
 		return true;
 	table = malloc(code->lines_size + 1UL);
+	lines = (struct pyline_table) {
+		.version = p->layout.version,
+		.first_line = code->first_line,
+		.bytes = table,
+		.size = code->lines_size,
+	};
 	if (table &&
 	    remote_read(&p->there, code->lines, table, code->lines_size) == 0)
-		*line = pylines_find(p->layout.version, code->first_line, table,
-				     code->lines_size, f->instruction);
+		*line = pyline(&lines, f->instruction);
 	free(table);
 	return true;
 }
@@ -147,4 +154,31 @@ void pyframes_fini(struct pyframes *p)
 	vec_free(&p->threads);
 	vec_free(&p->frames);
 	*p = (struct pyframes) { 0 };
+}
+
+uint64_t pyframes_modules(const struct pyframes *p)
+{
+	const struct cpython *py = &p->layout;
+	uint64_t at = 0, id = 0, modules = 0;
+	int steps = 0;
+
+	if (p->verdict != CPYTHON_OK ||
+	    remote_read(&p->there, py->runtime + py->in_runtime.interpreters,
+			&at, sizeof(at)) < 0)
+		return 0;
+	/* The main interpreter is number 0, and the last of the list. */
+	while (at && steps++ < INTERPRETERS_MOST) {
+		if (remote_read(&p->there, at + py->in_interpreter.id, &id,
+				sizeof(id)) < 0)
+			return 0;
+		if (id == 0)
+			break;
+		if (remote_read(&p->there, at + py->in_interpreter.next, &at,
+				sizeof(at)) < 0)
+			return 0;
+	}
+	if (!at || remote_read(&p->there, at + py->in_interpreter.modules,
+			       &modules, sizeof(modules)) < 0)
+		return 0;
+	return modules;
 }

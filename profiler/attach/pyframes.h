@@ -43,6 +43,8 @@ void pyframes_copy(struct pyframes *p);
 /* False: the code object cannot be read. */
 bool pyframes_code(struct pyframes *p, const struct cpython_frame *f,
 		   struct cpython_code *code, uint32_t *line);
+/* Where sys.modules of the main interpreter is; 0: not known. */
+uint64_t pyframes_modules(const struct pyframes *p);
 void pyframes_fini(struct pyframes *p); /* a zeroed one is fine */
 
 /* Of a thread by pthread_self(), else by the kernel's number; NULL: none. */

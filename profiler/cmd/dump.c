@@ -146,6 +146,7 @@ static int fill_frames(struct dump *d, struct dump_thread *t,
 	struct dump_python python = dump_python_of(d, from, t);
 	int rc = backtrace_of(d->source->backtraces, from, bt);
 
+	t->python = python.thread;
 	for (size_t i = 0; i < bt->frames.count && rc == 0; i++)
 		rc = name_frame(d, t, &python, &bt->frames.at[i]);
 	dump_python_rest(d, t, &python);
@@ -284,7 +285,7 @@ static int name_all(struct dump *d, struct err *err)
 	}
 	note_problems(d);
 	dump_python_problem(d);
-	if (dump_find_locks(d, &s->there) < 0)
+	if (dump_python_names(d) < 0 || dump_find_locks(d, &s->there) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }

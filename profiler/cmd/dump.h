@@ -41,6 +41,8 @@ struct dump_frame {
 struct dump_thread {
 	pid_t tid, own_tid; /* own: in its own pid namespace */
 	const char *name;
+	const char *python_name; /* as `threading` has it; NULL: none */
+	const struct pyframes_thread *python; /* NULL: runs no Python */
 	enum dump_state state;
 	const char *call;  /* "epoll_wait"; NULL: none that has a name */
 	const char *waits; /* "events (epoll_wait)"; NULL: for nothing */

@@ -58,6 +58,8 @@ static void put_thread(struct emit *e, const struct dump_thread *t,
 	emit_key_integer(e, "tid", t->tid);
 	emit_key_integer(e, "own_tid", t->own_tid);
 	emit_key_text(e, "name", t->name);
+	if (t->python_name)
+		emit_key_text(e, "python_name", t->python_name);
 	emit_key_text(e, "state", state_names[t->state]);
 	emit_key_text(e, "waits_for", t->waits);
 	emit_key_text(e, "syscall", t->call);

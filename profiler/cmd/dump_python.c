@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "profiler/cmd/dump_source.h"
+#include "profiler/sym/pythreads.h"
 
 static void add_python(struct dump *d, struct dump_thread *t,
 		       const struct cpython_frame *from)
@@ -73,4 +74,28 @@ void dump_python_problem(struct dump *d)
 		return;
 	snprintf(text, sizeof(text), "Python frames are not shown: %s", reason);
 	dump_problem(d, text);
+}
+
+/* By pthread_self(), which the frames of a thread are known by, too. */
+static void take_name(void *context, uint64_t ident, const char *name)
+{
+	struct dump *d = context;
+	const struct pyframes_thread *python =
+		pyframes_thread(&d->source->python, ident, 0);
+	struct dump_thread *t;
+
+	vec_foreach (&d->threads, t)
+		if (python && t->python == python)
+			t->python_name = dump_keep(d, name);
+}
+
+int dump_python_names(struct dump *d)
+{
+	const struct pyframes *p = &d->source->python;
+	uint64_t modules = pyframes_modules(p);
+
+	if (!modules)
+		return 0;
+	return pythreads_names(&d->source->there, p->layout.version >> 16,
+			       modules, take_name, d);
 }

@@ -44,6 +44,8 @@ bool dump_python_evaluator(struct dump *d, struct dump_thread *t,
 /* What no evaluator was found for, at the end of a stack. */
 void dump_python_rest(struct dump *d, struct dump_thread *t,
 		      struct dump_python *p);
+/* What `threading` calls the threads; 0 or -ENOMEM. */
+int dump_python_names(struct dump *d);
 /* Why there are no Python frames, where an interpreter is. */
 void dump_python_problem(struct dump *d);
 

@@ -60,13 +60,18 @@ static size_t count_there(const struct dump *d, size_t first, double *cpu_s)
 	return count;
 }
 
+static const char *name_of(const struct dump_thread *t)
+{
+	return t->python_name ? t->python_name : t->name;
+}
+
 static void put_who(const struct dump *d, size_t first, size_t count,
 		    struct buf *out)
 {
 	const struct dump_thread *t = &d->threads.at[first];
 
 	if (count == 1) {
-		buf_printf(out, "thread %d \"%s\"", (int)t->tid, t->name);
+		buf_printf(out, "thread %d \"%s\"", (int)t->tid, name_of(t));
 		return;
 	}
 	buf_printf(out, "%zu threads", count);
@@ -81,7 +86,7 @@ static void put_who(const struct dump *d, size_t first, size_t count,
 			return;
 		}
 		buf_printf(out, "%s %d \"%s\"", count++ ? "," : "",
-			   (int)other->tid, other->name);
+			   (int)other->tid, name_of(other));
 	}
 }
 

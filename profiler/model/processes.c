@@ -1,10 +1,11 @@
 /*
  * processes: who took part, and which of them is the server.
  *
- * The server is the process with the highest RSS among those that lived for
- * at least half as long as the longest-lived one (a wrapper that has exec'ed
- * is the same process; a gunicorn master holds less than its workers).
- * Without a ledger, the one that allocated most.
+ * The server is, among the processes that lived for at least half as long as
+ * the longest-lived one, that which answered most requests: the master of
+ * nginx or gunicorn, which may well hold more, answers none.  Where nobody
+ * did, it is the one with most live memory at its peak, then the one with the
+ * highest RSS.  (A wrapper that has exec'ed is the same process.)
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -106,26 +107,67 @@ static bool is_second(const struct trace_view *v, size_t image)
 	return false;
 }
 
+/* By what a process is taken for the server, the first difference counts. */
+struct rank {
+	uint64_t requests;
+	double live, rss;
+	uint64_t allocations;
+};
+
+static struct rank rank_of(const struct trace_view *v, int32_t pid)
+{
+	struct rank r = { .rss = peak_rss(v, pid) };
+
+	for (size_t i = 0; i < v->image_count; i++) {
+		const struct fold_result *of = &v->images[i].result;
+
+		if (v->images[i].header.pid != pid)
+			continue;
+		for (size_t k = 0; k < of->route_count; k++)
+			r.requests += of->routes[k].count;
+		if (of->peak.bytes > r.live)
+			r.live = of->peak.bytes;
+		r.allocations += of->allocations;
+	}
+	return r;
+}
+
+static int compare(double a, double b)
+{
+	return (a > b) - (a < b);
+}
+
+static int compare_ranks(const struct rank *a, const struct rank *b)
+{
+	int by = compare((double)a->requests, (double)b->requests);
+
+	if (!by)
+		by = compare(a->live, b->live);
+	if (!by)
+		by = compare(a->rss, b->rss);
+	return by ? by
+		  : compare((double)a->allocations, (double)b->allocations);
+}
+
 static uint32_t choose_main(const struct model *m, const struct trace_view *v)
 {
-	double longest = 0, best = -1;
+	struct rank best = { .requests = 0 };
 	uint32_t main = MODEL_NONE;
+	double longest = 0;
 
 	for (uint32_t i = 0; i < m->process_count; i++)
 		if (lifetime(m, &m->processes[i]) > longest)
 			longest = lifetime(m, &m->processes[i]);
 	for (uint32_t i = 0; i < m->process_count; i++) {
 		const struct model_process *p = &m->processes[i];
-		double score = peak_rss(v, p->pid);
+		struct rank rank = rank_of(v, p->pid);
 
 		if (lifetime(m, p) < longest / 2 || is_second(v, i))
 			continue;
-		if (!v->ledger_count)
-			score = (double)p->allocations;
 		/* a later image of one pid is what became of it */
-		if (score > best ||
-		    (score == best && p->pid == m->processes[main].pid)) {
-			best = score;
+		if (main == MODEL_NONE || compare_ranks(&rank, &best) > 0 ||
+		    p->pid == m->processes[main].pid) {
+			best = rank;
 			main = i;
 		}
 	}

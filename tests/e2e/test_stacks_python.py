@@ -86,6 +86,14 @@ def test_the_evaluator_itself_is_shown_when_asked(product, told):
                    for f in frames)
 
 
+def test_threads_are_named_as_in_threading(product, told):
+    process, threads = told
+    seen = stacks(product, process.pid)
+    named = {seen[tid]["python_name"] for tid in threads}
+    assert named == {"py-deep", "py-through_native", "py-drive"}
+    assert seen[process.pid]["python_name"] == "MainThread"
+
+
 def test_a_process_without_an_interpreter_has_nothing_to_say_of_it(product):
     process = subprocess.Popen(["sleep", "30"])
     try:

@@ -3,12 +3,12 @@
  * and read them: a function of loops, handlers and expressions over several
  * lines, and one with 300 empty lines in it.
  */
-#include "profiler/base/pylines.h"
-
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "profiler/sym/pyline.h"
 
 static size_t bytes_of(const char *hex, uint8_t *out)
 {
@@ -22,24 +22,30 @@ static size_t bytes_of(const char *hex, uint8_t *out)
 	return count;
 }
 
-/* @lines: of each instruction in turn, those of no line being 0. */
+/* @lines: of each instruction in turn; those of no line, 0, are not asked. */
 static void reads(uint32_t version, uint32_t first, const char *hex,
 		  const char *lines)
 {
-	uint8_t table[512];
-	size_t size = bytes_of(hex, table);
+	uint8_t bytes[512];
+	const struct pyline_table table = {
+		.version = version,
+		.first_line = first,
+		.bytes = bytes,
+		.size = bytes_of(hex, bytes),
+	};
 	int32_t at = 0;
 	char *end;
 
 	for (; *lines; lines = end, at += 2) {
 		uint32_t line = (uint32_t)strtoul(lines, &end, 10);
 
-		cr_expect_eq(pylines_find(version, first, table, size, at),
-			     line, "%x at %d", version, at);
+		if (line)
+			cr_expect_eq(pyline(&table, at), line, "%x at %d",
+				     version, at);
 	}
 }
 
-Test(pylines, branches_of_3_9)
+Test(pyline_compilers, branches_of_3_9)
 {
 	reads(0x030912f0, 2,
 	      "0002020202fe040304010c010e010c010a03020104fe0601020104fe0603",
@@ -47,12 +53,12 @@ Test(pylines, branches_of_3_9)
 	      "11 11 11 11 14 15 15 13 13 13 14 15 15 13 13 13 16 16");
 }
 
-Test(pylines, a_gap_of_3_9)
+Test(pyline_compilers, a_gap_of_3_9)
 {
 	reads(0x030912f0, 17, "0001047f007f0030", "18 18 320 320");
 }
 
-Test(pylines, branches_of_3_10)
+Test(pyline_compilers, branches_of_3_10)
 {
 	reads(0x030a0df0, 2,
 	      "0202020204fe04030c010a0104ff0c02020102ff02fe0206040104fe0403"
@@ -61,12 +67,12 @@ Test(pylines, branches_of_3_10)
 	      "10 8 14 15 15 13 13 16 16 14 15 15 13 13 13");
 }
 
-Test(pylines, a_gap_of_3_10)
+Test(pyline_compilers, a_gap_of_3_10)
 {
 	reads(0x030a0df0, 17, "0401007f007f0430", "18 18 320 320");
 }
 
-Test(pylines, branches_of_3_11)
+Test(pyline_compilers, branches_of_3_11)
 {
 	reads(0x030b07f0, 2,
 	      "8000e0090ae0090af105020a0b8041f006080512dd1116907191189418f0"
@@ -80,13 +86,13 @@ Test(pylines, branches_of_3_11)
 	      "13 13 0 14 15 15 13 13 13 13 13 13 16 16");
 }
 
-Test(pylines, a_gap_of_3_11)
+Test(pyline_compilers, a_gap_of_3_11)
 {
 	reads(0x030b07f0, 17, "8000d808098041f05c09000c0d8048",
 	      "17 18 18 320 320");
 }
 
-Test(pylines, branches_of_3_12)
+Test(pyline_compilers, branches_of_3_12)
 {
 	reads(0x030c01f0, 2,
 	      "8000e0090ae0090af105020a0b8041f006080512dc111690719318f20001"
@@ -98,13 +104,13 @@ Test(pylines, branches_of_3_12)
 	      "0 14 15 15 13 13 13 0 0 0");
 }
 
-Test(pylines, a_gap_of_3_12)
+Test(pyline_compilers, a_gap_of_3_12)
 {
 	reads(0x030c01f0, 17, "8000d808098041f05c09000c0d8048",
 	      "17 18 18 320 320");
 }
 
-Test(pylines, branches_of_3_13)
+Test(pyline_compilers, branches_of_3_13)
 {
 	reads(0x030d00f0, 2,
 	      "8000e0090ae0090af105020a0b8041f006080512dc1116907196188841d8"
@@ -116,21 +122,8 @@ Test(pylines, branches_of_3_13)
 	      "0 0 0 0 14 15 15 13 13 13 0 0 0");
 }
 
-Test(pylines, a_gap_of_3_13)
+Test(pyline_compilers, a_gap_of_3_13)
 {
 	reads(0x030d00f0, 17, "8000d808098041f05c09000c0d8048",
 	      "17 18 18 320 320");
-}
-
-Test(pylines, what_has_not_begun_is_at_its_first_line)
-{
-	cr_expect_eq(pylines_find(0x030b02f0, 7, NULL, 0, -2), 7);
-}
-
-Test(pylines, a_table_that_ends_early_gives_no_line)
-{
-	const uint8_t torn[] = { 0xf1 };
-
-	cr_expect_eq(pylines_find(0x030b02f0, 7, torn, 1, 64), 0);
-	cr_expect_eq(pylines_find(0x030a00f0, 7, torn, 1, 64), 0);
 }
