@@ -71,6 +71,8 @@ static void put_recording(const struct layout *l, const struct model *m)
 			 units_format_bytes(size, m->mean_bytes));
 	else if (strcmp(m->mode, "probes") == 0)
 		snprintf(mode, sizeof(mode), "by probes in the kernel");
+	else if (strcmp(m->mode, "imported") == 0)
+		snprintf(mode, sizeof(mode), "imported");
 	else
 		snprintf(mode, sizeof(mode), "every allocation (%s)", m->mode);
 	snprintf(text, sizeof(text), "%s, %s, %s%s%s", m->name,

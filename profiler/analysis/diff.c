@@ -213,13 +213,20 @@ static void describe(struct diff_side *side, const struct measure *const *runs,
 		median_of(runs, count, offsetof(struct measure, seconds));
 }
 
+/* An imported profile does not say whose it is. */
+static bool differ(const struct measure *a, const struct measure *b)
+{
+	return a->program[0] && b->program[0] &&
+	       strcmp(a->program, b->program) != 0;
+}
+
 static int one_program(const struct measure *const *base, size_t base_count,
 		       const struct measure *const *new, size_t new_count,
 		       struct err *err)
 {
 	for (size_t i = 0; i < base_count; i++)
 		for (size_t k = 0; k < new_count; k++)
-			if (strcmp(base[i]->program, new[k]->program) != 0)
+			if (differ(base[i], new[k]))
 				return err_set(err, -EINVAL,
 					       "%s is a recording of '%.80s' "
 					       "and %s one of '%.80s'; only "

@@ -205,6 +205,11 @@ static void put_inconclusive(struct buf *out, const struct owned_verdict *v)
 	char text[UNITS_TEXT_MAX];
 
 	buf_puts(out, "inconclusive: ");
+	if (strcmp(v->model->mode, "imported") == 0) {
+		buf_puts(out, "an imported profile is of one moment; growth "
+			      "shows between two of them (strandline diff)");
+		return;
+	}
 	if (v->too_short)
 		buf_printf(out, "%s is too short to see a trend; ",
 			   units_format_duration(text,

@@ -206,11 +206,14 @@ static int run(int argc, char **argv, struct err *err)
 const struct command cmd_report = {
 	.name = "report",
 	.summary = "render a recording",
-	.usage = "strandline report RECORDING [-f FORMAT] [-k KIND] [-o FILE]",
+	.usage = "strandline report RECORDING|FILE [-f FORMAT] [-k KIND] [-o "
+		 "FILE]",
 	.details =
 		"Reads the recording directory that run left and writes what "
 		"is in it. A recording that is still being written, or that "
-		"was cut short, is read as far as it goes.\n\n"
+		"was cut short, is read as far as it goes. So is a file of "
+		"another tool, which diff takes as well: a heap dump of "
+		"jemalloc (heap_v2), folded stacks, a profile of pprof.\n\n"
 		"The kind is what a stack weighs: live, the bytes it holds at "
 		"the end; alloc, all that it ever asked for; peak, what it "
 		"held when the whole target held most; temporary, what was "

@@ -7,6 +7,7 @@
 
 #include "profiler/base/err.h"
 #include "profiler/base/vec.h"
+#include "profiler/model/imported.h"
 #include "profiler/model/wrappers.h"
 
 double build_seconds(const struct trace_view *v, uint64_t monotonic_ns)
@@ -291,6 +292,10 @@ static int load(struct model **out, const char *recording, enum model_view view,
 	int rc;
 
 	*out = NULL;
+	if (import_is_file(recording)) {
+		rc = imported_load(out, recording, err);
+		goto free_model;
+	}
 	rc = trace_open(&t, recording, err);
 	if (rc < 0)
 		goto free_model;

@@ -26,6 +26,9 @@ struct build_part {
 /* stacks.c: frames, nodes, sites; *@parts, *@count of them, to be freed. */
 int build_stacks(struct model *m, const struct trace_view *v, struct symtab *st,
 		 struct build_part **parts, size_t *count);
+/* The same of another tool's profile; it has no parts. */
+struct import;
+int build_imported(struct model *m, const struct import *im, struct symtab *st);
 /* levels.c: the windows; then the levels of the sites over them. */
 int build_windows(struct model *m, const struct trace_view *v);
 int build_levels(struct model *m, const struct trace_view *v,

@@ -76,6 +76,16 @@ static void put(struct frames *f, struct frames_node *out,
 	out->at[out->count++] = frame_id(f, frame);
 }
 
+uint32_t frames_add(struct frames *f, const struct model_frame *frame)
+{
+	struct model_frame kept = *frame;
+
+	kept.function = str(f, frame->function);
+	kept.file = str(f, frame->file);
+	kept.module = str(f, frame->module);
+	return frame_id(f, &kept);
+}
+
 uint32_t frames_marker(struct frames *f, const char *name)
 {
 	struct model_frame frame = {

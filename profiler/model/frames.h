@@ -41,6 +41,8 @@ struct frames_node {
 void frames_of_node(struct frames *f, const struct trace_image *im,
 		    const struct wire_node *node, bool outermost,
 		    struct frames_node *out);
+/* One that is known from elsewhere; its texts are copied. */
+uint32_t frames_add(struct frames *f, const struct model_frame *frame);
 /* The frame of a marker: "[unknown]". */
 uint32_t frames_marker(struct frames *f, const char *name);
 

@@ -362,7 +362,8 @@ struct model {
 
 struct err;
 
-/* Build from a recording directory (model/build.c). */
+/* Build from a recording directory (model/build.c), or from a file of another
+ * tool (trace/import.h). */
 int model_load(struct model **out, const char *recording, struct err *err);
 int model_load_view(struct model **out, const char *recording,
 		    enum model_view view, struct err *err);

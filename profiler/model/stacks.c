@@ -14,6 +14,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/model/build.h"
 #include "profiler/model/frames.h"
+#include "profiler/model/imported.h"
 #include "profiler/model/splice.h"
 
 struct node {
@@ -399,29 +400,135 @@ static int finish(struct builder *b)
 	return 0;
 }
 
-int build_stacks(struct model *m, const struct trace_view *v, struct symtab *st,
-		 struct build_part **parts, size_t *count)
+static int builder_init(struct builder *b, struct model *m, struct symtab *st)
 {
-	struct builder b = {
+	int rc;
+
+	*b = (struct builder) {
 		.m = m,
 		.node_ids = hash_new(),
 		.site_ids = hash_new(),
 	};
-	int rc = frames_init(&b.frames, m, st);
+	rc = frames_init(&b->frames, m, st);
+	return b->node_ids && b->site_ids ? rc : -ENOMEM;
+}
 
-	if (!b.node_ids || !b.site_ids)
-		rc = -ENOMEM;
+/* All but the parts. */
+static void builder_fini(struct builder *b)
+{
+	hash_free(b->node_ids);
+	hash_free(b->site_ids);
+	frames_fini(&b->frames);
+	vec_free(&b->nodes);
+	vec_free(&b->sites);
+	vec_free(&b->last);
+}
+
+int build_stacks(struct model *m, const struct trace_view *v, struct symtab *st,
+		 struct build_part **parts, size_t *count)
+{
+	struct builder b;
+	int rc = builder_init(&b, m, st);
+
 	for (size_t i = 0; i < v->image_count && rc == 0; i++)
 		rc = add_image(&b, v, i);
 	if (rc == 0)
 		rc = finish(&b);
-	hash_free(b.node_ids);
-	hash_free(b.site_ids);
-	frames_fini(&b.frames);
-	vec_free(&b.nodes);
-	vec_free(&b.sites);
-	vec_free(&b.last);
+	builder_fini(&b);
 	*parts = b.parts.at;
 	*count = b.parts.count;
+	return rc;
+}
+
+static void add_import(struct builder *b, uint32_t node,
+		       const struct import_stack *s)
+{
+	struct model_site *site = site_at(b, node);
+	const double *w = s->weight;
+
+	if (!site)
+		return;
+	site->samples++;
+	site->live.bytes += w[IMPORT_LIVE_BYTES];
+	site->live.count += w[IMPORT_LIVE_COUNT];
+	site->live.bytes_variance += s->bytes_variance;
+	site->live.count_variance += s->count_variance;
+	site->allocated.bytes += w[IMPORT_ALLOC_BYTES];
+	site->allocated.count += w[IMPORT_ALLOC_COUNT];
+	site->peak.bytes += w[IMPORT_PEAK];
+	site->temporary.bytes += w[IMPORT_TEMPORARY];
+	site->leaked += w[IMPORT_LEAK];
+	site->resident += w[IMPORT_RSS];
+	site->cpu += w[IMPORT_CPU];
+	site->offcpu += w[IMPORT_OFFCPU];
+	b->paged |= w[IMPORT_RSS] > 0;
+}
+
+struct path {
+	VEC(uint32_t) at;
+};
+
+static int push_frame(struct path *path, uint32_t frame)
+{
+	uint32_t *step = vec_push(&path->at);
+
+	if (!step)
+		return -ENOMEM;
+	*step = frame;
+	return 0;
+}
+
+/* The frames of the model for those of @s; never none. */
+static int import_path(struct builder *b, const struct import *im,
+		       const struct import_stack *s,
+		       const struct imported_frames *known, struct path *path)
+{
+	int rc = 0;
+
+	path->at.count = 0;
+	for (size_t k = s->first; k < s->first + s->count && rc == 0; k++) {
+		const uint32_t *first = known->first + im->path.at[k];
+
+		for (uint32_t n = first[0]; n < first[1] && rc == 0; n++)
+			rc = push_frame(path, known->ids.at[n]);
+	}
+	if (rc == 0 && path->at.count == 0)
+		rc = push_frame(path, frames_marker(&b->frames, "[unknown]"));
+	return b->frames.failed ? -ENOMEM : rc;
+}
+
+static int add_imports(struct builder *b, const struct import *im,
+		       const struct imported_frames *known)
+{
+	struct path path = { VEC_INIT };
+	int rc = 0;
+
+	for (size_t i = 0; i < im->stacks.count && rc == 0; i++) {
+		const struct import_stack *s = &im->stacks.at[i];
+
+		rc = import_path(b, im, s, known, &path);
+		if (rc == 0)
+			add_import(b, add_path(b, path.at.at, path.at.count),
+				   s);
+		rc = b->failed ? -ENOMEM : rc;
+	}
+	vec_free(&path.at);
+	return rc;
+}
+
+int build_imported(struct model *m, const struct import *im, struct symtab *st)
+{
+	struct imported_frames known = { 0 };
+	struct builder b;
+	int rc = builder_init(&b, m, st);
+
+	if (rc == 0)
+		rc = imported_frames(&known, &b.frames, im);
+	if (rc == 0)
+		rc = add_imports(&b, im, &known);
+	if (rc == 0)
+		rc = finish(&b);
+	imported_frames_fini(&known);
+	builder_fini(&b);
 	return rc;
 }
