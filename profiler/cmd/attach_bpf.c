@@ -22,6 +22,7 @@
 #include "profiler/cmd/terminal.h"
 #include "profiler/probe/caps.h"
 #include "profiler/probe/probe.h"
+#include "profiler/proc/members.h"
 #include "profiler/trace/writer.h"
 
 #define NS_PER_SECOND 1000000000ULL
@@ -36,6 +37,7 @@ struct session {
 	struct keeper *keeper; /* NULL: none */
 	int signals;	       /* signalfd */
 	uint64_t flush_ns, stop_ns;
+	bool any_member; /* of the cgroup */
 	bool write_failed, over;
 };
 
@@ -49,8 +51,9 @@ static uint64_t now_ns(void)
 
 static int possible(const struct attach_options *opt, struct err *err)
 {
-	(void)opt;
-	return probes_possible(err);
+	int rc = opt->cgroup ? members_check(opt->cgroup, err) : 0;
+
+	return rc == 0 ? probes_possible(err) : rc;
 }
 
 /* Before anything of ours is in the way, so that a mistake costs nothing. */
@@ -59,6 +62,7 @@ static int open_probes(struct session *s, struct err *err)
 	const struct probing_options options = {
 		.dir = s->opt->dir,
 		.max_bytes = s->opt->max_bytes,
+		.cgroup = s->opt->cgroup,
 		.follow = s->opt->follow,
 		.http = s->opt->http,
 		.routes = s->opt->routes,
@@ -108,10 +112,38 @@ static int open_session(struct session *s, struct err *err)
 	return rc;
 }
 
-/* The first process, once it is certain that its number is still its own. */
-static int join(struct session *s, struct err *err)
+/* One of the cgroup; it may be gone by now. */
+static void add_member(void *context, pid_t pid)
 {
-	const struct admitted *p = s->opt->process;
+	struct session *s = context;
+	struct err why = ERR_INIT;
+
+	if (!probing_has(s->probing, pid) &&
+	    probing_add(s->probing, pid, &why) < 0)
+		return;
+	targets_join(s->targets, pid); /* if it is not there yet */
+	s->any_member = true;
+}
+
+static int join_cgroup(struct session *s, struct err *err)
+{
+	ssize_t rc = members_each(s->opt->cgroup, add_member, s);
+
+	if (rc < 0)
+		return err_set(err, (int)rc, "cannot read the cgroup %s: %s",
+			       s->opt->cgroup, strerror((int)-rc));
+	if (!s->any_member)
+		return err_set(err, -ESRCH,
+			       "the cgroup %s holds no process that can be "
+			       "looked at",
+			       s->opt->cgroup);
+	return probing_attach(s->probing, err);
+}
+
+/* The process, once it is certain that its number is still its own. */
+static int join_process(struct session *s, const struct admitted *p,
+			struct err *err)
+{
 	int rc = probing_add(s->probing, p->pid, err);
 
 	if (rc == 0)
@@ -123,6 +155,12 @@ static int join(struct session *s, struct err *err)
 	if (rc == 0)
 		targets_add(s->targets, p->pid);
 	return rc;
+}
+
+static int join(struct session *s, struct err *err)
+{
+	return s->opt->process ? join_process(s, s->opt->process, err)
+			       : join_cgroup(s, err);
 }
 
 static void flush(struct session *s, uint64_t at_ns)
@@ -156,7 +194,8 @@ static void step(struct session *s)
 {
 	struct pollfd fds[3 + TARGETS_FDS] = {
 		{ .fd = s->signals, .events = POLLIN },
-		{ .fd = s->opt->process->pidfd, .events = POLLIN },
+		{ .fd = s->opt->process ? s->opt->process->pidfd : -1,
+		  .events = POLLIN },
 		{ .fd = probing_fd(s->probing), .events = POLLIN },
 	};
 	uint64_t now;
@@ -169,10 +208,13 @@ static void step(struct session *s)
 	now = now_ns();
 	if (fds[1].revents || now >= s->stop_ns)
 		s->over = true;
-	if (now >= s->flush_ns || s->over) {
-		flush(s, now);
-		s->flush_ns = now + FLUSH_NS;
-	}
+	if (now < s->flush_ns && !s->over)
+		return;
+	/* Who was moved into it, and began nowhere that we saw. */
+	if (s->opt->cgroup && members_each(s->opt->cgroup, add_member, s) < 0)
+		s->over = true; /* it was removed */
+	flush(s, now);
+	s->flush_ns = now + FLUSH_NS;
 }
 
 static void close_session(struct session *s)
@@ -194,9 +236,13 @@ static int record(const struct attach_options *opt, struct err *err)
 		rc = join(&s, err);
 	if (rc < 0)
 		goto close;
-	if (!opt->quiet)
+	if (!opt->quiet && opt->process)
 		terminal_note("attached to process %d, %s; Ctrl-C leaves it",
 			      (int)opt->process->pid, opt->process->exe);
+	else if (!opt->quiet)
+		terminal_note("attached to the processes of %s; Ctrl-C leaves "
+			      "them",
+			      opt->cgroup);
 	s.flush_ns = now_ns() + FLUSH_NS;
 	if (opt->duration_ns)
 		s.stop_ns = now_ns() + opt->duration_ns;
@@ -214,9 +260,13 @@ static int rehearse(const struct attach_options *opt, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	printf("Would load programs into the kernel (BPF) that watch process "
-	       "%d, %s; nothing is changed in it.\n",
-	       (int)opt->process->pid, opt->process->exe);
+	printf("Would load programs into the kernel (BPF) that watch ");
+	if (opt->process)
+		printf("process %d, %s; nothing is changed in it.\n",
+		       (int)opt->process->pid, opt->process->exe);
+	else
+		printf("the processes of %s; nothing is changed in them.\n",
+		       opt->cgroup);
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #include "profiler/probe/probe.h"
 #include "profiler/probe/requests.h"
 #include "profiler/proc/family.h"
+#include "profiler/proc/members.h"
 #include "profiler/trace/writer.h"
 
 struct probing {
@@ -41,7 +42,9 @@ static void on_process(void *context, const struct procs_event *event)
 	case PROCS_EXIT:
 		capture_ended(p->capture, event->pid, event->at_ns);
 		break;
-	case PROCS_EXEC:
+	case PROCS_EXEC: /* which can be how it came into our cgroup */
+		if (!p->options.lazy)
+			(void)capture_add(p->capture, event->pid, &why);
 		capture_refresh(p->capture, event->pid);
 		break;
 	default:
@@ -119,7 +122,11 @@ int probing_open(struct probing **out, const struct probing_options *options,
 		.max_bytes = options->max_bytes,
 	};
 	struct probing *p = calloc(1, sizeof(*p));
+	int level = options->cgroup ? members_level(options->cgroup) : -1;
 	struct probes_options session = {
+		/* Those of version 1 the programs cannot tell apart. */
+		.cgroup = level >= 0 ? options->cgroup : NULL,
+		.cgroup_level = level >= 0 ? (uint32_t)level : 0,
 		.follow = options->follow,
 		.process = on_process,
 		.context = p,
@@ -167,6 +174,11 @@ static int look_at(struct probing *p, pid_t pid, struct err *err)
 	int rc = p->options.lazy ? 0 : capture_add(p->capture, pid, err);
 
 	return rc == 0 ? probes_target(p->probes, pid, 0, err) : rc;
+}
+
+bool probing_has(const struct probing *p, pid_t pid)
+{
+	return probes_is_target(p->probes, pid);
 }
 
 int probing_add(struct probing *p, pid_t pid, struct err *err)

@@ -20,8 +20,9 @@ struct writer;
 struct probing_options { /* outlive the probing */
 	const char *dir; /* the recording */
 	uint64_t max_bytes;
-	bool follow; /* what the processes start, too */
-	bool lazy;   /* only what has requests or calls gets a file */
+	const char *cgroup; /* all that is started in it, too; NULL: none */
+	bool follow;	    /* what the processes start, too */
+	bool lazy;	    /* only what has requests or calls gets a file */
 	bool http;
 	const char *const *routes;
 	size_t route_count;
@@ -39,6 +40,8 @@ void probing_close(struct probing *p); /* NULL is fine */
 /* For more probes, before probing_attach(). */
 struct probes *probing_probes(const struct probing *p);
 
+/* It is looked at. */
+bool probing_has(const struct probing *p, pid_t pid);
 /* Look at process @pid, and, unless that is lazy, give it a file now. */
 int probing_add(struct probing *p, pid_t pid, struct err *err);
 /* Begin; and look at what those have started before, where it follows. */

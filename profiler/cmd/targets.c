@@ -377,6 +377,11 @@ void targets_add(struct targets *t, pid_t pid)
 	(void)sampler_add(t->sampler, pid); /* it may have ended already */
 }
 
+void targets_join(struct targets *t, pid_t pid)
+{
+	(void)sampler_add(t->sampler, pid);
+}
+
 void targets_reaped(struct targets *t, pid_t pid, int status)
 {
 	if (sampler_remove(t->sampler, pid))

@@ -40,6 +40,8 @@ void targets_work(struct targets *t);
 
 /* The command itself: the first process. */
 void targets_add(struct targets *t, pid_t pid);
+/* Another one, that is nobody's child here. */
+void targets_join(struct targets *t, pid_t pid);
 /* waitpid() returned @pid with @status. */
 void targets_reaped(struct targets *t, pid_t pid, int status);
 /* Read all once more, thoroughly: somebody is about to end. */

@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,19 +172,37 @@ static uint32_t add_module(struct tables *t, const char *path,
 }
 
 /*
- * The file behind a mapping, as its process sees it.  Where another one lies
- * under that name now (a deploy), its rules would be wrong.
+ * What stands before a path of process @pid where this process opens it.  The
+ * kernel tells paths from our own root when the target shares our mounts (in
+ * a chroot, too); else there is a way while it lives.
  */
-static int open_file(int dir, const struct maps_entry *e, const char *path)
+static void find_root(int dir, pid_t pid, char root[64])
 {
-	char name[4096 + 8];
+	char theirs[64] = "", ours[64] = "";
+	int self = procfs_open("/proc", getpid());
+
+	root[0] = 0;
+	if (self < 0)
+		return;
+	procfs_link(dir, "ns/mnt", theirs, sizeof(theirs));
+	procfs_link(self, "ns/mnt", ours, sizeof(ours));
+	close(self);
+	if (strcmp(theirs, ours) != 0)
+		snprintf(root, 64, "/proc/%d/root", (int)pid);
+}
+
+/*
+ * The file behind a mapping.  Where another one lies under that name now (a
+ * deploy), its rules would be wrong.
+ */
+static int open_file(const struct maps_entry *e, const char *path)
+{
 	struct stat sb;
 	int fd;
 
 	if (e->deleted)
 		return -ENOENT;
-	snprintf(name, sizeof(name), "root%s", path);
-	fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &sb) < 0 || sb.st_ino != e->inode ||
@@ -194,10 +213,10 @@ static int open_file(int dir, const struct maps_entry *e, const char *path)
 	return fd;
 }
 
-static void read_file(struct program *program, int dir,
-		      const struct maps_entry *e, const char *path)
+static void read_file(struct program *program, const struct maps_entry *e,
+		      const char *path)
 {
-	int fd = open_file(dir, e, path);
+	int fd = open_file(e, path);
 
 	*program = (struct program) { 0 };
 	if (fd < 0)
@@ -216,7 +235,7 @@ static void read_vdso(struct program *program)
 		(void)program_parse(program, vdso, VDSO_SIZE);
 }
 
-static uint32_t find_module(struct tables *t, int dir,
+static uint32_t find_module(struct tables *t, int dir, pid_t pid,
 			    const struct maps_entry *e)
 {
 	bool vdso = maps_path_is(e, VDSO);
@@ -224,7 +243,7 @@ static uint32_t find_module(struct tables *t, int dir,
 				(uint64_t)e->device_minor << 32);
 	struct program program;
 	uint64_t *found;
-	char path[4096];
+	char path[PATH_MAX], root[64], seen[PATH_MAX + 64];
 	uint32_t id;
 
 	if (!vdso && (!e->path_len || e->path[0] != '/'))
@@ -235,11 +254,13 @@ static uint32_t find_module(struct tables *t, int dir,
 	found = hash_find(t->ids, key);
 	if (found)
 		return (uint32_t)*found;
+	find_root(dir, pid, root);
+	snprintf(seen, sizeof(seen), "%s%s", vdso ? "" : root, path);
 	if (vdso)
 		read_vdso(&program);
 	else
-		read_file(&program, dir, e, path);
-	id = add_module(t, path, &program);
+		read_file(&program, e, seen);
+	id = add_module(t, seen, &program);
 	program_fini(&program);
 	(void)hash_set(t->ids, key, id);
 	return id;
@@ -257,10 +278,10 @@ static uint64_t find_bias(const struct module *m, const struct maps_entry *e)
 	return e->start - e->offset;
 }
 
-static struct tables_range make_range(struct tables *t, int dir,
+static struct tables_range make_range(struct tables *t, int dir, pid_t pid,
 				      const struct maps_entry *e)
 {
-	uint32_t id = find_module(t, dir, e);
+	uint32_t id = find_module(t, dir, pid, e);
 
 	return (struct tables_range) {
 		.start = e->start,
@@ -309,8 +330,8 @@ static uint64_t text_hash(const struct buf *text)
 	return hash;
 }
 
-static bool read_space(struct tables *t, int dir, const struct buf *text,
-		       struct tables_space *space)
+static bool read_space(struct tables *t, int dir, pid_t pid,
+		       const struct buf *text, struct tables_space *space)
 {
 	struct maps_cursor c = maps_begin(text->bytes, text->len);
 	VEC(struct tables_range) ranges = VEC_INIT;
@@ -326,7 +347,7 @@ static bool read_space(struct tables *t, int dir, const struct buf *text,
 			vec_free(&ranges);
 			return false;
 		}
-		*slot = make_range(t, dir, &e);
+		*slot = make_range(t, dir, pid, &e);
 	}
 	free(space->ranges);
 	space->ranges = ranges.at;
@@ -345,7 +366,8 @@ bool tables_update(struct tables *t, pid_t pid, struct tables_space *space)
 		return false;
 	if (procfs_read(dir, "maps", &text) == 0 && text.len) {
 		hash = text_hash(&text);
-		if (hash != space->hash && read_space(t, dir, &text, space)) {
+		if (hash != space->hash &&
+		    read_space(t, dir, pid, &text, space)) {
 			space->hash = hash;
 			publish_space(t, pid, space);
 			changed = true;

@@ -60,9 +60,10 @@ def start(product):
     """Start a probed program; it is killed at the test's end."""
     with contextlib.ExitStack() as stack:
 
-        def run(*words):
+        def run(*words, under=(), program=None):
             process = subprocess.Popen(
-                [str(product.build / "tests/programs/probed/probed"),
+                [*under, str(program or product.build /
+                             "tests/programs/probed/probed"),
                  *map(str, words)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                 start_new_session=True)
@@ -301,6 +302,82 @@ def test_wall_time_is_both_kinds_of_time(start, attach, recording):
     assert wall == (sum(folded(recording, "cpu").values()) +
                     sum(folded(recording, "offcpu").values()))
     assert wall / 1e9 == pytest.approx(2, abs=0.8)
+
+
+@pytest.fixture
+def cgroup():
+    """A cgroup of our own; what is in it moves out again at the end."""
+    bases = [pathlib.Path("/sys/fs/cgroup"),
+             pathlib.Path("/sys/fs/cgroup/unified"),
+             pathlib.Path("/sys/fs/cgroup/pids")]
+    base = next((b for b in bases if (b / "cgroup.procs").exists()), None)
+    if not base:
+        pytest.skip("no cgroup is mounted at /sys/fs/cgroup")
+    path = base / f"strandline-test-{os.getpid()}"
+    try:
+        path.mkdir()
+    except OSError as why:
+        pytest.skip(f"no cgroup can be made: {why}")
+    yield path
+    for pid in (path / "cgroup.procs").read_text(encoding="ascii").split():
+        with contextlib.suppress(OSError):
+            (base / "cgroup.procs").write_text(pid, encoding="ascii")
+    path.rmdir()
+
+
+def move(target, cgroup):
+    """Put a process into a cgroup."""
+    (cgroup / "cgroup.procs").write_text(str(target.pid), encoding="ascii")
+
+
+def test_all_of_a_cgroup_is_seen_and_who_joins_it(
+        product, start, recording, cgroup):
+    first, second, foreign = (start("spin", depth) for depth in (3, 4, 5))
+    move(first, cgroup)
+    process = subprocess.Popen(
+        [product.tool, "attach", "--cgroup", str(cgroup), "--duration", "4",
+         "-o", str(recording.path)], stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE)
+    assert "attached to the processes" in process.stderr.readline()
+    move(second, cgroup)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+    pids = {p["pid"] for p in recording.json()["processes"]}
+    assert {first.pid, second.pid} <= pids
+    assert foreign.pid not in pids
+    stacks = folded(recording, "cpu")
+    for depth in (3, 4):
+        assert share(stacks, *["spin"] + ["dive"] * depth + ["work"]) > 0.1
+
+
+def test_a_directory_that_is_no_cgroup_is_refused(product, tmp_path):
+    text, status = refusal(product, "--cgroup", tmp_path)
+    assert status == 1
+    assert "is not a cgroup" in text
+
+
+def child_of(pid):
+    """Its only child."""
+    path = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+    return int(path.read_text(encoding="ascii"))
+
+
+def test_a_container_s_process_has_its_names(
+        product, start, attach, recording, tmp_path):
+    # Another pid and mount namespace, in which the program has a path that
+    # is nowhere out here.
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    probed = product.build / "tests/programs/probed/probed"
+    setup = (f"mount -t tmpfs none {inner} && cp {probed} {inner}/server && "
+             f"exec {inner}/server spin 3")
+    target = start("-c", setup, program="sh", under=[
+        "unshare", "--mount", "--pid", "--fork", "--kill-child"])
+    pid = child_of(target.pid)
+    assert not (inner / "server").exists()
+    attach(pid, "--duration", 2)
+    assert share(folded(recording, "cpu"), "main;spin;dive;dive;dive;work") > .9
+    assert recording.json()["processes"][0]["pid"] == 1
 
 
 def refusal(product, *words):
