@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+SCHEMA = pathlib.Path(__file__).parents[2] / "reports/stacks-schema.json"
 FOLDER = "tests/programs/stacks"
 SMALL = 5.0  # ms that 50 threads may stand still
 
@@ -46,9 +47,10 @@ def started(product, eventually):
 
 
 def stacks(product, pid):
-    """The report in JSON, with the threads by number."""
+    """The report in JSON, held to its schema."""
     report = json.loads(product("stacks", pid, "--json"))
-    report["by_tid"] = {t["tid"]: t for t in report["threads"]}
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.validate(report, json.loads(SCHEMA.read_text()))
     return report
 
 
