@@ -205,7 +205,7 @@ static void put_inconclusive(struct buf *out, const struct owned_verdict *v)
 	char text[UNITS_TEXT_MAX];
 
 	buf_puts(out, "inconclusive: ");
-	if (strcmp(v->model->mode, "imported") == 0) {
+	if (v->model->mode && strcmp(v->model->mode, "imported") == 0) {
 		buf_puts(out, "an imported profile is of one moment; growth "
 			      "shows between two of them (strandline diff)");
 		return;
