@@ -138,47 +138,88 @@ static __always_inline struct thread *make_thread(void)
 	return t;
 }
 
-static __always_inline void note(const struct call *call)
-{
-	struct thread *t = make_thread();
-
-	if (t)
-		t->call = *call;
-}
-
-static __always_inline void note_transfer(struct call *call)
+/* Is it on a connection that is served, or may be? */
+static __always_inline bool is_followed(struct call *call)
 {
 	struct file *file = file_of(call->fd);
 	struct sock *sk = socket_of_file(file);
 	__u64 key = (__u64)sk;
 
 	if (!sk)
-		return;
+		return false;
 	/* Who writes first to a connection is its client. */
 	if (!bpf_map_lookup_elem(&connections, &key) &&
 	    (call->kind == CALL_WRITE || !socket_is_stream(sk)))
-		return;
+		return false;
 	if (!(BPF_CORE_READ(file, f_flags) & O_NONBLOCK) &&
 	    !(call->flags & SEGMENT_WAITS))
 		call->flags = SEGMENT_WAITS;
 	else
 		call->flags = 0;
 	call->connection = key;
-	call->since_ns = bpf_ktime_get_ns();
-	note(call);
+	return true;
 }
 
-static __always_inline void note_message(struct call *call, __u64 message)
+static __always_inline bool fill_message(struct call *call, __u64 message)
 {
 	struct {
 		__u64 name, name_size, at, count;
 	} user; /* struct user_msghdr */
 
 	if (bpf_probe_read_user(&user, sizeof(user), (void *)message))
-		return;
+		return false;
 	call->at = user.at;
 	call->vector = user.count;
-	note_transfer(call);
+	return true;
+}
+
+/*
+ * A read, a write or what makes connections, by its arguments; they stand in
+ * the registers from its beginning to its end.
+ */
+static __always_inline bool fill_call(struct call *call, struct pt_regs *regs,
+				      long number)
+{
+	call->fd = regs->rdi;
+	call->at = regs->rsi;
+	switch (number) {
+	case __NR_recvfrom:
+		if (regs->r10 & MSG_PEEK)
+			return false;
+		if (regs->r10 & MSG_DONTWAIT)
+			call->flags = SEGMENT_WAITS; /* taken off again */
+		break;
+	case __NR_recvmsg:
+		if (regs->rdx & MSG_PEEK || !fill_message(call, regs->rsi))
+			return false;
+		break;
+	case __NR_sendmsg:
+		if (!fill_message(call, regs->rsi))
+			return false;
+		break;
+	case __NR_readv:
+	case __NR_writev:
+	case __NR_preadv2:
+	case __NR_pwritev2:
+		call->vector = regs->rdx;
+		break;
+	case __NR_sendto:
+		if (regs->r10 & MSG_DONTWAIT)
+			call->flags = SEGMENT_WAITS;
+		break;
+	case __NR_sendfile:
+		call->at = 0;
+		break;
+	case __NR_splice: /* from a pipe to the connection */
+		call->fd = regs->rdx;
+		call->at = 0;
+		break;
+	case __NR_accept:
+	case __NR_accept4:
+	case __NR_listen:
+		return true;
+	}
+	return is_followed(call);
 }
 
 static __always_inline void tell_close(__u64 key, __u32 pid);
@@ -222,10 +263,20 @@ static __always_inline int call_kind(long number)
 	}
 }
 
+/* Connections of inet tell by their state. */
+static __always_inline void closes(__u32 fd)
+{
+	struct sock *sk = socket_of_file(file_of(fd));
+
+	if (sk && BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX)
+		tell_close((__u64)sk, current_tgid());
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(http_enter, struct pt_regs *regs, long number)
 {
 	struct call call = {};
+	struct thread *t;
 	__u64 began;
 
 	if (!may_concern(number))
@@ -235,59 +286,20 @@ int BPF_PROG(http_enter, struct pt_regs *regs, long number)
 		return 0;
 	if (!target_find(current_tgid()))
 		return 0;
-	began = run_begins();
-	call.fd = regs->rdi;
-	call.at = regs->rsi;
-	switch (number) {
-	case __NR_recvfrom:
-		if (regs->r10 & MSG_PEEK)
-			return 0;
-		if (regs->r10 & MSG_DONTWAIT)
-			call.flags = SEGMENT_WAITS; /* taken off again */
-		break;
-	case __NR_recvmsg:
-		if (regs->rdx & MSG_PEEK)
-			return 0;
-		note_message(&call, regs->rsi);
-		return 0;
-	case __NR_sendmsg:
-		note_message(&call, regs->rsi);
-		return 0;
-	case __NR_readv:
-	case __NR_writev:
-	case __NR_preadv2:
-	case __NR_pwritev2:
-		call.vector = regs->rdx;
-		break;
-	case __NR_sendto:
-		if (regs->r10 & MSG_DONTWAIT)
-			call.flags = SEGMENT_WAITS;
-		break;
-	case __NR_sendfile:
-		call.at = 0;
-		break;
-	case __NR_splice: /* from a pipe to the connection */
-		call.fd = regs->rdx;
-		call.at = 0;
-		break;
-	case __NR_accept:
-	case __NR_accept4:
-	case __NR_listen:
-		note(&call);
-		return 0;
-	case __NR_io_uring_setup:
+	if (number == __NR_io_uring_setup) {
 		count(SEGMENT_IO_URING);
 		return 0;
-	case __NR_close: {
-		struct sock *sk = socket_of_file(file_of(call.fd));
-
-		/* Others tell by their state. */
-		if (sk && BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX)
-			tell_close((__u64)sk, current_tgid());
+	}
+	if (number == __NR_close) {
+		closes(regs->rdi);
 		return 0;
 	}
+	began = run_begins();
+	t = make_thread();
+	if (t && fill_call(&call, regs, number)) {
+		call.since_ns = bpf_ktime_get_ns();
+		t->call = call;
 	}
-	note_transfer(&call);
 	run_ends(began);
 	return 0;
 }
@@ -574,6 +586,42 @@ static __always_inline void transferred(struct thread *t,
 	}
 }
 
+static __always_inline void returned(struct thread *t, const struct call *call,
+				     long result)
+{
+	struct sock *sk;
+
+	if (result < 0)
+		return;
+	if (call->kind == CALL_ACCEPT) {
+		accepted(result);
+	} else if (call->kind == CALL_LISTEN) {
+		sk = socket_of_file(file_of(call->fd));
+		if (sk)
+			note_port(sk);
+	} else if (result > 0) {
+		transferred(t, call, result);
+	}
+}
+
+/*
+ * What a thread was in when we came: it waited for a request, or for a
+ * connection.  Others have made a call since, and are known.
+ */
+static __always_inline struct thread *thread_at_last(struct pt_regs *regs)
+{
+	struct call call = { .kind = call_kind(regs->orig_rax) };
+	struct thread *t;
+
+	if ((call.kind != CALL_READ && call.kind != CALL_ACCEPT) ||
+	    !target_find(current_tgid()))
+		return NULL;
+	t = make_thread();
+	if (t && fill_call(&call, regs, regs->orig_rax))
+		t->call = call;
+	return t;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(http_exit, struct pt_regs *regs, long result)
 {
@@ -585,23 +633,14 @@ int BPF_PROG(http_exit, struct pt_regs *regs, long result)
 	if (!may_concern(regs->orig_rax))
 		return 0;
 	t = this_thread(0);
+	if (!t)
+		t = thread_at_last(regs);
 	if (!t || !t->call.kind)
 		return 0;
 	began = run_begins();
 	call = t->call;
 	t->call.kind = CALL_NONE;
-	if (result < 0)
-		return 0;
-	if (call.kind == CALL_ACCEPT) {
-		accepted(result);
-	} else if (call.kind == CALL_LISTEN) {
-		struct sock *sk = socket_of_file(file_of(call.fd));
-
-		if (sk)
-			note_port(sk);
-	} else if (result > 0) {
-		transferred(t, &call, result);
-	}
+	returned(t, &call, result);
 	run_ends(began);
 	return 0;
 }
