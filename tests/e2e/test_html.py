@@ -412,5 +412,5 @@ def test_200000_stacks_open_at_once(browser, product, tmp_path):
         "+document.querySelector('#sites .more').innerText"
         ".replace(/.* of ([0-9]+) .*/s, '$1')"))
     print(f"{stacks} places; open after {page.took:.2f} s")
-    assert page.took < 10  # 0.8 s on idle cores
+    assert page.took < 30  # 0.8 s on idle cores
     page.check_quiet()

@@ -141,6 +141,8 @@ static void check_diff(const struct diff *d)
 	for (const struct diff_format *f = diff_formats; f->name; f++) {
 		struct buf out = BUF_INIT;
 
+		if (!f->write)
+			continue; /* it takes the recordings themselves */
 		require(f->write(d, &opt, &out) == 0);
 		if (strcmp(f->name, "json") == 0)
 			check_json_parses(&out);

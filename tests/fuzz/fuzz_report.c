@@ -101,6 +101,20 @@ static void check_json(const char *format, const struct model *m,
 	buf_free(&json);
 }
 
+/* Names stand before the payload only, and open no element there. */
+static void check_html(const struct model *m, const struct report_options *opt)
+{
+	struct buf html = report("html", m, opt);
+	char *payload = strstr(html.bytes, "<script type=\"text/plain\"");
+
+	require(payload != NULL);
+	*payload = '\0';
+	require(count(html.bytes, "<script") == 0);
+	require(count(html.bytes, "<title>") == 1);
+	require(count(html.bytes, "<h1>") == 1);
+	buf_free(&html);
+}
+
 static void write_all(const struct model *m, const struct report_options *opt)
 {
 	for (const struct report_format *f = report_formats; f->name; f++) {
@@ -127,6 +141,7 @@ static void check_all(const struct model *m, const struct report_options *opt)
 	check_folded(folded.bytes);
 	require(count(svg.bytes, "<script") == 1);
 	require(count(svg.bytes, "]]>") == 1);
+	check_html(m, opt);
 	check_json("json", m, opt);
 	check_json("speedscope", m, opt);
 	write_all(m, opt);
