@@ -51,6 +51,36 @@ const char *name_source(const char *path)
 	return at;
 }
 
+/* @file from where its last parts read as @module does; NULL: they do not. */
+static const char *module_part(const char *file, const char *module,
+			       const char *end)
+{
+	size_t all = strlen(file), len = strlen(module), after = strlen(end);
+	const char *from;
+
+	if (all < len + after || strcmp(file + all - after, end) != 0)
+		return NULL;
+	from = file + all - after - len;
+	if (from > file && from[-1] != '/')
+		return NULL;
+	for (size_t i = 0; i < len; i++)
+		if (from[i] != module[i] &&
+		    !(from[i] == '/' && module[i] == '.'))
+			return NULL;
+	return from;
+}
+
+/* The file of a Python frame, from the package on that it is imported by. */
+static const char *python_source(const struct model_frame *f)
+{
+	static const char *const ends[] = { ".py", "/__init__.py", ".pyc" };
+	const char *from = NULL;
+
+	for (size_t i = 0; i < 3 && !from && f->module[0]; i++)
+		from = module_part(f->file, f->module, ends[i]);
+	return from ? from : name_source(f->file);
+}
+
 bool name_is_address(const struct model_frame *f)
 {
 	const char *base = name_base(f->module);
@@ -101,7 +131,7 @@ void name_put_label(struct buf *out, const struct model_frame *frame)
 	if (frame->kind != FRAME_PYTHON || !frame->file)
 		return;
 	buf_puts(out, " (");
-	put_plain(out, name_source(frame->file));
+	put_plain(out, python_source(frame));
 	if (frame->line > 0)
 		buf_printf(out, ":%u", frame->line);
 	buf_putc(out, ')');
@@ -113,11 +143,11 @@ void name_put_place(struct buf *out, const struct model_frame *f, uint32_t line,
 	bool python = f->kind == FRAME_PYTHON;
 
 	if (f->file) {
-		buf_puts(out, python && !full ? name_source(f->file) : f->file);
+		buf_puts(out, python && !full ? python_source(f) : f->file);
 		if (line > 0)
 			buf_printf(out, ":%u", line);
 	}
-	/* A Python frame's module is its file once more. */
+	/* A Python frame's module is in the path of its file. */
 	if (python || !f->module[0])
 		return;
 	buf_puts(out, f->file ? " in " : "");

@@ -44,10 +44,9 @@ static int begin_code(struct codes *c, const struct wire_code *w,
 		.qualname = keep(c, w->text, strlen(w->text)),
 		.file = keep(c, file, strlen(file)),
 		.first_line = w->first_line,
-		.linetable = malloc((size_t)w->lines_size + 1),
 		.python_version = w->version,
 	};
-	return code->qualname && code->file && code->linetable ? 0 : -ENOMEM;
+	return code->qualname && code->file ? 0 : -ENOMEM;
 }
 
 /* Parts follow each other, but records of other codes may stand between. */
@@ -64,6 +63,7 @@ static int read_code(struct codes *c, const struct wire_code *w)
 	size_t size = w->head.size - sizeof(*w);
 	struct trace_code *code;
 	const char *file, *part;
+	uint8_t *grown;
 
 	if (!split(w->text, size, &file, &part) || w->lines_size > LINES_MAX ||
 	    w->lines_here > size - (size_t)(part - w->text))
@@ -75,7 +75,12 @@ static int read_code(struct codes *c, const struct wire_code *w)
 	if (!code || code->linetable_size != w->lines_at ||
 	    w->lines_here > w->lines_size - w->lines_at)
 		return 0;
-	memcpy((uint8_t *)code->linetable + w->lines_at, part, w->lines_here);
+	grown = realloc((void *)code->linetable,
+			(size_t)w->lines_at + w->lines_here + 1);
+	if (!grown)
+		return -ENOMEM;
+	memcpy(grown + w->lines_at, part, w->lines_here);
+	code->linetable = grown;
 	code->linetable_size += w->lines_here;
 	return 0;
 }

@@ -162,6 +162,19 @@ static void check_result(const struct trace_image *im)
 		require(memchr(r->threads[i].name, 0, 16));
 }
 
+static void check_codes(const struct trace_image *im)
+{
+	for (size_t i = 0; i < im->code_count; i++) {
+		const struct trace_code *c = &im->codes[i];
+
+		require(!i || im->codes[i - 1].id <= c->id);
+		require(strlen(c->qualname) < SLAB_SIZE &&
+			strlen(c->file) < SLAB_SIZE);
+		require(c->linetable || !c->linetable_size);
+	}
+	require(!im->python.reason == !im->python.folder);
+}
+
 static void check_view(const struct trace_view *v)
 {
 	require(v->image_count);
@@ -169,10 +182,13 @@ static void check_view(const struct trace_view *v)
 		const struct trace_image *im = &v->images[i];
 
 		for (uint32_t n = 0; n < im->node_count; n++)
-			require(im->nodes[n].parent <= n);
+			require(im->nodes[n].parent <= n &&
+				(wire_node_kind(&im->nodes[n]) != NODE_MIXED ||
+				 im->nodes[n].value <= n));
 		for (size_t m = 0; m < im->module_count; m++)
 			require(strlen(im->modules[m].path) < SLAB_SIZE &&
 				im->modules[m].build_id_size <= 32);
+		check_codes(im);
 		check_result(im);
 	}
 	for (size_t i = 0; i < v->process_count; i++)

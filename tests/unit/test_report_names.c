@@ -164,3 +164,29 @@ Test(layout, words_wrap_under_their_indent)
 	cr_assert_str_eq(out.bytes, "one two\n  three four\n");
 	buf_free(&out);
 }
+
+Test(names, a_python_file_is_told_from_its_package_on)
+{
+	struct model_frame f = {
+		.function = "search",
+		.file = "/srv/rag/app/search.py",
+		.module = "app.search",
+		.line = 7,
+		.kind = FRAME_PYTHON,
+	};
+	struct buf out = BUF_INIT;
+
+	name_put_label(&out, &f);
+	cr_assert_str_eq(out.bytes, "search (app/search.py:7)");
+	out.len = 0;
+	f.file = "/srv/rag/app/__init__.py";
+	f.module = "app";
+	name_put_label(&out, &f);
+	cr_assert_str_eq(out.bytes, "search (app/__init__.py:7)");
+	out.len = 0;
+	f.file = "/srv/other/myapp/search.py";
+	f.module = "app.search";
+	name_put_label(&out, &f);
+	cr_assert_str_eq(out.bytes, "search (search.py:7)");
+	buf_free(&out);
+}
