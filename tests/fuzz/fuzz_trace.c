@@ -175,6 +175,21 @@ static void check_codes(const struct trace_image *im)
 	require(!im->python.reason == !im->python.folder);
 }
 
+/* One for each node and kind; texts are there or NULL. */
+static void check_weights(const struct trace_image *im)
+{
+	for (size_t i = 0; i < im->weight_count; i++) {
+		const struct trace_weight *w = &im->weights[i], *last = w - 1;
+
+		require(w->node <= im->node_count);
+		require(w->kind > 0 && w->kind < WEIGHT_NKINDS);
+		require(!i || last->node < w->node ||
+			(last->node == w->node && last->kind < w->kind));
+	}
+	for (size_t i = 0; i < im->text_count; i++)
+		require(!im->texts[i] || strlen(im->texts[i]) < SLAB_SIZE);
+}
+
 static void check_view(const struct trace_view *v)
 {
 	require(v->image_count);
@@ -190,10 +205,14 @@ static void check_view(const struct trace_view *v)
 				im->modules[m].build_id_size <= 32);
 		check_codes(im);
 		check_result(im);
+		check_weights(im);
 	}
 	for (size_t i = 0; i < v->process_count; i++)
 		require(strlen(v->processes[i].exe) < SLAB_SIZE &&
 			strlen(v->processes[i].command) < SLAB_SIZE);
+	for (size_t i = 0; i < v->counter_count; i++)
+		require(strlen(v->counters[i].probe) < SLAB_SIZE &&
+			strlen(v->counters[i].reason) < SLAB_SIZE);
 	for (size_t i = 0; i < v->mark_count; i++)
 		require(strlen(v->marks[i].label) < SLAB_SIZE);
 	for (size_t i = 1; i < v->ledger_count; i++)
