@@ -238,6 +238,8 @@ int json_before_sites(struct emit *e, const struct model *m,
 	emit_key_text(e, "kind", model_kind_name(opt->kind));
 	rc = json_verdict(e, m, opt);
 	json_endpoints(e, m);
+	if (m->slow_count)
+		json_slow(e, m);
 	if (m->span_count || m->spans_forgotten)
 		json_spans(e, m);
 	put_totals(e, m);

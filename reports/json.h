@@ -25,6 +25,7 @@ void json_endpoints(struct emit *e, const struct model *m);
 /* Only where there are marks. */
 void json_phases(struct emit *e, const struct model *m);
 void json_spans(struct emit *e, const struct model *m);
+void json_slow(struct emit *e, const struct model *m);
 /* json_reach.c: nothing where no scan was made. */
 void json_scans(struct emit *e, const struct model *m);
 void json_unreachable(struct emit *e, const struct model *m,

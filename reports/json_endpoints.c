@@ -123,3 +123,24 @@ void json_endpoints(struct emit *e, const struct model *m)
 	}
 	emit_close(e, ']');
 }
+
+void json_slow(struct emit *e, const struct model *m)
+{
+	json_section(e, "slow_requests", '[');
+	for (uint32_t i = 0; i < m->slow_count; i++) {
+		const struct model_slow *s = &m->slow[i];
+
+		emit_line(e);
+		emit_open(e, '{');
+		emit_key_text(e, "method", s->method);
+		emit_key_text(e, "route", s->route);
+		emit_key_real(e, "t", s->t, 6);
+		emit_key_real(e, "took_ms", s->took_ms, 6);
+		emit_key_real(e, "queue_ms", s->queue_ms, 6);
+		emit_key_real(e, "ttfb_ms", s->ttfb_ms, 6);
+		emit_key_real(e, "gap_ms", s->gap_ms, 6);
+		emit_key_unsigned(e, "status", s->status);
+		emit_close(e, '}');
+	}
+	emit_close(e, ']');
+}

@@ -104,6 +104,7 @@ int report_text(const struct model *m, const struct report_options *opt,
 	text_verdict(&l, opt->verdict);
 	text_memory(&l, m);
 	text_endpoints(&l, m);
+	text_slow(&l, m);
 	text_spans(&l, m);
 	text_phases(&l, m);
 	rc = text_sites(&l, m, opt);

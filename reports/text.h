@@ -19,6 +19,7 @@ void text_reach(const struct layout *l, const struct model *m);
 void text_endpoints(const struct layout *l, const struct model *m);
 void text_phases(const struct layout *l, const struct model *m);
 void text_spans(const struct layout *l, const struct model *m);
+void text_slow(const struct layout *l, const struct model *m);
 void text_traffic(const struct layout *l, const struct model *m);
 void text_processes(const struct layout *l, const struct model *m);
 void text_losses(const struct layout *l, const struct model *m);

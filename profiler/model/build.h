@@ -36,6 +36,7 @@ int build_levels(struct model *m, const struct trace_view *v,
 /* After the windows. */
 int build_endpoints(struct model *m, const struct trace_view *v);
 int build_spans(struct model *m, const struct trace_view *v);
+int build_slow(struct model *m, const struct trace_view *v);
 /* latencies.c: what @h holds, in buckets; the model's to free. */
 struct histo;
 int build_latency(struct model_latency *to, const struct histo *h);

@@ -211,6 +211,17 @@ struct model_endpoint {
 	struct model_latency gap, queue; /* as gap_p95_ms and queue_p95_ms */
 };
 
+/* One of the slowest requests of its endpoint, and where its time went. */
+struct model_slow {
+	const char *method, *route;
+	double t; /* seconds since the recording began: it arrived */
+	double took_ms;
+	double queue_ms; /* until the server had read it */
+	double ttfb_ms;	 /* until the first byte of its answer */
+	double gap_ms;	 /* longest pause of a streamed one; 0 */
+	unsigned status;
+};
+
 /* What the program has named (strandline.h); ended ones of all processes. */
 struct model_span {
 	const char *name;
@@ -340,6 +351,8 @@ struct model {
 	struct model_span *spans; /* most time first */
 	uint32_t span_count;
 	uint64_t spans_forgotten; /* too many were open at a time */
+	struct model_slow *slow;  /* by endpoint, the slowest first */
+	uint32_t slow_count;
 	struct model_process *processes;
 	uint32_t process_count;
 	uint32_t main_process;	      /* index, MODEL_NONE when there is none */

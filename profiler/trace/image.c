@@ -29,6 +29,7 @@ struct image {
 	VEC(struct trace_route) routes;
 	VEC(struct trace_patch) patches;
 	struct weights weights;
+	VEC(struct wire_slow) slow;
 	struct codes codes;
 	VEC(char *) strings;
 	struct err problem;
@@ -158,6 +159,16 @@ static int read_patch(struct image *im, const struct wire_patch *w)
 	return p->function && p->module ? 0 : -ENOMEM;
 }
 
+static int read_slow(struct image *im, const struct wire_slow *w)
+{
+	struct wire_slow *s = vec_push(&im->slow);
+
+	if (!s)
+		return -ENOMEM;
+	*s = *w;
+	return 0;
+}
+
 static int read_meta_record(void *context, const struct wire_head *w)
 {
 	if (w->type == WIRE_MODULE && w->size > sizeof(struct wire_module))
@@ -168,6 +179,8 @@ static int read_meta_record(void *context, const struct wire_head *w)
 		return read_patch(context, (const struct wire_patch *)w);
 	if (w->type == WIRE_CODE || w->type == WIRE_PYTHON)
 		return codes_record(&((struct image *)context)->codes, w);
+	if (w->type == WIRE_SLOW && w->size >= sizeof(struct wire_slow))
+		return read_slow(context, (const struct wire_slow *)w);
 	return weights_record(&((struct image *)context)->weights, w);
 }
 
@@ -215,6 +228,8 @@ static int fill_view(struct image *im)
 	v->result = *fold_result(fold);
 	v->result.torn_slabs += im->checkpoint.bad_heads;
 	weights_finish(&im->weights, v);
+	v->slow = im->slow.at;
+	v->slow_count = im->slow.count;
 	codes_finish(&im->codes, v);
 	if (v->result.stack_count &&
 	    node_room(im, v->result.stacks[v->result.stack_count - 1].node) < 0)
@@ -254,6 +269,7 @@ static void forget(struct image *im)
 	im->routes.count = 0;
 	im->patches.count = 0;
 	weights_fini(&im->weights);
+	im->slow.count = 0;
 	codes_fini(&im->codes);
 	im->view.torn = false;
 	checkpoint_fini(&im->checkpoint);
@@ -375,6 +391,7 @@ void image_close(struct image *im)
 	vec_free(&im->modules);
 	vec_free(&im->routes);
 	vec_free(&im->patches);
+	vec_free(&im->slow);
 	free(im->nodes);
 	free(im->scratch);
 	free(im->digest_path);

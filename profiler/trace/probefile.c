@@ -25,6 +25,8 @@
 /* 64 MiB: some three million requests. */
 #define EVENT_SLABS_MOST 1024
 #define ROUTE_IDS	 4096
+#define SLOWEST		 4 /* requests of each route */
+#define SLOW_ROUTES	 256
 
 struct sum {
 	int64_t count, weight;
@@ -37,7 +39,8 @@ struct probefile {
 	struct slab_head *meta, *nodes, *events; /* NULL: none begun */
 	uint64_t ticks;				 /* of the latest event */
 	uint64_t spans;				 /* how many were written */
-	uint8_t routes[ROUTE_IDS / 8];		 /* those that are written */
+	uint64_t (*slowest)[SLOWEST];  /* by route; NULL until there is one */
+	uint8_t routes[ROUTE_IDS / 8]; /* those that are written */
 	uint32_t modules, texts, node_count;
 	struct hash *node_ids;	 /* (parent, content) mixed -> id */
 	struct hash *sum_places; /* node and kind -> index of sums */
@@ -161,6 +164,7 @@ void probefile_close(struct probefile *f)
 	hash_free(f->node_ids);
 	hash_free(f->sum_places);
 	vec_free(&f->sums);
+	free(f->slowest);
 	free(f);
 }
 
@@ -282,6 +286,54 @@ static uint64_t span(uint64_t from, uint64_t to)
 	return from && to > from ? to - from : 0;
 }
 
+/* Is it among the slowest of its route so far? */
+static bool is_slow(struct probefile *f, const struct probefile_request *r,
+		    uint64_t took)
+{
+	uint64_t *slowest;
+	int at = SLOWEST;
+
+	if (!f->slowest)
+		f->slowest = calloc(SLOW_ROUTES, sizeof(*f->slowest));
+	if (!f->slowest || r->route >= SLOW_ROUTES)
+		return false;
+	slowest = f->slowest[r->route];
+	while (at > 0 && took > slowest[at - 1])
+		at--;
+	if (at == SLOWEST)
+		return false;
+	memmove(slowest + at + 1, slowest + at,
+		(size_t)(SLOWEST - 1 - at) * sizeof(*slowest));
+	slowest[at] = took;
+	return true;
+}
+
+/* Without room for it the rest is as good. */
+static void put_slow(struct probefile *f, const struct probefile_request *r)
+{
+	uint64_t took = span(r->first_in, r->last_out);
+	struct wire_slow *to;
+	int rc;
+
+	if (!r->status || r->flags & REQUEST_CUT || !is_slow(f, r, took))
+		return;
+	to = meta_room(f, sizeof(*to), &rc);
+	if (!to)
+		return;
+	*to = (struct wire_slow) {
+		.head = { .type = WIRE_SLOW, .size = sizeof(*to) },
+		.at_ns = r->first_in,
+		.took = took,
+		.ttfb = span(r->first_in, r->first_out),
+		.queue = span(r->first_in, r->read),
+		.gap = r->gap,
+		.route = r->route,
+		.status = r->status,
+		.flags = r->flags,
+	};
+	publish(f->meta, sizeof(*to));
+}
+
 int probefile_request(struct probefile *f, const struct probefile_request *r)
 {
 	uint64_t ttfb = span(r->first_in, r->first_out);
@@ -304,6 +356,7 @@ int probefile_request(struct probefile *f, const struct probefile_request *r)
 	publish(f->events, (size_t)(at - bytes));
 	f->ticks = r->at;
 	f->file->stats.requests++;
+	put_slow(f, r);
 	return 0;
 }
 

@@ -80,6 +80,8 @@ struct trace_image { /* one <pid>.slabs: a process between exec and exec */
 	size_t weight_count;
 	const char *const *texts; /* id n is texts[n - 1]; NULL: missing */
 	size_t text_count;
+	const struct wire_slow *slow; /* the slowest of each route among them */
+	size_t slow_count;
 };
 
 struct trace_process { /* WIRE_PROCESS */

@@ -255,6 +255,7 @@ enum wire_type {
 	WIRE_WEIGHTS = 40, /* what stacks weigh, since the last record */
 	WIRE_TEXT = 41,	   /* a name that nodes refer to */
 	WIRE_COUNTER = 42, /* what a probe did or dropped, so far */
+	WIRE_SLOW = 48,	   /* one of the slowest requests of its route */
 };
 
 /*
@@ -289,6 +290,21 @@ struct wire_text { /* dense ids from 1 within a file */
 	uint32_t pad;
 	char text[]; /* NUL-terminated */
 };
+
+/*
+ * A request that took longer than all but few of its route had until then;
+ * which are the slowest is for the reader to find.  Times in ns, as those of
+ * REQUEST.
+ */
+struct wire_slow {
+	struct wire_head head;
+	uint64_t at_ns; /* CLOCK_MONOTONIC of its arrival */
+	uint64_t took, ttfb, queue, gap;
+	uint32_t route;
+	uint16_t status;
+	uint16_t flags; /* enum request_flag */
+};
+_Static_assert(sizeof(struct wire_slow) == 56, "read by other builds");
 
 /* The latest of a probe and reason holds. */
 struct wire_counter {

@@ -256,3 +256,59 @@ Test(probefile, calls_of_handlers_are_spans_of_their_names)
 	cr_expect(isnan(m->spans[0].alloc_bytes_per_span));
 	model_free(m);
 }
+
+/* One of @route that took @ms. */
+static void answer(struct probefile *f, uint32_t route, uint64_t ms)
+{
+	struct probefile_request r = search;
+
+	r.route = route;
+	r.first_in = 200000000;
+	r.read = r.first_in + 1000000;
+	r.first_out = r.first_in + ms * 500000;
+	r.last_out = r.first_in + ms * 1000000;
+	r.at = r.last_out;
+	cr_assert_eq(probefile_request(f, &r), 0);
+}
+
+Test(probefile, the_slowest_requests_of_each_route_keep_their_times)
+{
+	struct probefile *f = create(scratch);
+	struct err err = ERR_INIT;
+	struct model *m;
+
+	cr_expect_eq(probefile_route(f, 1, "GET /a"), 0);
+	cr_expect_eq(probefile_route(f, 2, "GET /b"), 0);
+	for (uint64_t ms = 10; ms <= 100; ms += 10)
+		answer(f, 1, ms);
+	answer(f, 2, 5);
+	for (uint64_t ms = 95; ms >= 15; ms -= 10)
+		answer(f, 1, ms);
+	probefile_close(f);
+	cr_assert_eq(model_load(&m, scratch, &err), 0, "%s", err.text);
+	cr_assert_eq(m->slow_count, 5);
+	cr_expect_str_eq(m->slow[0].method, "GET");
+	cr_expect_str_eq(m->slow[0].route, "/a");
+	cr_expect_float_eq(m->slow[0].took_ms, 100, 1e-6);
+	cr_expect_float_eq(m->slow[0].ttfb_ms, 50, 1e-6);
+	cr_expect_float_eq(m->slow[0].queue_ms, 1, 1e-6);
+	cr_expect_float_eq(m->slow[1].took_ms, 95, 1e-6);
+	cr_expect_float_eq(m->slow[3].took_ms, 85, 1e-6);
+	cr_expect_str_eq(m->slow[4].route, "/b");
+	model_free(m);
+}
+
+Test(probefile, a_request_that_was_cut_off_is_not_slow)
+{
+	struct probefile *f = create(scratch);
+	struct probefile_request r = search;
+	struct err err = ERR_INIT;
+	struct model *m;
+
+	r.flags = REQUEST_CUT;
+	cr_assert_eq(probefile_request(f, &r), 0);
+	probefile_close(f);
+	cr_assert_eq(model_load(&m, scratch, &err), 0, "%s", err.text);
+	cr_expect_eq(m->slow_count, 0);
+	model_free(m);
+}
