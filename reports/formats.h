@@ -22,6 +22,9 @@ int report_md(const struct model *m, const struct report_options *opt,
 /* The same for options.performance. */
 int md_performance(const struct model *m, const struct report_options *opt,
 		   struct buf *out);
+/* Its hotspots, @count at most. */
+int md_hotspots(struct buf *out, const struct model *m,
+		const struct report_options *opt, size_t count);
 int report_csv(const struct model *m, const struct report_options *opt,
 	       struct buf *out);
 int report_pprof(const struct model *m, const struct report_options *opt,

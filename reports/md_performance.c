@@ -78,6 +78,22 @@ static void put_row(struct buf *out, const char *name, const char *text)
 	buf_puts(out, " |\n");
 }
 
+static void put_machine(struct buf *out, const struct model *m)
+{
+	char text[UNITS_TEXT_MAX];
+
+	put_row(out, "processor", m->processor);
+	buf_puts(out, "| processors | ");
+	if (m->processors)
+		buf_printf(out, "%llu |\n", (unsigned long long)m->processors);
+	else
+		buf_puts(out, "not measured |\n");
+	put_row(out, "memory",
+		m->memory_bytes
+			? units_format_bytes(text, (double)m->memory_bytes)
+			: NULL);
+}
+
 static void put_environment(struct buf *out, const struct model *m)
 {
 	const struct model_process *p = m->main_process < m->process_count
@@ -87,7 +103,8 @@ static void put_environment(struct buf *out, const struct model *m)
 	buf_puts(out, "| | |\n|---|---|\n");
 	put_row(out, "host", m->host);
 	put_row(out, "kernel", m->kernel);
-	put_row(out, "processor and memory", NULL);
+	put_row(out, "system", m->system);
+	put_machine(out, m);
 	put_row(out, "server", p ? p->command : m->command);
 	put_row(out, "program", p ? p->exe : NULL);
 	put_row(out, "allocator", p ? p->allocator : NULL);
@@ -253,9 +270,8 @@ int md_performance(const struct model *m, const struct report_options *opt,
 	markdown_memory(out, m);
 	buf_puts(out, "## Leak verdict\n\n");
 	markdown_findings(out, m, opt->verdict);
-	buf_puts(out, "## Hotspots\n\nBy memory; their share of CPU time: not "
-		      "measured.\n\n");
-	rc = markdown_sites(out, m, opt, opt->top ? opt->top : HOTSPOTS);
+	buf_puts(out, "## Hotspots\n\n");
+	rc = md_hotspots(out, m, opt, opt->top ? opt->top : HOTSPOTS);
 	buf_puts(out, "## Bottlenecks\n\n");
 	put_bottlenecks(out, m);
 	buf_puts(out, "## What to do first\n\n");

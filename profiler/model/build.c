@@ -102,6 +102,12 @@ static int build_head(struct model *m, const struct trace_view *v)
 	m->kernel = text_or(m, v->meta.kernel, "");
 	m->version = text_or(m, v->meta.version, first->header.version);
 	m->mode = model_string(m, mode_of(first));
+	m->processors = v->meta.processors;
+	m->memory_bytes = v->meta.memory_bytes;
+	if (v->meta.processor)
+		m->processor = model_string(m, v->meta.processor);
+	if (v->meta.system)
+		m->system = model_string(m, v->meta.system);
 	m->start_unix_ns = v->meta.start_realtime_ns
 				   ? v->meta.start_realtime_ns
 				   : first->header.start_realtime_ns;

@@ -317,6 +317,8 @@ struct model {
 	enum model_view view;
 	/* the recording */
 	const char *path, *name, *command, *host, *kernel, *version;
+	const char *processor, *system; /* NULL: not known, as is 0 */
+	uint64_t processors, memory_bytes;
 	const char *mode;  /* "sample", "exact", or "probes" in the kernel */
 	double mean_bytes; /* sampling mean at the end; 0 in exact */
 	uint64_t start_unix_ns;

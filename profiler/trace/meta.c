@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
@@ -65,6 +67,42 @@ static json_t *pairs(const char *const *at)
 	return object;
 }
 
+/* What stands behind @key in a file of "key<separator>value" lines. */
+static json_t *value_in(const char *path, const char *key, char separator)
+{
+	json_t *found = NULL;
+	char line[512];
+	FILE *f = fopen(path, "re");
+
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		char *value = strchr(line, separator);
+
+		if (!value || strncmp(line, key, strlen(key)) != 0)
+			continue;
+		value += 1 + strspn(value + 1, " \t\"");
+		value[strcspn(value, "\"\n")] = '\0';
+		found = text(value);
+	}
+	if (f)
+		fclose(f);
+	return found ? found : json_null();
+}
+
+/* For reports that say where it was measured. */
+static json_t *machine(void)
+{
+	struct sysinfo si = { .mem_unit = 1 };
+
+	sysinfo(&si);
+	return json_pack("{s:o s:o s:o s:o}", "processor",
+			 value_in("/proc/cpuinfo", "model name", ':'),
+			 "processors",
+			 number((uint64_t)sysconf(_SC_NPROCESSORS_ONLN)),
+			 "memory_bytes",
+			 number((uint64_t)si.totalram * si.mem_unit), "system",
+			 value_in("/etc/os-release", "PRETTY_NAME", '='));
+}
+
 int writer_meta(const char *dir, const struct writer_meta *meta,
 		struct err *err)
 {
@@ -84,6 +122,8 @@ int writer_meta(const char *dir, const struct writer_meta *meta,
 			 "start_monotonic_ns", clock_now(CLOCK_MONOTONIC),
 			 "interval_ms", number(meta->interval_ms), "options",
 			 pairs(meta->options));
+	if (root)
+		json_object_update_new(root, machine());
 	json = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
 	json_decref(root);
 	if (!json || asprintf(&path, "%s/meta.json", dir) < 0) {

@@ -66,6 +66,10 @@ static int read_meta(struct trace *t)
 		.start_realtime_ns = meta_number(t, "start_realtime_ns"),
 		.start_monotonic_ns = meta_number(t, "start_monotonic_ns"),
 		.interval_ms = meta_number(t, "interval_ms"),
+		.processor = meta_text(t, "processor"),
+		.system = meta_text(t, "system"),
+		.processors = meta_number(t, "processors"),
+		.memory_bytes = meta_number(t, "memory_bytes"),
 	};
 	return buf_status(&t->command);
 }

@@ -129,6 +129,8 @@ struct trace_meta { /* meta.json; NULL and 0 where it lacks something */
 	const char *host, *kernel, *version, *mode;
 	uint64_t start_realtime_ns, start_monotonic_ns;
 	uint64_t interval_ms;
+	const char *processor, *system; /* of the machine */
+	uint64_t processors, memory_bytes;
 };
 
 struct trace_view { /* everything, owned by the trace */

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "profiler/analysis/budget.h"
+#include "profiler/analysis/verdict.h"
 #include "tests/unit/fixture_model.h"
 #include "tests/unit/golden.h"
 
@@ -51,6 +52,58 @@ Test(report_md, a_performance_report_of_nothing_measures_nothing)
 {
 	golden_check_report("empty_performance.md", "md", fixture_empty(&one),
 			    &performance);
+}
+
+static void check_row(const struct model *m, const struct report_options *opt,
+		      const char *row)
+{
+	struct buf out = golden_report("md", m, opt);
+
+	cr_assert_not_null(strstr(out.bytes, row), "%s\nis not in\n%s", row,
+			   out.bytes);
+	buf_free(&out);
+}
+
+Test(report_md, a_hotspot_has_the_cpu_time_of_what_it_calls)
+{
+	const struct model *m = fixture_rag(&one, false);
+
+	one.sites[1].cpu = 30; /* ends at rag::Index::add() */
+	one.sites[0].cpu = 20; /* and what it calls */
+	one.sites[3].cpu = 50;
+	check_row(m, &performance,
+		  "| `rag::Index::add(float const*, long)` | "
+		  "/srv/rag/native/index.cpp:120 in libragindex.so | "
+		  "22.5 MiB (10.7 %) | 50.0 % | allocates 26.1 KiB per "
+		  "request |");
+}
+
+Test(report_md, a_hotspot_that_leaks_says_so)
+{
+	static struct finding found = { .class = FINDING_LEAK,
+					.sentence = "leaks",
+					.function = "remember" };
+	const struct verdict v = { .class = FINDING_LEAK,
+				   .sentence = "leaks",
+				   .findings = &found,
+				   .finding_count = 1 };
+	struct report_options opt = performance;
+
+	opt.verdict = &v;
+	check_row(fixture_rag(&one, false), &opt,
+		  "15.0 MiB (7.1 %) | not measured | leak: see the verdict |");
+}
+
+Test(report_md, the_machine_is_told_where_it_is_known)
+{
+	const struct model *m = fixture_rag(&one, false);
+
+	one.model.processor = "Fast | one";
+	one.model.processors = 8;
+	one.model.memory_bytes = 16ULL << 30;
+	check_row(m, &performance,
+		  "| processor | Fast \\| one |\n| processors | 8 |\n"
+		  "| memory | 16.0 GiB |\n");
 }
 
 static void check_results(const char *config, const char *row)

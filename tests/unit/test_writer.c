@@ -229,6 +229,8 @@ Test(writer, meta_says_what_was_run_and_how)
 	cr_assert_eq(writer_meta(scratch, &meta, NULL), 0);
 	t = open_trace();
 	m = &trace_view(t)->meta;
+	cr_expect_gt(m->processors, 0);
+	cr_expect_gt(m->memory_bytes, 1 << 20);
 	cr_expect_str_eq(m->command, "sh -c echo ?\"x\"");
 	cr_expect_str_eq(m->mode, "sample");
 	cr_expect_str_eq(m->version, STRANDLINE_VERSION);

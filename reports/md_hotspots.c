@@ -1,0 +1,148 @@
+/*
+ * md_hotspots: the places that a team looks at first, by memory, with their
+ * share of CPU time where a probe sampled it.
+ *
+ * A function's share is that of all samples that it was on the stack of, so
+ * it counts for what it calls as well, which is what stopping it would save.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/analysis/verdict.h"
+#include "profiler/base/buf.h"
+#include "profiler/base/units.h"
+#include "reports/escape.h"
+#include "reports/formats.h"
+#include "reports/markdown.h"
+#include "reports/names.h"
+#include "reports/sites.h"
+
+static bool same_function(const struct model_frame *a,
+			  const struct model_frame *b)
+{
+	return !strcmp(a->function, b->function) &&
+	       !strcmp(a->module, b->module);
+}
+
+static bool is_on_stack(const struct model *m, uint32_t node,
+			const struct model_frame *f)
+{
+	for (; node != MODEL_NONE; node = m->nodes[node].parent)
+		if (same_function(&m->frames[m->nodes[node].frame], f))
+			return true;
+	return false;
+}
+
+static void put_cpu(struct buf *out, const struct model *m,
+		    const struct model_frame *f)
+{
+	double all = 0, here = 0;
+
+	for (uint32_t i = 0; i < m->site_count; i++) {
+		if (m->sites[i].cpu <= 0)
+			continue;
+		all += m->sites[i].cpu;
+		if (f && is_on_stack(m, m->sites[i].node, f))
+			here += m->sites[i].cpu;
+	}
+	if (all > 0)
+		buf_printf(out, " %.1f %% |", 100 * here / all);
+	else
+		buf_puts(out, " not measured |");
+}
+
+static const struct finding *finding_at(const struct verdict *v,
+					const struct model_frame *f)
+{
+	for (size_t i = 0; v && f && i < v->finding_count; i++) {
+		const struct finding *found = &v->findings[i];
+
+		if (!found->suppressed && found->function &&
+		    !strcmp(found->function, f->function))
+			return found;
+	}
+	return NULL;
+}
+
+/* What it does to the server, in a few words. */
+static void put_impact(struct buf *out, const struct model *m,
+		       const struct verdict *v, const struct site_group *g,
+		       const struct model_frame *f)
+{
+	const struct finding *found = finding_at(v, f);
+	char text[UNITS_TEXT_MAX];
+
+	if (found)
+		buf_printf(out, " %s: see the verdict |",
+			   finding_class_name(found->class));
+	else if (m->requests > 0)
+		buf_printf(out, " allocates %s per request |",
+			   units_format_bytes(text,
+					      g->allocated.bytes /
+						      (double)m->requests));
+	else if (m->duration > 0)
+		buf_printf(out, " allocates %s a second |",
+			   units_format_bytes(text, g->allocated.bytes /
+							    m->duration));
+	else
+		buf_puts(out, " not measured |");
+}
+
+static void put_row(struct buf *out, const struct model *m,
+		    const struct report_options *opt,
+		    const struct site_group *g, double total)
+{
+	const struct model_frame *f =
+		g->frame == MODEL_NONE ? NULL : &m->frames[g->frame];
+	struct buf name = BUF_INIT, place = BUF_INIT;
+	char amount[NAME_AMOUNT_MAX];
+
+	if (f) {
+		name_put_function(&name, f);
+		name_put_place(&place, f, f->line, false);
+	} else {
+		buf_puts(&name, "[hidden]");
+	}
+	buf_puts(out, "| ");
+	escape_markdown_code(out, name.len ? name.bytes : "?");
+	out->failed |= name.failed;
+	buf_free(&name);
+	buf_puts(out, " | ");
+	markdown_taken(out, &place);
+	buf_printf(out, " | %s (%.1f %%) |",
+		   name_amount(amount, opt->kind, g->weight),
+		   total > 0 ? 100 * g->weight / total : 0);
+	put_cpu(out, m, f);
+	put_impact(out, m, opt->verdict, g, f);
+	buf_putc(out, '\n');
+}
+
+int md_hotspots(struct buf *out, const struct model *m,
+		const struct report_options *opt, size_t count)
+{
+	struct site_group *groups;
+	double total = 0;
+	size_t all;
+	int rc = sites_grouped(m, opt, &groups, &all);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < all; i++)
+		total += groups[i].weight;
+	if (all == 0)
+		buf_puts(out, "Not measured.\n\n");
+	else
+		buf_printf(out,
+			   "| function | where | %s | CPU | impact |\n"
+			   "|---|---|---:|---:|---|\n",
+			   name_weight(opt->kind));
+	for (size_t i = 0; i < all && i < count; i++)
+		put_row(out, m, opt, &groups[i], total);
+	if (all > count)
+		buf_printf(out, "\nand %zu more\n", all - count);
+	if (all > 0)
+		buf_putc(out, '\n');
+	free(groups);
+	return 0;
+}
