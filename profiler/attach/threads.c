@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #define POOL_SIZE     (256UL << 20) /* of addresses, not of memory */
 #define TOUCHED_EACH  (32UL << 10)  /* most threads use less of theirs */
 #define TOUCHED_MOST  (16UL << 20)
+#define LATE_NS	      2000000000ULL
 #define HURRIED	      -20
 #define RESTART_FIRST 512 /* results by which the kernel remembers to */
 #define RESTART_LAST  516 /* restart a call: the thread waits in it */
@@ -209,6 +211,7 @@ static void take_registers(struct thread_copy *thread,
 	struct task_call *call = &thread->task.call;
 
 	thread->stopped = true;
+	thread->bytes = NULL; /* of a stack that /proc told of */
 	thread->regs = *regs;
 	thread->waits = is_waiting(regs);
 	*call = (struct task_call) { .number = TASK_NO_CALL };
@@ -260,29 +263,63 @@ static int take_all(struct threads *t, const struct tracees *stopped)
 	return 0;
 }
 
+static int refuse_look(const struct threads *t, int rc, struct err *err)
+{
+	return rc < 0 ? err_set(err, rc, "cannot look into process %d: %s",
+				(int)t->pid, strerror(-rc))
+		      : 0;
+}
+
 /* All stand still now. */
-static int copy_all(struct threads *t, const struct tracees *stopped,
+static int copy_all(struct copying *c, const struct tracees *stopped,
 		    const struct threads_options *opt, struct err *err)
 {
-	struct copying c = { .threads = t };
+	struct threads *t = c->threads;
 	struct thread_copy *thread;
 	int rc = procfs_read(stopped->dir, "maps", &t->maps);
 
 	if (rc == 0)
-		rc = list_mappings(&c);
+		rc = list_mappings(c);
 	if (rc == 0)
 		rc = take_all(t, stopped);
 	vec_foreach (&t->list, thread) {
 		if (!thread->stopped)
 			take_task(thread);
-		copy_stack(&c, thread);
+		copy_stack(c, thread);
 	}
 	if (rc == 0 && opt->while_stopped)
 		opt->while_stopped(opt->ctx, t);
-	vec_free(&c.mappings);
-	return rc < 0 ? err_set(err, rc, "cannot look into process %d: %s",
-				(int)t->pid, strerror(-rc))
-		      : 0;
+	return refuse_look(t, rc, err);
+}
+
+/*
+ * Those that did not get a CPU to stop on, as on a busy machine one that
+ * computes may not for long: the others go on, these are waited for.
+ */
+static int copy_late(struct copying *c, struct tracees *stopped,
+		     struct err *err)
+{
+	struct threads *t = c->threads;
+	struct thread_copy *thread;
+	int rc = tracees_await(stopped, LATE_NS, err);
+
+	if (rc < 0)
+		return rc;
+	rc = take_all(t, stopped);
+	vec_foreach (&t->list, thread)
+		if (thread->stopped && !thread->bytes)
+			copy_stack(c, thread);
+	return refuse_look(t, rc, err);
+}
+
+static bool all_have_gone_on(const struct tracees *stopped)
+{
+	const struct tracee *thread;
+
+	vec_foreach (&stopped->threads, thread)
+		if (thread->tid)
+			return false;
+	return true;
 }
 
 static int by_tid(const void *a, const void *b)
@@ -323,9 +360,8 @@ static void tidy(struct threads *t)
 }
 
 /*
- * Once all stand, being put aside for others who compete for the CPUs would
- * make all of them wait.  (Before, it is they who need a CPU to stop.)
- * Without the right to hurry (CAP_SYS_NICE) that may happen.
+ * Being put aside for others who compete for the CPUs would make all threads
+ * that stand wait.  Without the right to hurry (CAP_SYS_NICE) that may happen.
  */
 static int hurry(void)
 {
@@ -336,24 +372,32 @@ static int hurry(void)
 	if (errno)
 		return 0;
 	setpriority(PRIO_PROCESS, (id_t)gettid(), HURRIED);
+	prctl(PR_SET_TIMERSLACK, 1); /* short rests are to be short */
 	return usual;
 }
 
 static int stop_and_copy(struct threads *t, const struct threads_options *opt,
 			 struct err *err)
 {
+	struct copying c = { .threads = t };
 	struct tracees stopped = { 0 };
 	uint64_t asked_ns;
-	int usual, rc;
+	int usual = hurry(), rc;
 
 	rc = tracees_stop_any(&stopped, t->pid, opt->patience_ns, err);
-	if (rc < 0)
-		return rc;
-	usual = hurry();
-	asked_ns = stopped.asked_ns;
-	rc = copy_all(t, &stopped, opt, err);
-	tracees_release(&stopped);
-	t->stopped_ns = tracees_now_ns() - asked_ns;
+	if (rc == 0) {
+		asked_ns = stopped.asked_ns;
+		rc = copy_all(&c, &stopped, opt, err);
+		for (size_t i = 0; i < stopped.threads.count; i++)
+			if (stopped.threads.at[i].stopped)
+				tracees_detach(&stopped, i);
+		t->stopped_ns = tracees_now_ns() - asked_ns;
+		if (rc == 0 && !all_have_gone_on(&stopped))
+			rc = copy_late(&c, &stopped, err);
+		tracees_release(&stopped);
+	}
+	vec_free(&c.mappings);
+	prctl(PR_SET_TIMERSLACK, 0); /* the usual */
 	setpriority(PRIO_PROCESS, (id_t)gettid(), usual);
 	return rc;
 }

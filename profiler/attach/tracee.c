@@ -2,7 +2,6 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +24,8 @@
 #define VECTOR_WORDS   (16384 / 8) /* of one thread; AMX has 11 KiB */
 #define LEFTOVER_NS    10000000000ULL
 #define STOP_EVENT(st) ((st) >> 16)
-#define STEP_NS	       50000 /* between two looks at a thread */
-#define EAGER_LOOKS    200   /* that only yield */
+#define STEP_NS	       20000 /* between two looks at a thread */
+#define EAGER_LOOKS    20    /* that do not rest */
 #define NS_PER_SECOND  1000000000ULL
 
 uint64_t tracees_now_ns(void)
@@ -61,9 +60,9 @@ int tracees_wait(pid_t pid, pid_t tid, uint64_t until_ns, int *status)
 		}
 		if (tracees_now_ns() > until_ns)
 			return -ETIMEDOUT;
-		if (looks < EAGER_LOOKS)
-			sched_yield();
-		else
+		/* Resting, not yielding: on busy CPUs who yields comes last,
+		 * and who wakes from a rest comes first. */
+		if (looks >= EAGER_LOOKS)
 			nanosleep(&step, NULL);
 	}
 }
@@ -303,7 +302,7 @@ static int wait_for_all(struct tracees *t, uint64_t until, struct err *err)
 		bool job_control = false;
 		int rc;
 
-		if (thread->stopped)
+		if (thread->stopped || !thread->tid)
 			continue;
 		rc = wait_for_stop(t, thread->tid, until, &job_control);
 		if (rc == -ESRCH && (thread->tid != t->pid || t->lenient)) {
@@ -363,6 +362,11 @@ int tracees_stop_any(struct tracees *t, pid_t pid, uint64_t patience_ns,
 {
 	*t = (struct tracees) { .lenient = true };
 	return stop(t, pid, patience_ns, err);
+}
+
+int tracees_await(struct tracees *t, uint64_t patience_ns, struct err *err)
+{
+	return wait_for_all(t, tracees_now_ns() + patience_ns, err);
 }
 
 void tracees_detach(struct tracees *t, size_t i)

@@ -53,6 +53,11 @@ int tracees_stop(struct tracees *t, pid_t pid, uint64_t patience_ns,
  */
 int tracees_stop_any(struct tracees *t, pid_t pid, uint64_t patience_ns,
 		     struct err *err);
+/*
+ * Give those of tracees_stop_any() that did not stop in time some more.  Those
+ * that stood may go on meanwhile (tracees_detach()).
+ */
+int tracees_await(struct tracees *t, uint64_t patience_ns, struct err *err);
 /* Let all go on; @t is empty then.  A zeroed one is fine. */
 void tracees_release(struct tracees *t);
 

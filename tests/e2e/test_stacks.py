@@ -113,6 +113,23 @@ def test_fifty_threads_stand_still_for_less_than_5_ms(product, started):
     assert times[0] < SMALL, times
 
 
+def test_a_thread_that_computes_is_seen_on_busy_cpus(product):
+    """Others compete for all CPUs, so it is late to stop."""
+    code = "import itertools\nfor _ in itertools.count(): pass"
+    running = [subprocess.Popen(["/usr/bin/python3", "-c", code])
+               for _ in range(2 * os.cpu_count())]
+    try:
+        time.sleep(0.5)
+        for process in running:
+            thread, = stacks(product, process.pid)["threads"]
+            assert thread["state"] == "running"
+            assert "<module>" in functions(thread)
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
 def test_a_deadlock_is_named(product, started):
     process = started("stacks_deadlock")
     report = stacks(product, process.pid)
