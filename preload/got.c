@@ -82,6 +82,19 @@ static struct hook *find_hook(const char *name)
 	return NULL;
 }
 
+/*
+ * What the program defines itself its own code calls directly: libraries'
+ * calls alone would be half of the story, releases without allocations.
+ */
+static uint64_t find_real(const char *name)
+{
+	const struct link_map *program = real_objects();
+
+	if (program && real_export(program, name))
+		return 0;
+	return (uint64_t)real_symbol(name);
+}
+
 static void add_hook(const char *name, uint64_t ours)
 {
 	unsigned bucket = hash_of(name);
@@ -93,7 +106,7 @@ static void add_hook(const char *name, uint64_t ours)
 	*h = (struct hook) {
 		.name = name,
 		.ours = ours,
-		.real = (uint64_t)real_symbol(name),
+		.real = find_real(name),
 		.next = got.buckets[bucket],
 	};
 	got.buckets[bucket] = got.nhooks;
@@ -427,8 +440,7 @@ static void look_up_again(void)
 {
 	for (uint16_t i = 0; i < got.nhooks; i++)
 		if (!got.hooks[i].real)
-			got.hooks[i].real =
-				(uint64_t)real_symbol(got.hooks[i].name);
+			got.hooks[i].real = find_real(got.hooks[i].name);
 }
 
 /* The mappings of a module follow each other; the first holds its headers. */

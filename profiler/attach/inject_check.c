@@ -7,13 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/proc/procfs.h"
 
-#define NO_NUMBER (-1)
+#define NO_NUMBER      (-1)
+#define TRACED_LOOKS   50
+#define TRACED_STEP_NS 10000000L
 
 static long number_of(const char *status, const char *key)
 {
@@ -126,6 +129,21 @@ static int check_proc(int dir, int pid, struct err *err)
 		       pid);
 }
 
+/* A look takes a tracer a moment; one that stays is there longer. */
+static int read_status(int dir, struct buf *status)
+{
+	const struct timespec step = { .tv_nsec = TRACED_STEP_NS };
+	int rc = 0;
+
+	for (int i = 0; i < TRACED_LOOKS; i++) {
+		rc = procfs_read(dir, "status", status);
+		if (rc < 0 || number_of(status->bytes, "\nTracerPid:") <= 0)
+			break;
+		nanosleep(&step, NULL);
+	}
+	return rc;
+}
+
 int inject_check_process(pid_t pid, struct err *err)
 {
 	int dir = procfs_open("/proc", pid), rc;
@@ -136,7 +154,7 @@ int inject_check_process(pid_t pid, struct err *err)
 			     (int)pid);
 	else if (dir < 0)
 		rc = err_set(err, -ESRCH, "there is no process %d", (int)pid);
-	else if (procfs_read(dir, "status", &status) < 0)
+	else if (read_status(dir, &status) < 0)
 		rc = err_set(err, -ESRCH, "process %d has ended", (int)pid);
 	else
 		rc = check_state(dir, (int)pid, err);

@@ -46,7 +46,7 @@ static pid_t status_number(const struct buf *status, const char *key)
 
 	if (!line)
 		return 0;
-	end = strchrnul(line, '\n');
+	end = strchrnul(line + 1, '\n'); /* past the one of @key */
 	last = end;
 	while (last > line && last[-1] != '\t' && last[-1] != ' ')
 		last--;

@@ -6,6 +6,7 @@ LD_PRELOAD alone and under `strandline run` from outside, and what was
 recorded is right.  Skipped by name where a root cannot be had.
 """
 
+import contextlib
 import json
 import pathlib
 import shutil
@@ -173,3 +174,69 @@ def test_exact_is_exact(container, name, source):
     report = Recording(container.product, folder).json()
     named = {key: value for key, value in truth.items() if key != "*"}
     assert seen(report, named) == named, json.dumps(report["losses"])
+
+
+@pytest.fixture(params=SUITES)
+def root(request):
+    """One of the roots, as it is: nothing of ours is seen within."""
+    if subprocess.run(["unshare", "--mount", "true"],
+                      capture_output=True).returncode:
+        pytest.skip("roots of other releases need root")
+    return Container._make(request.param)
+
+
+ENDLESS = """
+import threading, time
+kept = []
+def work():
+    while True:
+        kept.append(bytearray(3000))
+        del kept[:-200]
+        time.sleep(0.001)
+threading.Thread(target=work, daemon=True).start()
+while True:
+    time.sleep(0.01)
+"""
+
+
+@contextlib.contextmanager
+def contained(root, *command):
+    """A process in mount and PID name spaces of its own."""
+    outer = subprocess.Popen(
+        ["unshare", "--mount", "--pid", "--fork", "--kill-child",
+         f"--root={root}", "--mount-proc=/proc", *command],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield outer
+    finally:
+        outer.kill()
+        outer.wait()
+
+
+def inner_of(outer):
+    """The PID out here of what runs in them, once it is at work."""
+    with open(f"/proc/{outer.pid}/task/{outer.pid}/children") as children:
+        for pid in children.read().split():
+            with open(f"/proc/{pid}/status") as status:
+                if "Threads:\t2" in status.read():
+                    return int(pid)
+    return None
+
+
+def test_a_container_is_entered_and_left(product, root, tmp_path, eventually):
+    with contained(root, "python3", "-c", ENDLESS) as outer:
+        pid = eventually(lambda: inner_of(outer))
+        for number in range(2):
+            recording = Recording(product, tmp_path / f"{number}.strand")
+            product("attach", pid, "--with", "inject", "--mode", "exact",
+                    "--duration", 1, "-o", recording.path)
+            report = recording.json()
+            assert any(frame["function"] == "work"
+                       for site in report["sites"]
+                       for frame in site["stack"])
+            assert not any(report["losses"].values())
+            assert [p["pid"] for p in report["processes"]] == [1]
+        assert inner_of(outer) == pid
+        with open(f"/proc/{pid}/maps") as maps:
+            assert ".slabs" not in maps.read()
