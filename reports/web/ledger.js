@@ -29,6 +29,8 @@ function filled(points, of) {
 	const values = points.map(of);
 	let last = 0;
 
+	if (!values.length)
+		return values;
 	values[0] = values[0] || 0;
 	for (let i = 1; i < values.length; i++) {
 		if (values[i] === null)
@@ -65,8 +67,10 @@ function readings(ledger, pid) {
 		t: column("t"), rss: column("rss"),
 		stacks, file, live, retained,
 		self: own.map((bytes, i) => bytes + slabs[i]),
-		other: anon.map((bytes, i) => Math.max(0, bytes - live[i] -
-			retained[i] - own[i])),
+		other: anon.map((bytes, i) => Math.max(0, Math.min(
+			bytes - live[i] - retained[i] - own[i],
+			points[i].anon !== null ? Infinity : points[i].rss -
+				live[i] - retained[i] - file[i] - stacks[i]))),
 		threads: column("threads"),
 		fds: column("fds"),
 		cpu: busy(points),
@@ -455,6 +459,10 @@ function split_table(point) {
 				h("td", { class: "number" }, bytes(r[key][0])),
 				h("td", { class: "number" }, (r[key][0] /
 					point.rss * 100).toFixed(1) + "%"))))),
+		point.python_arenas ? h("p", { class: "soft" },
+			`Of it ${bytes(point.python_arenas)} are CPython's ` +
+			"arenas, " + (point.python_used / point.python_arenas *
+				100).toFixed(0) + "% of them used.") : null,
 		sum > point.rss * 1.05 ? h("p", { class: "soft" },
 			"The parts add up to more than RSS: live heap counts " +
 			"bytes asked for, and some of them were never " +
