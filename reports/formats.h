@@ -11,6 +11,8 @@ int report_text(const struct model *m, const struct report_options *opt,
 		struct buf *out);
 int report_json(const struct model *m, const struct report_options *opt,
 		struct buf *out);
+int report_hgrm(const struct model *m, const struct report_options *opt,
+		struct buf *out);
 int report_folded(const struct model *m, const struct report_options *opt,
 		  struct buf *out);
 int report_svg(const struct model *m, const struct report_options *opt,

@@ -22,6 +22,8 @@ const struct report_format report_formats[] = {
 	  NULL },
 	{ "speedscope", "stacks of every kind, for www.speedscope.app",
 	  report_speedscope, NULL },
+	{ "hgrm", "latency percentiles by endpoint, as HdrHistogram's text",
+	  report_hgrm, NULL },
 	{ "openmetrics", "the last state, for Prometheus", report_openmetrics,
 	  NULL },
 	{ NULL, NULL, NULL, NULL },

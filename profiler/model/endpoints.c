@@ -9,13 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/base/buf.h"
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/latency/histo.h"
 #include "profiler/model/build.h"
 #include "profiler/model/kept.h"
 
-#define UNKNOWN_ROUTE "_OTHER _OTHER"
+#define PERCENTILE_TICKS 5 /* lines for each halving of the rest up to 100 */
+#define UNKNOWN_ROUTE	 "_OTHER _OTHER"
 
 struct entry {
 	const char *text; /* interned: equal routes have equal addresses */
@@ -245,6 +247,21 @@ static void fill_windows(const struct model *m, struct model_endpoint *to,
 	e->windows = e->mean_ms = e->max_ms = NULL;
 }
 
+/* NULL: of none, or no memory for it. */
+static const char *percentiles(struct model *m, const struct histo *h)
+{
+	struct buf text = BUF_INIT;
+	const char *kept = NULL;
+
+	if (!histo_count(h))
+		return NULL;
+	histo_percentiles(h, PERCENTILE_TICKS, &text);
+	if (buf_status(&text) == 0)
+		kept = model_string(m, text.bytes);
+	buf_free(&text);
+	return kept;
+}
+
 static int fill_endpoint(struct model *m, struct model_endpoint *to,
 			 struct entry *e)
 {
@@ -271,6 +288,7 @@ static int fill_endpoint(struct model *m, struct model_endpoint *to,
 		.ttfb_p95_ms = quantile_ms(e->ttfb, 0.95),
 		.gap_p95_ms = quantile_ms(e->gap, 0.95),
 		.queue_p95_ms = quantile_ms(e->queue, 0.95),
+		.percentiles = percentiles(m, e->took),
 	};
 	memcpy(to->status, e->status, sizeof(to->status));
 	fill_memory(to, e);

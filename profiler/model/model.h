@@ -207,6 +207,7 @@ struct model_endpoint {
 	/* Of those the mean and the longest; NAN where none was timed; NULL:
 	 * not known by window. */
 	const double *window_mean_ms, *window_max_ms;
+	const char *percentiles; /* of took, as HdrHistogram's text; or NULL */
 	struct model_latency took, ttfb; /* as p50_ms and ttfb_p50_ms */
 	struct model_latency gap, queue; /* as gap_p95_ms and queue_p95_ms */
 };

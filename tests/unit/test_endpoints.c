@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
+#include <string.h>
 
 #include "profiler/base/err.h"
 #include "profiler/model/model.h"
@@ -262,5 +263,17 @@ Test(endpoints, are_the_shims_where_the_kernel_saw_none)
 	cr_expect_eq(m->endpoints[0].count, 100);
 	cr_expect(m->requests_by_shim);
 	cr_expect_not(m->requests_by_kernel);
+	model_free(m);
+}
+
+Test(endpoints, have_percentiles_as_hdrhistogram_writes_them)
+{
+	struct model *m = seen_twice(0, 100);
+
+	cr_assert_not_null(m->endpoints[0].percentiles);
+	cr_expect_not_null(
+		strstr(m->endpoints[0].percentiles, "1/(1-Percentile)"));
+	cr_expect_not_null(strstr(m->endpoints[0].percentiles,
+				  "Total count    =          100]"));
 	model_free(m);
 }
