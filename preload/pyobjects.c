@@ -36,13 +36,20 @@ static struct {
 	enum slab_python_state found; /* NONE, KNOWN, or why not */
 	struct slab_python told;      /* but for the arenas */
 	bool wanted;
-	bool wrapped;	/* perhaps beneath somebody else's */
+	bool wrapped; /* perhaps beneath somebody else's */
+	bool small_known;
 	uint32_t turns; /* refreshes in a row that no sample came before */
 	uint32_t busy;	/* one refresh at a time */
 } py;
 
 /* What ours call; written before ours can be called by it. */
 static struct allocator former[DOMAINS];
+/*
+ * Up to here a block is cut from an arena, and malloc is not called for it:
+ * nothing needs muting, so the way there costs a subtraction and a branch.
+ * 0 until that is known.
+ */
+static size_t small_max;
 /* A sample came by since the last refresh: ours are in use. */
 static uint32_t in_use;
 
@@ -71,22 +78,52 @@ static inline void *allocated(void *p, size_t size, int64_t credit,
 	return alloc_slow(p, size, api);
 }
 
+/* A small block is due; what is made for it within is not. */
+static __attribute__((noinline)) void *due_malloc(enum domain d, void *context,
+						  size_t size, unsigned api)
+{
+	int64_t credit = mute() + (int64_t)size + SAMPLE_CONSTANT;
+
+	return allocated(former[d].malloc(context, size), size, credit, api);
+}
+
+static __attribute__((noinline)) void *due_calloc(enum domain d, void *context,
+						  size_t size, unsigned api)
+{
+	int64_t credit = mute() + (int64_t)size + SAMPLE_CONSTANT;
+
+	return allocated(former[d].calloc(context, 1, size), size, credit, api);
+}
+
 static inline void *domain_malloc(enum domain d, void *context, size_t size,
 				  unsigned api)
 {
-	int64_t credit = mute();
-	void *p = former[d].malloc(context, size);
+	int64_t credit;
+	void *p;
 
+	if (likely(size <= small_max))
+		return unlikely(sample_due(size))
+			       ? due_malloc(d, context, size, api)
+			       : former[d].malloc(context, size);
+	credit = mute();
+	p = former[d].malloc(context, size);
 	return allocated(p, size, credit, api);
 }
 
 static inline void *domain_calloc(enum domain d, void *context, size_t count,
 				  size_t size, unsigned api)
 {
-	int64_t credit = mute();
-	void *p = former[d].calloc(context, count, size);
+	size_t bytes = count * size; /* whoever asks has seen to overflow */
+	int64_t credit;
+	void *p;
 
-	return allocated(p, count * size, credit, api);
+	if (likely(bytes <= small_max))
+		return unlikely(sample_due(bytes))
+			       ? due_calloc(d, context, bytes, api)
+			       : former[d].calloc(context, count, size);
+	credit = mute();
+	p = former[d].calloc(context, count, size);
+	return allocated(p, bytes, credit, api);
 }
 
 /* As realloc in hooks.c, but that NULL is always a failure. */
@@ -106,19 +143,28 @@ static inline void *domain_realloc(enum domain d, void *context, void *old,
 }
 
 /* A sample is released once, whoever asks again: muted in exact mode only. */
-static inline void domain_free(enum domain d, void *context, void *p)
+static __attribute__((noinline)) void release_free(enum domain d, void *context,
+						   void *p)
 {
 	int64_t credit;
 
-	if (unlikely(filter_hit(p)))
-		record_release(p);
-	if (likely(shim.mode == SLAB_MODE_SAMPLE)) {
+	record_release(p);
+	if (shim.mode == SLAB_MODE_SAMPLE) {
 		former[d].free(context, p);
 		return;
 	}
 	credit = mute();
 	former[d].free(context, p);
 	self.credit = credit;
+}
+
+/* Tail calls all: nothing is saved on the usual way. */
+static inline void domain_free(enum domain d, void *context, void *p)
+{
+	if (unlikely(filter_hit(p)))
+		release_free(d, context, p);
+	else
+		former[d].free(context, p);
 }
 
 #define DOMAIN_FUNCTIONS(name, d, api)                                       \
@@ -264,8 +310,28 @@ static void tell(void)
 	__atomic_store_n(&to->state, py.told.state, __ATOMIC_RELEASE);
 }
 
+#define PYMALLOC_MAX 512
+
+/* With the GIL, when it runs: is what we call pymalloc itself? */
+static void find_small(void)
+{
+	int64_t credit = mute();
+	void *p = former[DOMAIN_OBJECT].malloc(former[DOMAIN_OBJECT].context,
+					       PYMALLOC_MAX);
+	bool passed_on = self.credit != 2 * MUTED;
+
+	if (p)
+		former[DOMAIN_OBJECT].free(former[DOMAIN_OBJECT].context, p);
+	self.credit = credit;
+	if (p && !passed_on && shim.mode == SLAB_MODE_SAMPLE)
+		small_max = PYMALLOC_MAX;
+	py.small_known = true;
+}
+
 static void wrap_all(void)
 {
+	small_max = 0;
+	py.small_known = false;
 	wrap(DOMAIN_MEM);
 	wrap(DOMAIN_OBJECT);
 	pyarenas_wrap();
@@ -285,6 +351,14 @@ void pyobjects_find(void)
 	pyarenas_find(m, py.told.version);
 }
 
+/* A sixteenth of a second from now, not a second: something is not known. */
+static void look_soon(void)
+{
+	if (py.wanted && !py.small_known)
+		shim.allocator_ticks =
+			ticks_now() - shim.second_ticks / 16 * 15;
+}
+
 void pyobjects_begin(bool now)
 {
 	if (!shim.file || py.found == SLAB_PYTHON_NONE)
@@ -297,8 +371,7 @@ void pyobjects_begin(bool now)
 	pyarenas_forget();
 	if (py.wanted && now)
 		wrap_all();
-	else if (py.wanted)
-		shim.allocator_ticks = 0; /* the next sample is to look */
+	look_soon();
 	tell();
 }
 
@@ -349,8 +422,11 @@ static void look_after(void)
 	bool held = holds_gil();
 	uint32_t turn;
 
-	if (held)
+	if (held) {
 		note_modules();
+		if (py.wrapped && !py.small_known)
+			find_small();
+	}
 	if (__atomic_exchange_n(&in_use, 0, __ATOMIC_RELAXED)) {
 		py.turns = 0;
 		return;
@@ -369,6 +445,7 @@ void pyobjects_refresh(void)
 	if (!py.wanted || __atomic_exchange_n(&py.busy, 1, __ATOMIC_ACQUIRE))
 		return;
 	look_after();
+	look_soon();
 	if (shim.file)
 		pyarenas_account(&shim.file->python);
 	__atomic_store_n(&py.busy, 0, __ATOMIC_RELEASE);

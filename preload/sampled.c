@@ -223,7 +223,7 @@ static void filter_step(uint64_t live)
 	struct filters f = filters_now();
 	uint64_t ticks = ticks_now();
 
-	if (!f.next && live >= filter_size(f.current) / 4)
+	if (!f.next && live >= filter_size(f.current) / 16)
 		filter_prepare(f.current, ticks);
 	else if (f.next && ticks - set.next_since > shim.second_ticks)
 		filter_take_over(f.next);
@@ -235,7 +235,7 @@ void sampled_maintain(void)
 	uint64_t live = __atomic_load_n(&set.live, __ATOMIC_RELAXED);
 	struct filters f = filters_now();
 
-	if (likely(!f.next && live < filter_size(f.current) / 4))
+	if (likely(!f.next && live < filter_size(f.current) / 16))
 		return;
 	if (shim.mode == SLAB_MODE_EXACT ||
 	    filter_size(f.current) >= FILTER_MAX)
@@ -246,7 +246,11 @@ void sampled_maintain(void)
 	__atomic_store_n(&set.busy, 0, __ATOMIC_RELEASE);
 }
 
-/* 4 KiB of the filter to begin with: it stays in the L1 cache. */
+/*
+ * 16 KiB of the filter to begin with, and at most one count in 16 that is not
+ * 0: where objects of Python are followed a block is freed every few ns, and
+ * each that seems to be sampled costs a search.
+ */
 void sampled_start(void)
 {
 	static uint8_t always[2] __attribute__((aligned(64))) = { 1, 1 };
@@ -259,7 +263,7 @@ void sampled_start(void)
 	if (!counts)
 		counts = shim_memory(FILTER_MAX);
 	if (counts)
-		shim.filter = (uint64_t)counts | (64 - 12);
+		shim.filter = (uint64_t)counts | (64 - 14);
 }
 
 /* Where the samples are not ours: in a forked child; after the end. */
