@@ -80,6 +80,10 @@ class Page:
             f"{json.dumps(selector)}).innerText)"))
         return self.text(selector)
 
+    def width(self):
+        return self("evaluate",
+                    script="document.documentElement.scrollWidth")
+
     def picture(self, name, whole=True):
         folder = os.environ.get("STRANDLINE_PICTURES")
         if folder:
@@ -146,11 +150,11 @@ def leaking_page(product, leaking):
 
 @pytest.fixture(scope="module")
 def python_page(product, modules, tmp_path_factory):
-    """The FastAPI server."""
+    """The FastAPI server, with two workers."""
     port = serve.free_port()
     return write_page(product, record(
         product, tmp_path_factory.mktemp("python"),
-        serve.rag_fastapi(port), port, "search=6,chat=2,ingest",
+        serve.rag_fastapi(port, workers=2), port, "search=6,chat=2,ingest",
         3))
 
 
@@ -309,9 +313,7 @@ def test_nothing_stands_in_a_readers_way(browser, leaking_page, name,
                                          options):
     page = Page(browser, leaking_page, options)
     page.picture(name)
-    width = page("evaluate",
-                 script="document.documentElement.scrollWidth")
-    assert width <= options["viewport"]["width"]
+    assert page.width() <= options["viewport"]["width"]
     assert page("obstacles") == []
 
 
@@ -333,7 +335,10 @@ def test_a_python_server_is_shown(browser, python_page):
     page.picture("python")
     assert "/api/v1/retrieval/search" in page.text("#requests")
     assert len(page.texts("#sites tbody tr")) > 10
+    assert len(page.texts("#memory select option")) >= 3  # processes
     page.check_quiet()
+    phone = Page(browser, python_page, PHONE)
+    assert phone.width() <= PHONE["viewport"]["width"]
 
 
 def test_it_is_small_and_equal_recordings_give_equal_bytes(product, leaking,
