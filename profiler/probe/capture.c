@@ -28,7 +28,8 @@
 struct captured {
 	pid_t pid;
 	struct probefile *file;
-	bool ended;
+	uint64_t ended_ns; /* 0: it lives */
+	uint64_t spent_ns; /* what its file says that all of us took */
 	struct tables_space space;
 	uint64_t refreshed_ns;
 	uint32_t *modules; /* of the tables -> of the file; 0: not yet */
@@ -41,7 +42,10 @@ struct capture {
 	struct tables *tables;
 	struct kernel_names *kernel;
 	VEC(struct captured) processes;
-	struct hash *places; /* pid -> index */
+	struct hash *places;   /* pid -> index */
+	uint64_t closed_bytes; /* of files of processes that ended */
+	uint64_t closed_ns;    /* spent, as one of those says */
+	uint64_t flushed_ns;
 	uint64_t lost[CAPTURE_NLOSSES];
 };
 
@@ -74,8 +78,7 @@ static uint64_t now_ns(void)
 
 static void forget_stacks(struct capture *c, struct captured *p)
 {
-	if (c->tables)
-		tables_forget(c->tables, p->pid, &p->space);
+	tables_forget(c->tables, p->pid, &p->space);
 	hash_free(p->kernel);
 	free(p->modules);
 	p->kernel = NULL;
@@ -210,9 +213,8 @@ void capture_ended(struct capture *c, pid_t pid, uint64_t at_ns)
 
 	if (!p)
 		return;
-	(void)probefile_flush(p->file, at_ns);
 	probefile_ended(p->file, at_ns);
-	p->ended = true;
+	p->ended_ns = at_ns;
 }
 
 void capture_refresh(struct capture *c, pid_t pid)
@@ -342,8 +344,10 @@ void capture_weigh(struct capture *c, pid_t pid, uint32_t node,
 /* All of it in the first one's file: reports add them up. */
 void capture_spent(struct capture *c, uint64_t ns)
 {
-	if (c->processes.count)
-		probefile_spent(c->processes.at[0].file, ns);
+	if (c->processes.count) {
+		c->processes.at[0].spent_ns = ns - c->closed_ns;
+		probefile_spent(c->processes.at[0].file, ns - c->closed_ns);
+	}
 }
 
 uint64_t capture_lost(const struct capture *c, enum capture_loss loss,
@@ -363,11 +367,41 @@ uint64_t capture_lost(const struct capture *c, enum capture_loss loss,
 static bool is_full(const struct capture *c)
 {
 	const struct captured *p;
-	uint64_t bytes = 0;
+	uint64_t bytes = c->closed_bytes;
 
 	vec_foreach (&c->processes, p)
 		bytes += probefile_bytes(p->file);
 	return c->options.max_bytes && bytes >= c->options.max_bytes;
+}
+
+/* The last one takes its place. */
+static void let_go(struct capture *c, size_t place)
+{
+	struct captured *p = &c->processes.at[place];
+	const struct captured *last = &c->processes.at[c->processes.count - 1];
+
+	c->closed_bytes += probefile_bytes(p->file);
+	c->closed_ns += p->spent_ns;
+	hash_remove(c->places, (uint64_t)p->pid, NULL);
+	probefile_close(p->file);
+	forget_stacks(c, p);
+	if (last != p) {
+		*p = *last;
+		(void)hash_set(c->places, (uint64_t)p->pid, place);
+	}
+	c->processes.count--;
+}
+
+/* What probes sent of them before their end has come, a second later. */
+static void let_ended_go(struct capture *c, uint64_t at_ns)
+{
+	for (size_t i = c->processes.count; i-- > 0;) {
+		const struct captured *p = &c->processes.at[i];
+
+		if (p->ended_ns && p->ended_ns < c->flushed_ns)
+			let_go(c, i);
+	}
+	c->flushed_ns = at_ns;
 }
 
 int capture_flush(struct capture *c, uint64_t at_ns)
@@ -380,10 +414,11 @@ int capture_flush(struct capture *c, uint64_t at_ns)
 		return 0;
 	}
 	vec_foreach (&c->processes, p) {
-		int failed = p->ended ? 0 : probefile_flush(p->file, at_ns);
+		int failed = probefile_flush(p->file, at_ns);
 
 		if (rc == 0)
 			rc = failed;
 	}
+	let_ended_go(c, at_ns);
 	return rc;
 }

@@ -382,7 +382,8 @@ void tables_forget(struct tables *t, pid_t pid, struct tables_space *space)
 {
 	uint32_t key = (uint32_t)pid;
 
-	(void)bpf_map_delete_elem(t->spaces, &key);
+	if (t)
+		(void)bpf_map_delete_elem(t->spaces, &key);
 	free(space->ranges);
 	*space = (struct tables_space) { 0 };
 }

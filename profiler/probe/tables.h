@@ -46,7 +46,7 @@ int tables_spaces_fd(const struct tables *t);
  * what it had.
  */
 bool tables_update(struct tables *t, pid_t pid, struct tables_space *space);
-/* It ended. */
+/* It ended; @t is NULL when that went first. */
 void tables_forget(struct tables *t, pid_t pid, struct tables_space *space);
 
 const struct tables_module *tables_module(const struct tables *t, uint32_t id);

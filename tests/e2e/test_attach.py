@@ -280,9 +280,10 @@ def test_what_is_given_back_is_charged_to_nobody(start, attached, recording):
 
 
 @pytest.mark.parametrize("what, said", [
-    ("futex", "[waits: futex]"), ("epoll", "[waits: epoll]"),
-    ("socket", "[waits: socket]"), ("pipe", "[waits: file]"),
-    ("sleep", "[sleeps]")])
+    ("futex", "[waits: futex]"), ("socket", "[waits: socket]"),
+    pytest.param("epoll", "[waits: epoll]", marks=pytest.mark.long),
+    pytest.param("pipe", "[waits: file]", marks=pytest.mark.long),
+    pytest.param("sleep", "[sleeps]", marks=pytest.mark.long)])
 def test_a_wait_is_charged_to_its_stack_with_its_reason(
         start, attach, recording, what, said):
     target = start("wait", what)
