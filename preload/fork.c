@@ -24,6 +24,7 @@ void fork_child(void)
 	if (!canary || *canary == FORK_CANARY)
 		return;
 	*canary = FORK_CANARY;
+	late_fork();
 	if (!shim.file) { /* it may be asked to record, though */
 		thread_fork_child();
 		return;

@@ -524,3 +524,8 @@ void got_restore(void)
 	got.nseen = 0;
 	__atomic_store_n(&got.busy, 0, __ATOMIC_RELEASE);
 }
+
+void got_fork_child(void)
+{
+	__atomic_store_n(&got.busy, 0, __ATOMIC_RELEASE);
+}

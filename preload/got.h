@@ -33,6 +33,7 @@ void got_patch(struct got_counts *counts);
 bool got_stale(void);
 /* Every slot as it was; it can be patched again. */
 void got_restore(void);
+void got_fork_child(void);
 /* A name that leads elsewhere than to the hook of that name. */
 void got_lead(const char *name, const void *to);
 

@@ -22,6 +22,7 @@
 #define ESCAPE_NS 20000000ULL	/* the same where a server's thread waits */
 #define GRACE_NS  20000000ULL	/* see release() */
 #define STEP_NS	  200000
+#define TURN_NS	  4000000000ULL
 #define ORPHAN_NS 10000000000ULL /* a tool so silent has died */
 
 #define MEMBARRIER_EXPEDITED 8
@@ -36,7 +37,7 @@ EXPORT struct late_control strandline_control;
 static struct {
 	bool ready; /* the real functions are known */
 	char routes[sizeof(((struct late_settings *)0)->routes)];
-	uint32_t answering; /* one thread, the others pass by */
+	uint32_t turn; /* one thread at a time begins or ends */
 } late;
 
 static void nap(void)
@@ -44,6 +45,27 @@ static void nap(void)
 	struct timespec step = { .tv_nsec = STEP_NS };
 
 	sys3(SYS_nanosleep, (long)&step, 0, 0);
+}
+
+/*
+ * Two tools may want the same at once, and what belongs to a recording must
+ * be unmapped once: the second time it may be the server's.
+ */
+static bool take_turn(uint64_t patience_ns)
+{
+	uint64_t until = sys_clock_ns(CLOCK_MONOTONIC) + patience_ns;
+
+	while (__atomic_exchange_n(&late.turn, 1, __ATOMIC_ACQUIRE)) {
+		if (sys_clock_ns(CLOCK_MONOTONIC) >= until)
+			return false;
+		nap();
+	}
+	return true;
+}
+
+static void end_turn(void)
+{
+	__atomic_store_n(&late.turn, 0, __ATOMIC_RELEASE);
 }
 
 bool late_begin(void)
@@ -330,16 +352,27 @@ static void leave(struct late_area *area)
 		sys_munmap(area, LATE_AREA_SIZE);
 }
 
+static int work(struct late_area *area)
+{
+	switch (area->op) {
+	case LATE_ATTACH:
+		return attach(area);
+	case LATE_DETACH:
+		return detach();
+	default:
+		return -22; /* EINVAL */
+	}
+}
+
 EXPORT void *strandline_late(struct late_area *area)
 {
 	if (!wait_for_tool(area, LATE_GO))
 		return NULL; /* what it wants was not said */
-	if (area->op == LATE_ATTACH)
-		area->result = attach(area);
-	else if (area->op == LATE_DETACH)
-		area->result = detach();
-	else
-		area->result = -22; /* EINVAL */
+	area->result = -16;  /* EBUSY */
+	if (take_turn(TURN_NS)) {
+		area->result = work(area);
+		end_turn();
+	}
 	leave(area);
 	return NULL;
 }
@@ -347,13 +380,11 @@ EXPORT void *strandline_late(struct late_area *area)
 /* The tool is gone, and this thread is inside: once and for all. */
 static void escape(void)
 {
-	static uint32_t once;
-
-	if (__atomic_exchange_n(&once, 1, __ATOMIC_ACQUIRE))
+	if (!take_turn(0))
 		return;
 	if (shim.on && end(self.state, ESCAPE_NS) && shim.idle)
 		strandline_control.state = LATE_IDLE;
-	once = 0;
+	end_turn();
 }
 
 static int open_below(const char *dir, const char *name)
@@ -402,8 +433,7 @@ COLD void late_answer(void)
 	struct late_control *c = &strandline_control;
 	uint32_t wanted = __atomic_load_n(&c->wanted, __ATOMIC_ACQUIRE);
 
-	if (wanted == c->answered ||
-	    __atomic_exchange_n(&late.answering, 1, __ATOMIC_ACQUIRE))
+	if (wanted == c->answered || !take_turn(0))
 		return;
 	c->result = c->op == LATE_ATTACH   ? begin_preloaded(&c->settings)
 		    : c->op == LATE_DETACH ? end_preloaded()
@@ -411,7 +441,7 @@ COLD void late_answer(void)
 	c->state = shim.file ? LATE_RECORDING : LATE_IDLE;
 	if (c->result != -11)
 		__atomic_store_n(&c->answered, wanted, __ATOMIC_RELEASE);
-	__atomic_store_n(&late.answering, 0, __ATOMIC_RELEASE);
+	end_turn();
 }
 
 /* Everything that takes one thread, or the loader at rest, is done now. */
@@ -438,6 +468,13 @@ COLD void late_look(void)
 		late_answer();
 	else if (got_stale())
 		got_patch(&counts);
+}
+
+/* Whoever had these is not in the child. */
+void late_fork(void)
+{
+	end_turn();
+	got_fork_child();
 }
 
 /* A child that cannot record has no use for us. */

@@ -28,6 +28,7 @@ void late_wait(void);
 void late_answer(void);
 /* Modules that came since, and the tool; by a thread that is recording. */
 void late_look(void);
+void late_fork(void); /* in a child, before anything else */
 void late_fork_child(void);
 
 #endif

@@ -285,13 +285,12 @@ static int try_thread(struct borrow *b, const struct loader *l, pid_t tid,
 	b->since_ns = tracees_now_ns();
 	b->since_tsc = __builtin_ia32_rdtsc();
 	b->tries++;
-	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
-		return errno == ESRCH ? 0
-				      : err_set(err, -errno,
-						"no right to stop thread %d of "
-						"process %d: %s",
-						(int)tid, (int)b->pid,
-						strerror(errno));
+	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0) {
+		/* Another has it for the moment of a look; or it is for good.
+		 */
+		b->refused += errno != ESRCH;
+		return 0;
+	}
 	ptrace(PTRACE_INTERRUPT, tid, 0, 0);
 	rc = wait_for_stop(b, &job_control);
 	if (rc == -ESRCH)
@@ -307,6 +306,20 @@ static int try_thread(struct borrow *b, const struct loader *l, pid_t tid,
 			       "it first",
 			       (int)b->pid);
 	return 0;
+}
+
+static int give_up(const struct borrow *b, struct err *err)
+{
+	if (b->refused == b->tries)
+		return err_set(err, -EPERM,
+			       "no thread of process %d may be stopped: it is "
+			       "traced by another program, or the kernel does "
+			       "not let us",
+			       (int)b->pid);
+	return err_set(err, -EBUSY,
+		       "no thread of process %d was found where it could be "
+		       "borrowed (%u tries); try again",
+		       (int)b->pid, b->tries);
 }
 
 int borrow_take(struct borrow *b, const struct loader *l, uint64_t patience_ns,
@@ -334,11 +347,7 @@ int borrow_take(struct borrow *b, const struct loader *l, uint64_t patience_ns,
 			rc = try_thread(b, l, c->tid, round, err);
 		}
 		if (rc == 0 && tracees_now_ns() > until)
-			rc = err_set(err, -EBUSY,
-				     "no thread of process %d was found where "
-				     "it could be borrowed (%u tries); try "
-				     "again",
-				     (int)l->pid, b->tries);
+			rc = give_up(b, err);
 		if (rc == 0)
 			nanosleep(&pause, NULL);
 	}

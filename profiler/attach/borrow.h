@@ -27,10 +27,10 @@ struct borrow {
 	pid_t pid, tid;
 	long call; /* in which it waited; -1: it ran */
 	struct user_regs_struct regs;
-	uint64_t mask;	    /* of signals */
-	uint64_t since_ns;  /* when it was asked to stop */
-	uint64_t since_tsc; /* likewise */
-	unsigned tries;
+	uint64_t mask;		 /* of signals */
+	uint64_t since_ns;	 /* when it was asked to stop */
+	uint64_t since_tsc;	 /* likewise */
+	unsigned tries, refused; /* threads that were asked; by the kernel */
 };
 
 /*
