@@ -25,7 +25,7 @@ void markdown_taken(struct buf *out, struct buf *text)
 {
 	if (buf_status(text) < 0)
 		out->failed = true;
-	else
+	else if (text->len)
 		escape_markdown(out, text->bytes);
 	buf_free(text);
 }

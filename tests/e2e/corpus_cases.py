@@ -155,14 +155,16 @@ class Planted(Case):
             functions=[said["function"] or ""],
             bytes=(low, high) if high else None,
             path=(said["endpoint"] or "").split(" ")[-1] or None),
-            self._load(server, fault))
+            self._load(server, fault, said["endpoint"] or ""))
 
     @classmethod
-    def _load(cls, server, fault):
+    def _load(cls, server, fault, endpoint):
         if (server, fault) == ("rag_fastapi", "slow_endpoint"):
             return "8 x 140/s search=5,chat + 32 x 20/s memory"
         if (server, fault) == ("rag_c", "slow_endpoint"):
             return "8 x 300/s search + 32 x 20/s chat"
+        if server == "rag_fastapi" and endpoint.endswith("/chat"):
+            return "8 x 140/s search,chat + 4 x 30/s memory"
         return cls.LOADS[server]
 
     def start(self, under, build, requests, seconds, **options):
