@@ -262,9 +262,10 @@ void shim_begin_file(bool forked)
 	struct wire_quota *q = shim.quota;
 	bool within = !q || quota_take(q, SLAB_FILE_HEADER_SIZE, false);
 	uint32_t image = 0;
+	int fd = within ? open_file(&image) : -1;
 
 	if (within)
-		shim.file = begin_file(open_file(&image), image, forked);
+		shim.file = begin_file(fd, image, forked);
 	if (shim.file || !q)
 		return;
 	if (within)

@@ -1,6 +1,7 @@
 /*
  * CSV of the ledger: a row for each reading of each process, by time.  Sizes
  * in bytes, CPU time in nanoseconds; an empty cell was not read at that tick.
+ * Where a kind was asked for, the sites that weigh something by it instead.
  * RFC 4180, CRLF included.
  */
 #include <stddef.h>
@@ -12,7 +13,8 @@
 int report_csv(const struct model *m, const struct report_options *opt,
 	       struct buf *out)
 {
-	(void)opt;
+	if (opt->by_kind)
+		return csv_sites(m, opt, out);
 	buf_puts(out, "t,pid");
 	for (size_t c = 0; c < ledger_column_count; c++)
 		buf_printf(out, ",%s", ledger_columns[c].name);

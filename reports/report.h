@@ -13,6 +13,7 @@ struct verdict;
 
 struct report_options {
 	enum model_kind kind;
+	bool by_kind;	  /* csv: the sites by that kind, not the ledger */
 	unsigned top;	  /* rows in tables; 0: the format's own default */
 	bool color;	  /* ANSI colours are welcome */
 	unsigned columns; /* terminal width, 0: 80 */

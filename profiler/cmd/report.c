@@ -89,6 +89,7 @@ static int write_report(const struct model *m, const struct verdict *verdict,
 		.python_only = args->python_only,
 		.verdict = verdict,
 		.performance = args->template != NULL,
+		.by_kind = args->kind != NULL,
 		.checks = checks,
 	};
 	const char *missing = format->missing ? format->missing() : NULL;

@@ -319,6 +319,20 @@ static int handlers_fd(void *self)
 	return ring_buffer__epoll_fd(((struct handlers *)self)->ring);
 }
 
+/*
+ * Runs that the kernel has left out: a probe is not run where another one is
+ * on that CPU, which was taken from it meanwhile.
+ */
+static uint64_t missed(const struct bpf_program *program)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) < 0)
+		return 0;
+	return info.recursion_misses;
+}
+
 static bool handlers_counter(void *self, size_t n, struct probe_counter *into)
 {
 	static const char *const reasons[HANDLERS_NCOUNTERS] = {
@@ -330,7 +344,16 @@ static bool handlers_counter(void *self, size_t n, struct probe_counter *into)
 	};
 	const struct handlers *h = self;
 
-	if (n >= HANDLERS_NCOUNTERS)
+	if (n == HANDLERS_NCOUNTERS) {
+		*into = (struct probe_counter) {
+			.probe = "handlers",
+			.reason = "missed",
+			.count = missed(h->bpf->progs.handler_begins) +
+				 missed(h->bpf->progs.handler_ends),
+		};
+		return true;
+	}
+	if (n > HANDLERS_NCOUNTERS)
 		return false;
 	*into = (struct probe_counter) {
 		.probe = "handlers",

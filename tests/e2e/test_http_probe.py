@@ -283,7 +283,11 @@ def test_run_times_by_the_kernel_what_the_shim_knows_the_memory_of(
     assert found[SEARCH]["alloc_bytes_per_request"] > 100000
     span = report["spans"][0]
     assert span["name"] == "search"
-    assert span["count"] == asked["search"] + asked["chat"]
+    # The kernel runs no probe where another one was put aside: it says so.
+    missed = report["losses"].pop("handlers.missed")
+    calls = asked["search"] + asked["chat"]
+    assert calls - missed <= span["count"] <= calls
+    assert missed < calls / 10
     assert span["alloc_bytes_per_span"] > 100000
     assert not any(report["losses"].values()), report["losses"]
 

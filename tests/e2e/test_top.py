@@ -130,7 +130,7 @@ def test_keys_lead_through_tables(product, terminal, ended):
     terminal.press("k")
     terminal.shows("kind peak")
     terminal.press("4")
-    terminal.shows("/servers/rag")
+    terminal.shows("[4 processes]")
     terminal.press("?")
     terminal.shows("any key leaves this page")
     terminal.press("x", "p")

@@ -56,3 +56,29 @@ Test(report_csv, every_value_has_one_column_of_its_own)
 				     c == d);
 	}
 }
+
+Test(report_csv, of_a_kind_has_a_row_for_each_site)
+{
+	struct report_options opt = { .kind = MODEL_LIVE, .by_kind = true };
+
+	golden_check_report("rag_live.csv", "csv", fixture_rag(&one, false),
+			    &opt);
+}
+
+Test(report_csv, a_name_with_a_comma_and_a_quote_is_one_cell)
+{
+	static const struct model_frame frame = { .function = "f<int, \"x\">",
+						  .module = "/a,b" };
+	struct report_options opt = { .kind = MODEL_LIVE, .by_kind = true };
+	static const int8_t stack[] = { 0, -1 };
+	struct buf out;
+
+	fixture_empty(&one);
+	one.frames[0] = frame;
+	one.model.frame_count = 1;
+	fixture_site(&one, stack)->live.bytes = 5;
+	out = golden_report("csv", &one.model, &opt);
+	cr_expect(strstr(out.bytes, "\"f<int, \"\"x\"\">\",\"\",,\"/a,b\""),
+		  "%s", out.bytes);
+	buf_free(&out);
+}
