@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHOWN 0.1 /* of what places gain, that the total must gain too */
+#include "profiler/model/model.h"
+
+#define HALF	0.5
+#define BETWEEN 0.8 /* of a straight rise lies between two fifths' means */
+#define SHOWN	0.1 /* of what places gain, that the total must gain too */
 
 double verdict_drift(const double *y, uint32_t count)
 {
@@ -64,6 +68,7 @@ static int makes_up(struct judging *j, const double *level, bool *does)
 {
 	uint32_t from = begin_of(j, level), count = j->axis.count - from;
 	struct course along = { j->axis.x + from, j->axis.t + from, count };
+	bool sampled = j->m->mean_bytes > 0;
 	double *both = j->both, drift, most;
 	struct trend t;
 	int rc;
@@ -75,10 +80,16 @@ static int makes_up(struct judging *j, const double *level, bool *does)
 	for (uint32_t i = 0; i < count; i++)
 		both[i] = j->gained[from + i] + level[from + i];
 	drift = fabs(verdict_drift(both, count));
-	if (drift >= most)
+	if (drift >= (sampled ? HALF / SHOWN * most : most))
 		return 0;
 	rc = verdict_trend(j, &along, both, 0, 0, &t);
-	*does = rc == 0 && drift + 2 * t.noise < most;
+	/* A sample is too noisy to show that nothing is left of the gain; that
+	 * less than half of it can be is shown. */
+	if (sampled)
+		*does = rc == 0 && t.class != TREND_GROWS &&
+			t.slope.high * t.x < HALF / SHOWN * most / BETWEEN;
+	else
+		*does = rc == 0 && drift + 2 * t.noise < most;
 	return rc;
 }
 

@@ -104,7 +104,7 @@ static const char *const python_modules[] = {
 	"struct", "swigfaiss*", "tempfile", "textwrap", "threading", "torch",
 	"torch.*", "traceback", "types", "typing", "urllib.parse", "uuid",
 	"weakref", "_weakrefset", "zipfile", "zipfile.*", "zlib",
-	"<frozen *>",
+	"<frozen *>", "<__array_function__*",
 };
 /* clang-format on */
 

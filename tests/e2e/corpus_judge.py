@@ -14,7 +14,8 @@ import subprocess
 
 from corpus_cases import CLASSES, Case
 
-MODES = {"exact": ["--mode", "exact"],
+# Small Python objects too, or a Python fault is not all there.
+MODES = {"exact": ["--mode", "exact", "--python-objects", "yes"],
          "sample": ["--mode", "sample", "--rate", "64KiB"]}
 
 

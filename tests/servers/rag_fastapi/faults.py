@@ -349,14 +349,14 @@ class LruUnbounded(Fault):
         normalised(query)
 
 
-@functools.lru_cache(maxsize=2000)
+@functools.lru_cache(maxsize=400)
 def normalised_lately(query):
-    """The same with a bound: 2 MiB, then flat."""
+    """The same with a bound: 400 KiB, then flat."""
     return query.lower().ljust(1000)
 
 
 class BoundedLru(Fault):
-    """Fills 2 MiB in the first 2,000 different queries."""
+    """Fills 400 KiB in the first 400 different queries."""
 
     name = "bounded_lru"
     endpoint = "POST /api/v1/retrieval/search"
