@@ -89,6 +89,8 @@ class Case:
         """Whether any finding would be a false alarm."""
         return self.truth.classes == ["clean"]
 
+    in_python = False  # whether what it keeps is CPython's
+
     @property
     def seconds(self):
         """How long the issue gives it."""
@@ -147,6 +149,8 @@ class Planted(Case):
     def __init__(self, server, fault, said):
         self.server = server
         self.fault = fault
+        self.in_python = (server == "rag_fastapi" and
+                          said["classes"] != ["leak"])
         low, high = said["bytes_per_request"]
         super().__init__(f"{server}.{fault}", Truth(
             classes=said["classes"],

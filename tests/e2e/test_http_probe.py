@@ -270,7 +270,11 @@ def test_run_times_by_the_kernel_what_the_shim_knows_the_memory_of(
                *serve.rag_c(port, product.build)]
     if os.geteuid() != 0:
         pytest.skip("not root")
-    with serve.running(command, port):
+    told = tmp_path / "told"
+    with told.open("w") as errors, serve.running(command, port,
+                                                 stderr=errors):
+        serve.wait_until(lambda: "is timed" in told.read_text(), 30,
+                         "a handler that is timed")
         seen = product.load(port, "-n", "200", "-m", "search=4,chat")
     asked = {r["name"]: r["count"] for r in seen["requests"]}
     report = recording.json()
