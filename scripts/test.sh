@@ -9,7 +9,9 @@
 # ctest: `scripts/test.sh -L unit`.
 #
 # Exit status 0: all that could run here has passed.  What this machine lacks
-# is skipped by name, with the reason, and listed before the closing line.
+# is skipped by name, with the reason, and listed before the closing line.  An
+# end-to-end test that fails is run once more (tests/e2e/once_more.sh); which
+# passed only then is listed there, too, with how it failed.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -53,6 +55,19 @@ log=build/all/Testing/Temporary/LastTest.log
 if grep -aq '^SKIPPED' "$log"; then
 	say "skipped here, and why:"
 	grep -ah '^SKIPPED' "$log" | sort -u
+fi
+# Whole outputs, which ctest shows of failures only.
+again='^PASSED ONLY WHEN RUN AGAIN'
+if grep -aq "$again" "$log"; then
+	say "failed at first, and how:"
+	awk -v again="$again" '
+		/^Output:$/ { output = ""; told = 0 }
+		{ output = output $0 "\n" }
+		$0 ~ again { told = 1 }
+		/^<end of output>$/ && told { printf "%s", output }
+	' "$log"
+	say "passed only when run again:"
+	grep -a "$again" "$log"
 fi
 grep -a 'tests passed,' build/all/test.log || status=1
 exit $status
