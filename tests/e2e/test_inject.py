@@ -6,6 +6,7 @@ and of us there is code that nobody calls and memory without pages.
 STRANDLINE_ALL=1 makes 200 cycles of the 5.
 """
 
+import collections
 import contextlib
 import os
 import pathlib
@@ -23,6 +24,8 @@ from conftest import ROOT, Recording
 
 CYCLES = 200 if os.environ.get("STRANDLINE_ALL") else 5
 IMAGE = "/memfd:strandline"
+OURS = re.compile(r"memfd:strandline|\.slabs|\.strand/")
+MAPPINGS_OF_A_THREAD = 4  # its stack and an arena, each with its guard
 SLOT = re.compile(r"^([0-9a-f]{16}) .* (R_X86_64_(?:JUMP_SLO|GLOB_DAT|64)\S*)"
                   r" +[0-9a-f]{16} (\w+)@?", re.M)
 
@@ -78,22 +81,44 @@ class Slots:
 
 
 def descriptors(pid):
-    """Of files; those that come and go are none of ours."""
+    """(number, file or kind) of those that no client is behind."""
+    found = set()
+    local = {line.split()[6] for line in pathlib.Path(
+        f"/proc/{pid}/net/unix").read_text().splitlines()}
     for fd in os.listdir(f"/proc/{pid}/fd"):
         with contextlib.suppress(FileNotFoundError):
             at = os.readlink(f"/proc/{pid}/fd/{fd}")
-            if at.startswith("/") or ".slabs" in at:
-                yield at
+            kind, _, inode = at.partition(":[")
+            if kind != "socket" or inode[:-1] in local:
+                found.add((fd, kind))
+    return found
 
 
-def state_of(pid):
-    """What an attach might leave behind."""
-    return {
-        "descriptors": sorted(descriptors(pid)),
-        "slabs": [m for m in mappings(pid) if ".slabs" in m[4]],
-        "tracer": re.search(r"TracerPid:\s*(\d+)", pathlib.Path(
-            f"/proc/{pid}/status").read_text())[1],
-    }
+def more_than(found, before):
+    """Files and kinds that there are more of than before."""
+    return collections.Counter(kind for _, kind in found) - (
+        collections.Counter(kind for _, kind in before))
+
+
+def lasting(pid, looks=20):
+    """Descriptors that a server has for long: it opens others as it works."""
+    found = descriptors(pid)
+    for _ in range(looks):
+        time.sleep(0.01)
+        found &= descriptors(pid)
+    return found
+
+
+def threads(pid):
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def ours_in(pid):
+    """What of an attach is in a process, but for code."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return ([m for m in mappings(pid) if ".slabs" in m[4]] +
+            [d for d in descriptors(pid) if OURS.search(d[1])] +
+            re.findall(r"TracerPid:\s*[1-9]\d*", status))
 
 
 @pytest.fixture(scope="session")
@@ -132,9 +157,7 @@ class Attached:
 
 def released(pid):
     """Nobody is in the process any more."""
-    state = state_of(pid)
-    return (not state["slabs"] and state["tracer"] == "0" and
-            not any(".slabs" in d for d in state["descriptors"]))
+    return not ours_in(pid)
 
 
 def cycle(product, slots, folder, number, eventually, seconds=0.2):
@@ -151,8 +174,8 @@ def cycle(product, slots, folder, number, eventually, seconds=0.2):
         attached.process.stderr.close()
     else:
         attached.kill()
-    eventually(lambda: released(pid))
-    eventually(lambda: slots.ours() == 0)
+    eventually(lambda: released(pid), 60)
+    eventually(lambda: slots.ours() == 0, 60)
     subprocess.run(["rm", "-rf", str(attached.recording.path)], check=True)
     return attached.pause_us()
 
@@ -160,17 +183,20 @@ def cycle(product, slots, folder, number, eventually, seconds=0.2):
 def campaign(product, pid, folder, exports, eventually):
     """Cycles on a server under load; what changed between two of them."""
     slots = Slots(pid, exports)
-    before, state = slots.values(), state_of(pid)
+    before, kept = slots.values(), lasting(pid)
     pauses = [cycle(product, slots, folder, 0, eventually)]
     pauses += [cycle(product, slots, folder, 1, eventually)]
-    mapped = len(list(mappings(pid)))
+    mapped, others = len(list(mappings(pid))), threads(pid)
     for number in range(2, CYCLES):
         pauses.append(cycle(product, slots, folder, number, eventually))
     after = slots.values()
     lazy = {at for at in before if before[at] != after.get(at)}
     assert {at for at in lazy if not bound_lazily(pid, before[at])} == set()
-    assert state_of(pid) == state
-    assert len(list(mappings(pid))) < mapped + 20 + CYCLES / 10
+    # What we left would be there at every look; the server's own is not.
+    eventually(lambda: kept <= descriptors(pid), 60)
+    eventually(lambda: not more_than(descriptors(pid), kept), 60)
+    assert sum(1 for _ in mappings(pid)) < mapped + 20 + CYCLES / 10 + (
+        MAPPINGS_OF_A_THREAD * max(0, threads(pid) - others))
     pauses.sort()
     print(f"{len(pauses)} cycles, pause p50 {pauses[len(pauses) // 2]} us, "
           f"max {pauses[-1]} us")
@@ -201,7 +227,7 @@ def under_load(product, port, *options):
         over.set()
         thread.join()
     assert [s["errors"] for s in seen] == [0] * len(seen)
-    assert sum(s["count"] for s in seen) > 100
+    assert all(s["count"] for s in seen)
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
@@ -252,7 +278,7 @@ def refused(product, pid):
     """The one sentence by which it is not entered."""
     done = subprocess.run(
         [product.tool, "attach", str(pid), "--with", "inject", "--dry-run"],
-        capture_output=True, text=True, timeout=30)
+        capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
@@ -304,7 +330,7 @@ def test_a_stopped_process_is_refused(product, eventually):
     with sleeping(*python()) as target:
         target.send_signal(signal.SIGSTOP)
         eventually(lambda: "State:\tT" in pathlib.Path(
-            f"/proc/{target.pid}/status").read_text())
+            f"/proc/{target.pid}/status").read_text(), 60)
         assert "stopped" in refused(product, target.pid)
 
 
@@ -384,9 +410,9 @@ def test_modules_that_come_later_are_hooked(product, tmp_path, exports,
         target.stdin.flush()
         assert target.stdout.readline() == "ready\n"
         slots = Slots(target.pid, exports)
-        eventually(lambda: slots.ours() > early + 20)
+        eventually(lambda: slots.ours() > early + 20, 60)
         attached.kill()
-        eventually(lambda: slots.ours() == 0)
+        eventually(lambda: slots.ours() == 0, 60)
 
 
 @pytest.fixture
@@ -403,12 +429,22 @@ def waiting(product, tmp_path):
 
 
 def switched(product, pid, folder, *options):
-    """One that was switched on, by the way that is chosen by itself."""
+    """One that is switched on, by the way that is chosen by itself."""
     process = subprocess.Popen(
         [product.tool, "attach", str(pid), "-o", str(folder), *options],
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
         start_new_session=True)
-    return process, process.stderr.readline()
+    said = process.stderr.readline()
+    # The second where the server did not get to look for two seconds.
+    assert "which had waited" in said or "recorded from when" in said
+    return process
+
+
+def counted(recording):
+    """Requests that are in a recording so far."""
+    with contextlib.suppress(subprocess.CalledProcessError):
+        return sum(e["count"] for e in recording.json()["endpoints"])
+    return 0  # it has not begun
 
 
 def test_a_recorder_that_waits_is_switched_on_and_off(product, waiting,
@@ -417,25 +453,23 @@ def test_a_recorder_that_waits_is_switched_on_and_off(product, waiting,
     with under_load(product, port, "-m", "/health"):
         for number in range(3):
             recording = Recording(product, tmp_path / f"{number}.strand")
-            process, said = switched(product, pid, recording.path,
-                                     "--mode", "exact")
-            assert "which had waited" in said
-            time.sleep(1)
+            process = switched(product, pid, recording.path, "--mode",
+                               "exact")
+            eventually(lambda: counted(recording) > 10, 60)
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=60)
             assert process.returncode == 0
-            eventually(lambda: released(pid))
-            report = recording.json()
-            assert report["sites"]
-            assert sum(e["count"] for e in report["endpoints"]) > 10
+            eventually(lambda: released(pid), 60)
+            assert recording.json()["sites"]
 
 
 def test_a_recorder_that_waits_sees_its_strandline_killed(
         product, waiting, tmp_path, eventually):
     pid, port = waiting
     with under_load(product, port, "-m", "/health"):
-        process, said = switched(product, pid, tmp_path / "t.strand")
-        assert "which had waited" in said
+        recording = Recording(product, tmp_path / "t.strand")
+        process = switched(product, pid, recording.path)
+        eventually(lambda: counted(recording) > 0, 60)
         process.kill()
         process.communicate()
-        eventually(lambda: released(pid))
+        eventually(lambda: released(pid), 60)
