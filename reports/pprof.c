@@ -5,9 +5,10 @@
  * Its sample types are those that its users expect of a heap: objects and
  * bytes, allocated and in use.  A kind that is neither (peak, temporary, ...)
  * comes as one more.  Values are estimates for the whole target already, so
- * nothing is left to scale.  What a site did for the requests of an endpoint
- * is a sample of its own, with a label.  What the model does not know is left
- * out: addresses, and so where a module was mapped.
+ * nothing is left to scale.  What a site did for the requests of an endpoint,
+ * and what each thread did of it, is a sample of its own, with labels.  What
+ * the model does not know is left out: addresses, and so where a module was
+ * mapped.
  *
  * The file is written in pieces, each a Profile of one element: repeated
  * fields of messages that stand one behind the other add up to one message,
@@ -245,20 +246,48 @@ static bool weighs(const struct pprof *p, const int64_t *values)
 	return false;
 }
 
-/* The stack stands in p->stack. */
-static void put_sample(struct pprof *p, int64_t *values, const char *route)
+/* "uvicorn (4242)", or without its parts that are not known. */
+static uint32_t thread_string(struct pprof *p, const struct model_thread *t)
+{
+	struct buf text = BUF_INIT;
+	uint32_t id = 0;
+
+	if (t->name && t->name[0])
+		buf_printf(&text, "%s (%d)", t->name, t->tid);
+	else
+		buf_printf(&text, "%d", t->tid);
+	if (buf_status(&text) == 0)
+		id = string_of(p, text.bytes);
+	else
+		p->failed = true;
+	buf_free(&text);
+	return id;
+}
+
+/*
+ * The stack stands in p->stack.  @route and @thread are NULL where it is not
+ * for one.
+ */
+static void put_sample(struct pprof *p, int64_t *values, const char *route,
+		       const struct model_thread *thread)
 {
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
 	Pprof__Sample sample = PPROF__SAMPLE__INIT, *samples = &sample;
-	Pprof__Label label = PPROF__LABEL__INIT, *labels = &label;
+	Pprof__Label label[2] = { PPROF__LABEL__INIT, PPROF__LABEL__INIT };
+	Pprof__Label *labels[2] = { &label[0], &label[1] };
 
 	if (!weighs(p, values))
 		return;
+	sample.label = labels;
 	if (route) {
-		label.key = string_of(p, "endpoint");
-		label.str = string_of(p, route);
+		label[0].key = string_of(p, "endpoint");
+		label[0].str = string_of(p, route);
 		sample.n_label = 1;
-		sample.label = &labels;
+	}
+	if (thread) {
+		label[sample.n_label].key = string_of(p, "thread");
+		label[sample.n_label].str = thread_string(p, thread);
+		sample.n_label++;
 	}
 	sample.n_location_id = p->stack.count;
 	sample.location_id = p->stack.at;
@@ -302,6 +331,34 @@ static int64_t taken(int64_t *left, double part)
 	return value;
 }
 
+static bool is_route(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Of what is @left of @s for @route, what is known of each thread. */
+static void put_makers(struct pprof *p, const struct model_site *s,
+		       const char *route, int64_t *left)
+{
+	bool leaks = p->opt->kind == MODEL_LEAK;
+
+	for (uint32_t i = 0; i < s->maker_count && !p->failed; i++) {
+		const struct model_maker *k = &s->makers[i];
+		double leaked = leaks ? share(k->live, s->live.bytes) : 0;
+		int64_t values[MOST_VALUES];
+
+		if (k->thread >= p->m->thread_count ||
+		    !is_route(k->route, route))
+			continue;
+		values[0] = taken(&left[0], k->allocated_count);
+		values[1] = taken(&left[1], k->allocated);
+		values[2] = taken(&left[2], k->live_count);
+		values[3] = taken(&left[3], k->live);
+		values[4] = taken(&left[4], s->leaked * leaked);
+		put_sample(p, values, route, &p->m->threads[k->thread]);
+	}
+}
+
 static void put_site(struct pprof *p, const struct model_site *s)
 {
 	int64_t left[MOST_VALUES] = {
@@ -327,10 +384,12 @@ static void put_site(struct pprof *p, const struct model_site *s)
 			taken(&left[4], charged(p, s, c)),
 		};
 
-		put_sample(p, values, c->route);
+		put_makers(p, s, c->route, values);
+		put_sample(p, values, c->route, NULL);
 	}
+	put_makers(p, s, NULL, left);
 	if (!p->failed)
-		put_sample(p, left, NULL);
+		put_sample(p, left, NULL, NULL);
 }
 
 static void put_samples(struct pprof *p)

@@ -237,6 +237,8 @@ static int build_sites(struct model *m, const struct trace_view *v,
 	if (rc == 0)
 		rc = build_charges(m, v, parts, count);
 	if (rc == 0)
+		rc = build_makers(m, v, parts, count);
+	if (rc == 0)
 		rc = build_reach(m, v, parts, count);
 	if (rc == 0)
 		rc = build_objects(m, v, parts, count);

@@ -64,6 +64,10 @@ int build_modules(struct model *m, const struct trace_view *v);
 int build_charges(struct model *m, const struct trace_view *v,
 		  const struct build_part *parts, size_t count);
 
+/* makers.c: the threads that made them. */
+int build_makers(struct model *m, const struct trace_view *v,
+		 const struct build_part *parts, size_t count);
+
 /* endpoints.c: "POST /api/v1/chat", of an id of @im; "_OTHER _OTHER". */
 const char *build_route(const struct trace_image *im, uint32_t id);
 

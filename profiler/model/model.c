@@ -62,6 +62,7 @@ void model_free(struct model *m)
 	free(m->windows);
 	free(m->levels);
 	free(m->charges);
+	free(m->makers);
 	for (uint32_t i = 0; i < m->endpoint_count; i++)
 		endpoint_fini(&m->endpoints[i]);
 	free(m->endpoints);

@@ -86,6 +86,13 @@ struct model_charge {
 	double live, allocated, peak, temporary;
 };
 
+/* Of a site's bytes, those that one thread made for one route; estimates. */
+struct model_maker {
+	const char *route; /* NULL: for no request, or none that is known */
+	uint32_t thread;   /* in threads[] */
+	double live, live_count, allocated, allocated_count;
+};
+
 struct model_site {    /* one distinct allocating stack */
 	uint32_t node; /* leaf-most frame of the stack */
 	struct estimate live;
@@ -121,6 +128,9 @@ struct model_site {    /* one distinct allocating stack */
 	bool paged;	    /* one looked at pages, of any site */
 	double resident;    /* bytes taken page by page, less given back */
 	double cpu, offcpu; /* ns on a CPU, and waiting */
+	const struct model_maker *makers; /* by route and thread; some may be
+					   * unknown */
+	uint32_t maker_count;
 };
 
 struct model_ledger_point { /* UINT64_MAX where not read */
@@ -343,6 +353,7 @@ struct model {
 	double window_seconds;	      /* how wide each is */
 	struct model_level *levels;   /* of all sites; sites[] point into it */
 	struct model_charge *charges; /* likewise */
+	struct model_maker *makers;   /* likewise */
 	struct model_endpoint *endpoints; /* most requests first */
 	uint32_t endpoint_count;
 	uint64_t requests;    /* completed, all of them */

@@ -45,7 +45,7 @@ struct head {
 	struct fold_sum forgotten_allocated;
 	/* how many of each follow, in this order */
 	uint64_t stacks, levels, blocks, threads, windows, mappings, routes,
-		span_names, spans, spans_forgotten, cursors, kept;
+		span_names, spans, spans_forgotten, makers, cursors, kept;
 };
 
 struct file {
@@ -180,6 +180,13 @@ static void put_span_names(struct file *f, const struct spans *s)
 	}
 }
 
+static void put_makers(struct file *f, const struct makers *m)
+{
+	for (size_t i = 0; i <= m->mask; i++)
+		if (m->slots[i].stack)
+			put(f, &m->slots[i], sizeof(m->slots[i]));
+}
+
 #define put_vec(f, v) put(f, (v)->at, (v)->count * sizeof(*(v)->at))
 
 static void put_all(struct file *f, const struct checkpoint *c,
@@ -206,6 +213,7 @@ static void put_all(struct file *f, const struct checkpoint *c,
 		.span_names = fold->spans.names.count,
 		.spans = fold->spans.open.count,
 		.spans_forgotten = fold->spans.forgotten,
+		.makers = fold->makers.count,
 		.cursors = c->cursors.at.count,
 		.kept = c->slabs.kept.count,
 	};
@@ -221,6 +229,7 @@ static void put_all(struct file *f, const struct checkpoint *c,
 	put_routes(f, &fold->requests);
 	put_span_names(f, &fold->spans);
 	put_vec(f, &fold->spans.open);
+	put_makers(f, &fold->makers);
 	put_vec(f, &c->cursors.at);
 	put_vec(f, &c->slabs.kept);
 	head.magic = f->sum;
@@ -583,6 +592,27 @@ static int take_spans(struct file *f, struct spans *s, const struct head *h)
 	return s->open.count > SPANS_OPEN_MAX ? -EBADMSG : 0;
 }
 
+static int take_makers(struct file *f, struct fold *fold, uint64_t count)
+{
+	struct makers *m = &fold->makers;
+
+	for (uint64_t i = 0; i < count; i++) {
+		struct maker read, *one;
+
+		if (!take(f, &read, sizeof(read)) || !read.stack ||
+		    read.stack > fold->stacks.count ||
+		    read.thread >= fold->threads.at.count ||
+		    !isfinite(read.bytes) || !isfinite(read.count) ||
+		    makers_at(m, read.stack - 1, read.thread)->stack)
+			return -EBADMSG;
+		one = makers_new(m, read.stack - 1, read.thread);
+		if (!one)
+			return m->count < MAKERS_MAX ? -ENOMEM : -EBADMSG;
+		*one = read;
+	}
+	return 0;
+}
+
 static int take_cursors(struct file *f, struct checkpoint *c,
 			const struct head *h)
 {
@@ -631,6 +661,8 @@ static int take_fold(struct file *f, struct fold *fold, const struct head *h)
 		rc = take_routes(f, fold, h->routes);
 	if (rc == 0)
 		rc = take_spans(f, &fold->spans, h);
+	if (rc == 0)
+		rc = take_makers(f, fold, h->makers);
 	return rc;
 }
 

@@ -14,28 +14,12 @@
 
 #include "profiler/trace/fold_state.h"
 #include "profiler/trace/ticks.h"
+#include "profiler/trace/weigh.h"
 #include "profiler/wire/record.h"
 
 #define LATE_TICKS 5000 /* an ALLOC's stamp may precede its FREE's */
 #define AHEAD	   8	/* blocks are looked up this many events early */
 #define PAGE	   4096ULL
-
-struct weight { /* what one block counts for in a sum */
-	double bytes, count;
-	double bytes_variance, count_variance;
-	bool exact;
-};
-
-static inline struct weight weigh(double size, float probability)
-{
-	double w, v;
-
-	if (likely(probability == 1.0F))
-		return (struct weight) { size, 1, 0, 0, true };
-	w = 1.0 / (double)probability;
-	v = (1.0 - (double)probability) * w * w;
-	return (struct weight) { size * w, w, size * size * v, v, false };
-}
 
 static inline void sum_add(struct fold_sum *s, const struct weight *w)
 {
@@ -72,7 +56,8 @@ struct fold *fold_new(const struct slab_file *header, uint64_t window_ns)
 	f->core.peak_ticks = header->start_ticks;
 	windows_begin(f, header->start_ticks,
 		      window_ns ? (uint64_t)((double)window_ns * slope) : 1);
-	if (live_init(&f->live) < 0 || threads_init(&f->threads) < 0) {
+	if (live_init(&f->live) < 0 || threads_init(&f->threads) < 0 ||
+	    makers_init(&f->makers) < 0) {
 		fold_free(f);
 		return NULL;
 	}
@@ -87,6 +72,7 @@ void fold_free(struct fold *f)
 		return;
 	live_fini(&f->live);
 	threads_fini(&f->threads);
+	makers_fini(&f->makers);
 	vec_foreach (&f->series, s)
 		vec_free(&s->levels);
 	vec_free(&f->series);
@@ -308,6 +294,7 @@ static void apply_alloc(struct fold *f, const struct fold_lane *lane,
 	sum_add(&s->allocated, &w);
 	sum_add(&f->core.allocated, &w);
 	sum_add(&t->allocated, &w);
+	makers_add(&f->makers, stack, lane->thread, &w);
 	t->last_addr = lane->mean ? 0 : e->addr;
 	f->core.mean = lane->mean;
 	block_begin(f,
@@ -735,8 +722,8 @@ int fold_finish(struct fold *f, const struct slab_file *h)
 	windows_finish(f);
 	f->result.windows = f->windows.at;
 	f->result.window_count = f->windows.count;
-	if (f->failed || put_stacks(f) < 0 || put_threads(f, h) < 0 ||
-	    put_routes(f) < 0 || put_spans(f) < 0)
+	if (f->failed || put_stacks(f) < 0 || makers_finish(f) < 0 ||
+	    put_threads(f, h) < 0 || put_routes(f) < 0 || put_spans(f) < 0)
 		return -ENOMEM;
 	return 0;
 }

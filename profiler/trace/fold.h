@@ -49,6 +49,15 @@ struct fold_level {
 	double descriptors; /* open when the window ended */
 };
 
+/* Of one stack and route, what one thread made. */
+struct fold_maker {
+	uint32_t node, route;
+	uint32_t thread; /* index in threads[] */
+	uint32_t pad;
+	double live_bytes, live_count;
+	double allocated_bytes, allocated_count;
+};
+
 /* Of one stack, what was allocated for the requests of one route. */
 struct fold_stack {
 	uint32_t node;	/* id in this process's calling-context tree */
@@ -62,6 +71,8 @@ struct fold_stack {
 	double descriptors; /* opened here and not closed */
 	const struct fold_level *levels; /* by window */
 	size_t level_count;
+	const struct fold_maker *makers; /* by thread; may miss some of it */
+	size_t maker_count;
 };
 
 struct fold_window { /* totals; window w covers [w, w + 1) * window_ns */

@@ -8,6 +8,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/trace/fold.h"
 #include "profiler/trace/live.h"
+#include "profiler/trace/makers.h"
 #include "profiler/trace/mappings.h"
 #include "profiler/trace/requests.h"
 #include "profiler/trace/spans.h"
@@ -86,6 +87,7 @@ struct fold {
 	VEC(struct fold_window) windows; /* those that have ended */
 	struct mappings mappings;
 	struct requests requests;
+	struct makers makers;
 	struct spans spans;
 	double ticks_per_ns;
 	/* filled by fold_finish() */

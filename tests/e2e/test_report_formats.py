@@ -24,20 +24,16 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def speedscope():
-    """The folder of npm's speedscope, where somebody put it."""
-    places = [ROOT / "node_modules", ROOT / "reports/web/node_modules",
-              *map(pathlib.Path, filter(
-                  None, os.environ.get("NODE_PATH", "").split(":")))]
-    for place in places:
-        if (place / "speedscope/dist/release/index.html").exists():
-            return place / "speedscope/dist/release"
-    return None
+    """The folder of npm's speedscope, which comes with the page's packages
+    as reports/web's lock file pins them."""
+    place = (pathlib.Path(os.environ["STRANDLINE_BUILD"]).resolve() /
+             "generated/web/node_modules/speedscope/dist/release")
+    return place if (place / "index.html").exists() else None
 
 
 SPEEDSCOPE = speedscope()
 needs_speedscope = pytest.mark.skipif(
-    not SPEEDSCOPE, reason="no speedscope here (npm install speedscope, and "
-    "its node_modules in NODE_PATH)")
+    not SPEEDSCOPE, reason="no speedscope here: built without npm's packages")
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no chromium here")
 
 
@@ -167,6 +163,10 @@ def test_a_servers_profile_tells_builds_and_endpoints(product, recording,
     assert build in go_pprof(report, "-raw")
     text = go_pprof(report, "-tags", "-sample_index=alloc_space")
     assert "POST /api/v1/chat" in text
+    named = {f"{thread['name']} ({thread['tid']})"
+             for thread in recording.json()["threads"]}
+    told = set(re.findall(r"\S+ \(\d+\)$", text, re.M))
+    assert told and told <= named
 
 
 METRICS = [GOLDEN / f"{name}.openmetrics" for name in ("rag", "hostile")]

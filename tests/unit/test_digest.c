@@ -163,6 +163,23 @@ static void same_sum(const struct fold_sum *a, const struct fold_sum *b)
 	same_bytes(a, b, sizeof(*a));
 }
 
+/* What lives is summed up in another order. */
+static void same_makers(const struct fold_stack *a, const struct fold_stack *b)
+{
+	cr_assert_eq(a->maker_count, b->maker_count);
+	for (size_t i = 0; i < a->maker_count; i++) {
+		const struct fold_maker *x = &a->makers[i], *y = &b->makers[i];
+
+		cr_assert_eq(x->thread, y->thread);
+		cr_assert_eq(x->allocated_bytes, y->allocated_bytes);
+		cr_assert_eq(x->allocated_count, y->allocated_count);
+		cr_assert_float_eq(x->live_bytes, y->live_bytes,
+				   1e-9 * y->live_bytes);
+		cr_assert_float_eq(x->live_count, y->live_count,
+				   1e-9 * y->live_count);
+	}
+}
+
 static void same_stacks(const struct fold_result *a,
 			const struct fold_result *b)
 {
@@ -182,6 +199,7 @@ static void same_stacks(const struct fold_result *a,
 		cr_assert_eq(x->level_count, y->level_count);
 		same_bytes(x->levels, y->levels,
 			   x->level_count * sizeof(*x->levels));
+		same_makers(x, y);
 	}
 }
 

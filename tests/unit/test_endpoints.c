@@ -216,6 +216,13 @@ Test(endpoints, share_what_a_site_allocated)
 	cr_expect_eq(s->charges[1].allocated, 500);
 	cr_expect_str_eq(s->route, "POST /chat");
 	cr_expect_eq(s->allocated.bytes, 650);
+	cr_assert_eq(s->maker_count, 3);
+	cr_expect_null(s->makers[0].route);
+	cr_expect_eq(s->makers[0].live, 50);
+	cr_expect_str_eq(s->makers[2].route, "POST /chat");
+	cr_expect_eq(s->makers[2].live, 300);
+	cr_expect_eq(s->makers[2].allocated_count, 2);
+	cr_expect_lt(s->makers[2].thread, m->thread_count);
 	model_free(m);
 }
 

@@ -96,6 +96,48 @@ Test(threads, a_tid_used_again_much_later_is_another_thread)
 	fold_free(r.fold);
 }
 
+Test(threads, of_one_stack_have_each_what_they_made_and_what_lives_of_it)
+{
+	struct rig r = rig_new();
+	const struct fold_result *f;
+	struct fold_stack s;
+
+	rig_thread(&r, 0, 100, 1);
+	rig_thread(&r, 1, 101, 1);
+	rig_alloc(&r, 0, 7, 64, 0x1000, 2);
+	rig_alloc(&r, 1, 7, 32, 0x2000, 3);
+	rig_alloc(&r, 0, 7, 16, 0x3000, 4);
+	rig_alloc(&r, 1, 8, 8, 0x4000, 5);
+	rig_free(&r, 1, 0x1000, 6); /* that the other made */
+	f = rig_finish(&r);
+	s = rig_stack(f, 7);
+	cr_assert_eq(s.maker_count, 2);
+	cr_expect_eq(f->threads[s.makers[0].thread].tid, 100);
+	cr_expect_eq(s.makers[0].allocated_bytes, 80);
+	cr_expect_eq(s.makers[0].allocated_count, 2);
+	cr_expect_eq(s.makers[0].live_bytes, 16);
+	cr_expect_eq(s.makers[0].live_count, 1);
+	cr_expect_eq(f->threads[s.makers[1].thread].tid, 101);
+	cr_expect_eq(s.makers[1].live_bytes, 32);
+	cr_expect_eq(rig_stack(f, 8).maker_count, 1);
+	fold_free(r.fold);
+}
+
+Test(threads, without_end_make_what_is_nobodys)
+{
+	struct rig r = rig_new();
+
+	for (int32_t i = 0; i < 70000; i++) {
+		uint64_t at = (uint64_t)i * 10;
+
+		rig_thread(&r, 0, 100 + i, at);
+		rig_alloc(&r, 0, 1, 16, 0x1000 + (uint64_t)i * 16, at + 1);
+		leave(&r, 0, at + 2);
+	}
+	cr_expect_eq(rig_stack(rig_finish(&r), 1).maker_count, 0);
+	fold_free(r.fold);
+}
+
 Test(threads, of_threads_without_end_the_eldest_are_added_up)
 {
 	struct rig r = rig_new();

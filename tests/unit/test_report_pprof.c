@@ -246,6 +246,53 @@ Test(report_pprof, what_endpoints_did_are_samples_that_add_up)
 	pprof__profile__free_unpacked(p, NULL);
 }
 
+/* The text of sample @i's label @key, or NULL. */
+static const char *label_of(const Pprof__Profile *p, size_t i, const char *key)
+{
+	const Pprof__Sample *s = p->sample[i];
+
+	for (size_t k = 0; k < s->n_label; k++)
+		if (!strcmp(p->string_table[s->label[k]->key], key))
+			return p->string_table[s->label[k]->str];
+	return NULL;
+}
+
+Test(report_pprof, what_threads_did_for_an_endpoint_adds_up_to_what_it_did)
+{
+	static const struct model_charge charges[] = {
+		{ "POST /chat", 100 * MIB, 110 * MIB, 105 * MIB, 0 },
+	};
+	static const struct model_maker makers[] = {
+		{ NULL, 0, 15 * MIB, 3, 15 * MIB, 3 },
+		{ "POST /chat", 0, 60 * MIB, 30, 61 * MIB, 31 },
+		{ "POST /chat", 1, 30 * MIB, 20, 33 * MIB, 22 },
+	};
+	struct report_options opt = { .kind = MODEL_LIVE };
+	const struct model *m = fixture_rag(&one, false);
+	int64_t live = 0;
+	Pprof__Profile *p;
+
+	one.sites[0].charges = charges;
+	one.sites[0].charge_count = 1;
+	one.sites[0].makers = makers;
+	one.sites[0].maker_count = 3;
+	p = profile_of(m, &opt);
+	cr_assert_str_eq(label_of(p, 0, "thread"), "python3 (4242)");
+	cr_assert_str_eq(label_of(p, 0, "endpoint"), "POST /chat");
+	cr_assert_eq(p->sample[0]->value[3], 60 << 20);
+	cr_assert_str_eq(label_of(p, 1, "thread"), "openblas \"0\" (4251)");
+	cr_assert_str_eq(label_of(p, 1, "endpoint"), "POST /chat");
+	cr_assert_null(label_of(p, 2, "thread"));
+	cr_assert_str_eq(label_of(p, 2, "endpoint"), "POST /chat");
+	cr_assert_eq(p->sample[2]->value[3], 10 << 20);
+	cr_assert_str_eq(label_of(p, 3, "thread"), "python3 (4242)");
+	cr_assert_null(label_of(p, 3, "endpoint"));
+	for (size_t i = 0; i < 5; i++)
+		live += p->sample[i]->value[3];
+	cr_assert_eq(live, 120 << 20);
+	pprof__profile__free_unpacked(p, NULL);
+}
+
 Test(report_pprof, a_mapping_has_the_build_id_of_its_file)
 {
 	static struct model_module modules[] = {
