@@ -82,6 +82,7 @@ int handler_begins(struct pt_regs *regs)
 	t->open[depth].handler = bpf_get_attach_cookie(regs);
 	t->open[depth].began_ns = bpf_ktime_get_ns();
 	t->depth = depth + 1;
+	count(HANDLERS_BEGUN);
 	return 0;
 }
 

@@ -20,6 +20,7 @@ _Static_assert(sizeof(struct handler_call) == 32, "shared with user space");
 #define HANDLERS_DEPTH 16 /* calls of handlers within each other */
 
 enum handlers_counter {
+	HANDLERS_BEGUN,
 	HANDLERS_SENT,
 	HANDLERS_RING_FULL,
 	HANDLERS_TOO_DEEP,

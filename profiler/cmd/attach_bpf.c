@@ -213,6 +213,8 @@ static void step(struct session *s)
 	/* Who was moved into it, and began nowhere that we saw. */
 	if (s->opt->cgroup && members_each(s->opt->cgroup, add_member, s) < 0)
 		s->over = true; /* it was removed */
+	if (s->over)
+		probing_settle(s->probing);
 	flush(s, now);
 	s->flush_ns = now + FLUSH_NS;
 }

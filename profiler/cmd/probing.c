@@ -24,6 +24,9 @@
 #include "profiler/proc/members.h"
 #include "profiler/trace/writer.h"
 
+/* A thread that was preempted goes on within; a stream may not end at all. */
+#define SETTLE_MS 250
+
 struct probing {
 	struct probing_options options;
 	struct probes *probes;
@@ -221,6 +224,11 @@ int probing_fd(const struct probing *p)
 void probing_work(struct probing *p)
 {
 	(void)probes_drain(p->probes, 0);
+}
+
+void probing_settle(struct probing *p)
+{
+	probes_settle(p->probes, SETTLE_MS);
 }
 
 /* What it adds to every system call of the host; once. */

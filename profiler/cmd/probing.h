@@ -49,6 +49,8 @@ int probing_attach(struct probing *p, struct err *err);
 
 int probing_fd(const struct probing *p); /* readable: there is work */
 void probing_work(struct probing *p);
+/* Nothing more is wanted: wait a moment for what has as good as ended. */
+void probing_settle(struct probing *p);
 /* Write what came since the last one, about once a second; 0 or -errno. */
 int probing_flush(struct probing *p, struct writer *w, uint64_t at_ns);
 

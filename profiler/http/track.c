@@ -412,6 +412,25 @@ void track_sweep(struct track *t, uint64_t now, uint64_t idle)
 	}
 }
 
+bool track_awaits(struct track *t)
+{
+	bool awaits = false;
+
+	for (uint64_t slot = 0; slot < (t->mask + 1) * WAYS && !awaits;
+	     slot++) {
+		struct shared *s = &t->connections[slot];
+
+		if (!key_at(t, slot))
+			continue;
+		if (!lock(s))
+			return true; /* somebody is at it */
+		awaits = key_at(t, slot) && s->c.kind == CONNECTION_HTTP &&
+			 s->c.awaited > 0;
+		unlock(t, slot);
+	}
+	return awaits;
+}
+
 /*
  * Locks may be held by threads that are not in this process, in the middle of
  * anything.  What is in flight is the parent's to tell, who may answer it; so

@@ -148,6 +148,9 @@ void track_close(struct track *t, uint64_t key, uint64_t now);
  */
 void track_sweep(struct track *t, uint64_t now, uint64_t idle);
 
+/* Is any answer that was asked for not known to its end? */
+bool track_awaits(struct track *t);
+
 void track_fork_child(struct track *t);
 uint64_t track_counted(const struct track *t, enum track_count which);
 const char *track_count_name(enum track_count which);

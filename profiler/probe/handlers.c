@@ -314,6 +314,21 @@ static int handlers_drain(void *self)
 	return rc < 0 ? rc : 0;
 }
 
+static uint64_t counted(const struct handlers *h, enum handlers_counter which)
+{
+	return probes_count(h->bpf->maps.counters, which);
+}
+
+/* A call that was left in another way looks so until the next one. */
+static bool handlers_unfinished(void *self)
+{
+	const struct handlers *h = self;
+
+	return counted(h, HANDLERS_BEGUN) >
+	       counted(h, HANDLERS_SENT) + counted(h, HANDLERS_LEFT) +
+		       counted(h, HANDLERS_RING_FULL);
+}
+
 static int handlers_fd(void *self)
 {
 	return ring_buffer__epoll_fd(((struct handlers *)self)->ring);
@@ -336,6 +351,7 @@ static uint64_t missed(const struct bpf_program *program)
 static bool handlers_counter(void *self, size_t n, struct probe_counter *into)
 {
 	static const char *const reasons[HANDLERS_NCOUNTERS] = {
+		[HANDLERS_BEGUN] = "begun",
 		[HANDLERS_SENT] = "sent",
 		[HANDLERS_RING_FULL] = "ring_full",
 		[HANDLERS_TOO_DEEP] = "too_deep",
@@ -358,8 +374,8 @@ static bool handlers_counter(void *self, size_t n, struct probe_counter *into)
 	*into = (struct probe_counter) {
 		.probe = "handlers",
 		.reason = reasons[n],
-		.count = probes_count(h->bpf->maps.counters, (uint32_t)n),
-		.did = n == HANDLERS_SENT,
+		.count = counted(h, (enum handlers_counter)n),
+		.did = n == HANDLERS_BEGUN || n == HANDLERS_SENT,
 	};
 	return true;
 }
@@ -369,6 +385,7 @@ const struct probe_class probe_handlers = {
 	.open = handlers_open,
 	.attach = handlers_attach,
 	.drain = handlers_drain,
+	.unfinished = handlers_unfinished,
 	.fd = handlers_fd,
 	.counter = handlers_counter,
 	.close = handlers_close,

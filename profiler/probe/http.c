@@ -316,6 +316,11 @@ static int http_drain(void *self)
 	return rc < 0 ? rc : 0;
 }
 
+static bool http_unfinished(void *self)
+{
+	return track_awaits(((struct http_probe *)self)->track);
+}
+
 static int http_fd(void *self)
 {
 	return ring_buffer__epoll_fd(((struct http_probe *)self)->ring);
@@ -399,6 +404,7 @@ const struct probe_class probe_http = {
 	.open = http_open,
 	.attach = http_attach,
 	.drain = http_drain,
+	.unfinished = http_unfinished,
 	.fd = http_fd,
 	.counter = http_counter,
 	.close = http_close,

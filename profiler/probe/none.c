@@ -63,6 +63,12 @@ int probes_drain(struct probes *set, int timeout_ms)
 	return -ENOTSUP;
 }
 
+void probes_settle(struct probes *set, int most_ms)
+{
+	(void)set;
+	(void)most_ms;
+}
+
 bool probes_counter(const struct probes *set, size_t n,
 		    struct probe_counter *into)
 {

@@ -19,7 +19,8 @@
 #include "profiler/probe/procs.h"
 #include "profiler/probe/tables.h"
 
-#define MOST_CPUS 4096
+#define MOST_CPUS      4096
+#define SETTLE_STEP_MS 2
 
 struct probe {
 	const struct probe_class *class;
@@ -201,6 +202,26 @@ int probes_drain(struct probes *set, int timeout_ms)
 			rc = failed;
 	}
 	return rc;
+}
+
+static bool unfinished(const struct probes *set)
+{
+	const struct probe *probe;
+
+	vec_foreach (&set->probes, probe)
+		if (probe->class->unfinished &&
+		    probe->class->unfinished(probe->self))
+			return true;
+	return false;
+}
+
+void probes_settle(struct probes *set, int most_ms)
+{
+	probes_drain(set, 0);
+	for (int ms = 0; ms < most_ms && unfinished(set); ms += SETTLE_STEP_MS)
+		if (usleep(SETTLE_STEP_MS * 1000) < 0 ||
+		    probes_drain(set, 0) < 0)
+			return;
 }
 
 bool probes_counter(const struct probes *set, size_t n,

@@ -41,6 +41,8 @@ struct probe_class {
 	int (*attach)(void *self, struct err *err);
 	/* Take what has come; never waits. */
 	int (*drain)(void *self);
+	/* Has something begun whose end may be about to come?  Or NULL. */
+	bool (*unfinished)(void *self);
 	int (*fd)(void *self); /* readable when there is something; or -1 */
 	/* The n-th counter; false past the last. */
 	bool (*counter)(void *self, size_t n, struct probe_counter *into);
@@ -82,6 +84,11 @@ int probes_add(struct probes *set, const struct probe_class *class,
 int probes_attach(struct probes *set, struct err *err);
 /* Wait until something came, @timeout_ms at most, and take it. */
 int probes_drain(struct probes *set, int timeout_ms);
+/*
+ * Take what is still to come of what has begun, for @most_ms at most: clients
+ * have the last byte of an answer before the call that sent it returns.
+ */
+void probes_settle(struct probes *set, int most_ms);
 /* The n-th counter of all probes; false past the last. */
 bool probes_counter(const struct probes *set, size_t n,
 		    struct probe_counter *into);

@@ -161,19 +161,25 @@ def test_a_request_begins_when_its_bytes_arrive_and_not_when_it_is_read(
         assert 0 < request.arrived <= request.read <= request.first
 
 
+def answered(client, ask, end):
+    """Ask, and read to the end: the head may come before the body."""
+    client.sendall(ask)
+    answer = b""
+    while not answer.endswith(end):
+        part = client.recv(4096)
+        assert part, answer
+        answer += part
+
+
 def test_a_connection_that_was_open_before_is_taken_up(product, tmp_path):
     port = serve.free_port()
     ask = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n"
     with serve.running(serve.scripted(port), port) as s:
         with socket.create_connection(("127.0.0.1", port)) as client:
-            client.sendall(ask)
-            assert client.recv(4096)
+            answered(client, ask, b"ok")
             with probing(product, tmp_path, s) as probe:
                 for _ in range(3):
-                    client.sendall(ask)
-                    answer = b""
-                    while not answer.endswith(b"ok"):
-                        answer += client.recv(4096)
+                    answered(client, ask, b"ok")
     assert [r.route for r in probe.requests] == ["GET /health"] * 3
     assert [r.status for r in probe.requests] == [200] * 3
 
@@ -256,8 +262,12 @@ def test_handlers_are_timed_by_their_names(product, recording, tmp_path):
     assert "serve_search" in said[0] and "us a call" in said[0]
     assert "nonesuch: no function of that name" in said[2]
     found = {s["name"]: s for s in recording.json()["spans"]}
-    assert found["serve_search"]["count"] == asked["search"]
-    assert found["rag_c:vectors_nearest"]["count"] == 100
+    # The kernel runs no probe where another one was put aside: it says so.
+    missed = recording.json()["losses"]["handlers.missed"]
+    for name, calls in (("serve_search", asked["search"]),
+                        ("rag_c:vectors_nearest", 100)):
+        assert calls - missed <= found[name]["count"] <= calls
+    assert missed < 10
     assert found["serve_search"]["p50_ms"] > 0
     assert found["serve_search"]["alloc_bytes_per_span"] is None
 

@@ -462,6 +462,32 @@ Test(http_track, what_turns_out_not_to_be_http_is_left)
 	rig_free(r);
 }
 
+Test(http_track, an_answer_is_awaited_until_its_last_byte)
+{
+	struct rig *r = rig_new();
+
+	track_open(r->track, 5);
+	cr_expect_not(track_awaits(r->track));
+	rig_read(r, 5, 100, GET("/a"));
+	cr_expect(track_awaits(r->track));
+	rig_write(r, 5, 110, OK("2\r\n\r\no"));
+	cr_expect(track_awaits(r->track));
+	rig_write(r, 5, 120, "k");
+	cr_expect_not(track_awaits(r->track));
+	rig_free(r);
+}
+
+Test(http_track, nothing_is_awaited_of_what_was_closed)
+{
+	struct rig *r = rig_new();
+
+	track_open(r->track, 5);
+	rig_read(r, 5, 100, GET("/a"));
+	track_close(r->track, 5, 110);
+	cr_expect_not(track_awaits(r->track));
+	rig_free(r);
+}
+
 /* Two workers' descriptors, each asks for one of 1,000 routes. */
 static void ask_of_many(struct track *t, uint64_t connections)
 {

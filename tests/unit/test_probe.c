@@ -102,3 +102,93 @@ Test(probe, every_counter_has_a_name)
 	cr_expect_eq(n, PROCS_NCOUNTERS);
 	probes_close(set);
 }
+
+/* Something that begins before the probe looks and ends at its third look. */
+struct slow {
+	int looks, ends_at;
+};
+
+static int slow_open(void **self, struct probes *set, const void *options,
+		     struct err *err)
+{
+	(void)set;
+	(void)err;
+	*self = (void *)(uintptr_t)options;
+	return 0;
+}
+
+static int slow_attach(void *self, struct err *err)
+{
+	(void)self;
+	(void)err;
+	return 0;
+}
+
+static int slow_drain(void *self)
+{
+	((struct slow *)self)->looks++;
+	return 0;
+}
+
+static bool slow_unfinished(void *self)
+{
+	const struct slow *slow = self;
+
+	return slow->looks < slow->ends_at;
+}
+
+static int slow_fd(void *self)
+{
+	(void)self;
+	return -1;
+}
+
+static bool slow_counter(void *self, size_t n, struct probe_counter *into)
+{
+	(void)self;
+	(void)n;
+	(void)into;
+	return false;
+}
+
+static void slow_close(void *self)
+{
+	(void)self;
+}
+
+static const struct probe_class probe_slow = {
+	.name = "slow",
+	.open = slow_open,
+	.attach = slow_attach,
+	.drain = slow_drain,
+	.unfinished = slow_unfinished,
+	.fd = slow_fd,
+	.counter = slow_counter,
+	.close = slow_close,
+};
+
+Test(probe, what_is_about_to_end_is_waited_for)
+{
+	struct seen seen = { 0 };
+	struct probes *set = session(&seen);
+	struct slow slow = { .ends_at = 3 };
+	struct err err = ERR_INIT;
+
+	cr_assert_eq(probes_add(set, &probe_slow, &slow, &err), 0);
+	probes_settle(set, 60000);
+	cr_expect_eq(slow.looks, 3);
+	probes_close(set);
+}
+
+Test(probe, what_does_not_end_is_not_waited_for_any_longer)
+{
+	struct seen seen = { 0 };
+	struct probes *set = session(&seen);
+	struct slow slow = { .ends_at = 1000000 };
+	struct err err = ERR_INIT;
+
+	cr_assert_eq(probes_add(set, &probe_slow, &slow, &err), 0);
+	probes_settle(set, 10);
+	cr_expect_leq(slow.looks, 10);
+	probes_close(set);
+}

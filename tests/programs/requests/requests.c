@@ -18,8 +18,10 @@
 #include "profiler/base/err.h"
 #include "profiler/probe/http.h"
 #include "profiler/probe/probe.h"
+#include "profiler/proc/family.h"
 
-#define DRAIN_MS 20
+#define DRAIN_MS  20
+#define SETTLE_MS 2000 /* machines that run many tests at once are slow */
 
 static volatile sig_atomic_t over;
 
@@ -60,6 +62,14 @@ static void print_counters(const struct probes *set)
 		       c.reason, (unsigned long long)c.count);
 }
 
+static void add(void *set, pid_t pid)
+{
+	struct err why = ERR_INIT;
+
+	if (!probes_is_target(set, pid))
+		(void)probes_target(set, pid, 0, &why);
+}
+
 int main(int argc, char **argv)
 {
 	const struct probes_options session = { .follow = true };
@@ -80,13 +90,16 @@ int main(int argc, char **argv)
 		probes_close(set);
 		return rc == -ENOTSUP || rc == -EPERM ? 77 : 1;
 	}
+	/* What began between the caller's look and ours. */
+	for (int i = 1; i < argc; i++)
+		family_each(atoi(argv[i]), add, set);
 	signal(SIGINT, end);
 	signal(SIGTERM, end);
 	puts("# ready");
 	fflush(stdout);
 	while (!over)
 		probes_drain(set, DRAIN_MS);
-	probes_drain(set, 0);
+	probes_settle(set, SETTLE_MS);
 	print_counters(set);
 	probes_close(set);
 	return 0;
