@@ -62,7 +62,9 @@ static const char *attribution(const struct model_endpoint *p)
 {
 	if (isnan(p->alloc_bytes_per_request))
 		return "none";
-	return p->alone == p->count ? "exact" : "estimate";
+	if (p->alone == p->count)
+		return "exact";
+	return p->by_handler ? "handler" : "estimate";
 }
 
 static void put_memory(struct emit *e, const struct model_endpoint *p)

@@ -422,6 +422,25 @@ static int look(struct look *l)
 	return rc;
 }
 
+static int write_handlers(const struct pyheap *h, struct writer *w)
+{
+	const struct pyroute *at;
+	size_t count;
+	int rc = 0;
+
+	at = pyheap_routes(h, &count);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		const struct trace_handler handler = {
+			.request = at[i].request,
+			.function = at[i].function,
+			.file = at[i].file,
+		};
+
+		rc = writer_handler(w, &handler);
+	}
+	return rc;
+}
+
 int scan_write(const struct scan_result *r, struct writer *w)
 {
 	const struct wire_reach *s = &r->summary;
@@ -446,6 +465,8 @@ int scan_write(const struct scan_result *r, struct writer *w)
 
 		rc = writer_objects(w, &o);
 	}
+	if (rc == 0 && r->objects)
+		rc = write_handlers(r->objects, w);
 	return rc;
 }
 

@@ -29,6 +29,7 @@ struct entry {
 	uint64_t peak_count;
 	double peak_sum, peak_most;
 	bool charged; /* allocations were seen within such requests */
+	bool by_handler;
 	double *windows;
 	double *mean_ms, *max_ms; /* sums of ms until all is added */
 	double *timed;		  /* how many of them */
@@ -171,6 +172,7 @@ static int add_memory(struct table *t, const struct trace_image *im)
 		if (!e)
 			return -ENOMEM;
 		e->charged = true;
+		e->by_handler |= s->by_handler;
 		e->allocated_bytes += s->allocated.bytes;
 		e->allocated_count += s->allocated.count;
 	}
@@ -280,6 +282,7 @@ static int fill_endpoint(struct model *m, struct model_endpoint *to,
 		.cut = e->cut,
 		.streamed = e->streamed,
 		.alone = e->alone,
+		.by_handler = e->by_handler,
 		.p50_ms = quantile_ms(e->took, 0.50),
 		.p95_ms = quantile_ms(e->took, 0.95),
 		.p99_ms = quantile_ms(e->took, 0.99),

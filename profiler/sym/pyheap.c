@@ -40,7 +40,8 @@ struct pyheap {
 	struct answer *answers;
 	VEC(struct node) nodes;
 	struct hash *seen; /* object -> node */
-	uint32_t at;	   /* node whose references are told */
+	struct pyroutes *routes;
+	uint32_t at; /* node whose references are told */
 	bool failed;
 	VEC(char *) texts;
 	VEC(struct pyheap_group) groups;
@@ -135,6 +136,7 @@ static int follow(struct pyheap *h, uint64_t modules)
 		struct node n = h->nodes.at[h->at];
 
 		pyrefs_of(&h->refs, n.object, n.type);
+		h->failed |= pyroutes_look(h->routes, n.object, n.type) < 0;
 	}
 	return h->failed ? -ENOMEM : 0;
 }
@@ -431,7 +433,9 @@ static bool prepare(struct pyheap *h, const struct remote *from,
 	h->types = h->pages ? pytypes_new(h->pages, version) : NULL;
 	h->seen = hash_new();
 	h->answers = malloc((h->count + 1) * sizeof(*h->answers));
-	if (!h->types || !h->seen || !h->answers)
+	if (h->types)
+		h->routes = pyroutes_new(h->pages, h->types, version);
+	if (!h->routes || !h->seen || !h->answers)
 		return false;
 	for (size_t i = 0; i < h->count; i++)
 		h->answers[i] = (struct answer) { .holder = NONE };
@@ -446,7 +450,7 @@ static bool prepare(struct pyheap *h, const struct remote *from,
 	return true;
 }
 
-/* All but the groups, and the types, which have their names. */
+/* All but the groups, the routes, and the types, which have their names. */
 static void forget_memory(struct pyheap *h)
 {
 	vec_free(&h->nodes);
@@ -492,6 +496,7 @@ void pyheap_free(struct pyheap *h)
 		free(*text);
 	vec_free(&h->texts);
 	vec_free(&h->groups);
+	pyroutes_free(h->routes);
 	pytypes_free(h->types);
 	free(h);
 }
@@ -500,4 +505,9 @@ const struct pyheap_group *pyheap_groups(const struct pyheap *h, size_t *count)
 {
 	*count = h->groups.count;
 	return h->groups.at;
+}
+
+const struct pyroute *pyheap_routes(const struct pyheap *h, size_t *count)
+{
+	return pyroutes_list(h->routes, count);
 }

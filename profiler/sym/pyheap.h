@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiler/sym/pyroutes.h"
+
 struct pyheap;
 struct remote;
 
@@ -43,5 +45,7 @@ int pyheap_read(struct pyheap **out, const struct remote *from,
 void pyheap_free(struct pyheap *h); /* NULL is fine */
 /* Those with a block of a known type; the greatest weight first. */
 const struct pyheap_group *pyheap_groups(const struct pyheap *h, size_t *count);
+/* The routes of its web application. */
+const struct pyroute *pyheap_routes(const struct pyheap *h, size_t *count);
 
 #endif

@@ -60,8 +60,9 @@ struct fold_maker {
 
 /* Of one stack, what was allocated for the requests of one route. */
 struct fold_stack {
-	uint32_t node;	/* id in this process's calling-context tree */
-	uint32_t route; /* 0: for no request, or an unknown one */
+	uint32_t node;	 /* id in this process's calling-context tree */
+	uint32_t route;	 /* 0: for no request, or an unknown one */
+	bool by_handler; /* the route is told by a function on the stack */
 	uint64_t samples;
 	/* temporary: freed by the thread that made it, before its next
 	 * allocation.  Cannot be seen in sample mode, and is 0 there. */

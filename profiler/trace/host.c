@@ -10,6 +10,8 @@
 #include "profiler/base/err.h"
 #include "profiler/trace/slabfile.h"
 
+#define HANDLERS_MAX 4096
+
 static char *keep(struct host *h, char *text)
 {
 	char **slot = text ? vec_push(&h->strings) : NULL;
@@ -143,6 +145,30 @@ static int add_objects(struct host *h, const struct wire_objects *w)
 	return o->type && o->holder && o->holder_type ? 0 : -ENOMEM;
 }
 
+/* Scans tell the same again. */
+static int add_handler(struct host *h, const struct wire_handler *w)
+{
+	const char *at = w->text, *end = (const char *)w + w->head.size;
+	struct trace_handler one = {
+		.request = take_text(h, &at, end),
+		.function = take_text(h, &at, end),
+		.file = take_text(h, &at, end),
+	};
+	struct trace_handler *k;
+
+	if (!one.request || !one.function || !one.file)
+		return -ENOMEM;
+	vec_foreach (&h->handlers, k)
+		if (strcmp(k->request, one.request) == 0 &&
+		    strcmp(k->function, one.function) == 0 &&
+		    strcmp(k->file, one.file) == 0)
+			return 0;
+	k = h->handlers.count < HANDLERS_MAX ? vec_push(&h->handlers) : NULL;
+	if (k)
+		*k = one;
+	return k || h->handlers.count >= HANDLERS_MAX ? 0 : -ENOMEM;
+}
+
 /* Each says how much it is so far: the greatest is the latest. */
 static int add_counter(struct host *h, const struct wire_counter *w)
 {
@@ -192,6 +218,8 @@ static int add_record(void *context, const struct wire_head *w)
 		return add_reach(h, (const void *)w);
 	if (w->type == WIRE_OBJECTS && w->size > sizeof(struct wire_objects))
 		return add_objects(h, (const void *)w);
+	if (w->type == WIRE_HANDLER && w->size > sizeof(struct wire_handler))
+		return add_handler(h, (const void *)w);
 	if (w->type == WIRE_COUNTER && w->size > sizeof(struct wire_counter))
 		return add_counter(h, (const void *)w);
 	return 0;
@@ -307,5 +335,6 @@ void host_fini(struct host *h)
 	vec_free(&h->options);
 	vec_free(&h->reaches);
 	vec_free(&h->objects);
+	vec_free(&h->handlers);
 	vec_free(&h->counters);
 }

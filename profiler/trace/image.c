@@ -13,6 +13,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/trace/checkpoint.h"
 #include "profiler/trace/codes.h"
+#include "profiler/trace/handlers.h"
 #include "profiler/trace/weights.h"
 
 #define ATTEMPTS 5 /* a digest is replaced while it is read: once a second */
@@ -397,6 +398,15 @@ void image_close(struct image *im)
 	free(im->digest_path);
 	free(im->path);
 	free(im);
+}
+
+int image_charge(struct image *im, const struct trace_handler *handlers,
+		 size_t count)
+{
+	/* They are the fold's, and so this image's. */
+	struct fold_stack *stacks = (struct fold_stack *)im->view.result.stacks;
+
+	return handlers_charge(&im->view, stacks, handlers, count);
 }
 
 const struct trace_image *image_view(const struct image *im)

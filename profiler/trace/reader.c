@@ -216,7 +216,8 @@ static int fill_view(struct trace *t)
 	vec_foreach (&t->images, im) {
 		struct trace_image *v = vec_push(&t->views);
 
-		if (!v)
+		if (!v || image_charge(*im, t->host.handlers.at,
+				       t->host.handlers.count) < 0)
 			return -ENOMEM;
 		*v = *image_view(*im);
 	}
@@ -235,6 +236,8 @@ static int fill_view(struct trace *t)
 	t->view.reach_count = t->host.reaches.count;
 	t->view.objects = t->host.objects.at;
 	t->view.objects_count = t->host.objects.count;
+	t->view.handlers = t->host.handlers.at;
+	t->view.handler_count = t->host.handlers.count;
 	t->view.counters = t->host.counters.at;
 	t->view.counter_count = t->host.counters.count;
 	t->view.host_torn = t->host.torn;

@@ -124,6 +124,11 @@ struct trace_objects { /* what a stack's blocks are in Python */
 	const char *type, *holder, *holder_type; /* the latter may be "" */
 };
 
+struct trace_handler {	     /* what answers a request in Python */
+	const char *request; /* "GET /users/{id}" */
+	const char *function, *file;
+};
+
 struct trace_meta { /* meta.json; NULL and 0 where it lacks something */
 	const char *command; /* words joined by single spaces */
 	const char *host, *kernel, *version, *mode;
@@ -151,6 +156,8 @@ struct trace_view { /* everything, owned by the trace */
 	size_t reach_count;
 	const struct trace_objects *objects; /* by time */
 	size_t objects_count;
+	const struct trace_handler *handlers; /* each once */
+	size_t handler_count;
 	const struct trace_counter *counters; /* in order of first sight */
 	size_t counter_count;
 	bool host_torn;

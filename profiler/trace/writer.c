@@ -346,3 +346,26 @@ int writer_objects(struct writer *w, const struct trace_objects *objects)
 	publish(w, size);
 	return 0;
 }
+
+int writer_handler(struct writer *w, const struct trace_handler *handler)
+{
+	size_t size =
+		aligned(sizeof(struct wire_handler) + strlen(handler->request) +
+			strlen(handler->function) + strlen(handler->file) + 3);
+	struct wire_handler *to;
+	int rc;
+
+	to = room(w, size, &rc);
+	if (!to)
+		return rc;
+	to->head = (struct wire_head) {
+		.type = WIRE_HANDLER,
+		.size = (uint32_t)size,
+	};
+	stpcpy(stpcpy(stpcpy(to->text, handler->request) + 1,
+		      handler->function) +
+		       1,
+	       handler->file);
+	publish(w, size);
+	return 0;
+}

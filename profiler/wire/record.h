@@ -251,6 +251,7 @@ enum wire_type {
 	WIRE_OPTION = 20,
 	WIRE_REACH = 21,   /* what no root of a process reaches */
 	WIRE_OBJECTS = 32, /* what a stack's blocks are in Python */
+	WIRE_HANDLER = 56, /* which Python function answers a request */
 	/* <pid>.probe.slabs, and WIRE_COUNTER of host.slabs */
 	WIRE_WEIGHTS = 40, /* what stacks weigh, since the last record */
 	WIRE_TEXT = 41,	   /* a name that nodes refer to */
@@ -349,6 +350,14 @@ struct wire_python {
 	uint32_t readable; /* 1: its frames can be read */
 	char text[]; /* if they never can, why not, NUL, the folder that the
 		      * process was in, NUL */
+};
+
+/* Told at each scan anew; of whatever process, a file's functions are one. */
+struct wire_handler {
+	struct wire_head head;
+	/* Three texts, each with its NUL: method, space, template of the path
+	 * ("GET /users/{id}"); the function's qualified name; its file. */
+	char text[];
 };
 
 /* Routes have dense ids from 1 within a process. */

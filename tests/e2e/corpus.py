@@ -110,7 +110,7 @@ class Run:
         late = [tool for phase in case.load
                 for tool in load.phase(phase, seconds, self.faster)]
         server.send_signal(signal.SIGTERM)
-        server.wait(20)
+        server.wait(120)
         for tool in late:
             load.collect(tool)
         return load

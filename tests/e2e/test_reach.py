@@ -197,3 +197,10 @@ def test_a_clean_server_has_nothing_definite(product, recording, name, mode):
     assert len(report["scans"]) >= 2
     assert not [site for site in report["sites"]
                 if site["unreachable"]["twice_bytes"]]
+    [search] = [e for e in report["endpoints"]
+                if e["route"] == "/api/v1/retrieval/search"]
+    # Four connections share one event loop in Python: its scan found out
+    # which function answers them.
+    assert search["attribution"] == ("exact" if name == "rag_c"
+                                     else "handler")
+    assert search["alloc_bytes_per_request"] > 1000
