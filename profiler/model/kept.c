@@ -6,10 +6,8 @@
 
 #define WINDOWS_MIN 4
 
-struct line {		     /* one route's: by window */
-	double *low;	     /* least bytes alive */
-	double end_bytes;    /* alive at the end of the last window with any */
-	double before_bytes; /* where that window began */
+struct line {	     /* one route's: by window */
+	double *low; /* least bytes alive */
 	double allocated, variance;
 };
 
@@ -50,9 +48,6 @@ static void add_stacks(struct scratch *s)
 		fold_levels(s->r, stack, s->levels);
 		for (size_t w = 0; w < s->r->window_count; w++)
 			l->low[w] += s->levels[w].low;
-		l->end_bytes += s->levels[s->last].end;
-		if (s->last)
-			l->before_bytes += s->levels[s->last - 1].end;
 		l->allocated += stack->allocated.bytes;
 		l->variance += stack->allocated.bytes_variance;
 	}
@@ -122,23 +117,66 @@ static double slope_variance(struct scratch *s, size_t count, double slope)
 	return squares > 0 ? sigma * sigma / squares : 0;
 }
 
-/*
- * Too few points for a slope: what is alive over what was answered, before the
- * last window where that may do, for the server may have ended within it.
- */
-static struct kept plain(const struct scratch *s,
-			 const struct fold_route *route, const struct line *l)
+/* The held points past the first quarter of them; *@count. */
+static void choose_held(struct scratch *s, const struct fold_route *route,
+			size_t *count)
 {
-	double per_byte = l->allocated > 0 ? l->variance / l->allocated : 0;
-	double n = (double)route->count, before = 0, bytes = l->end_bytes;
+	size_t first = route->held_count / 4;
 
-	for (size_t w = 0; w < s->last; w++)
-		before += (double)route->windows[w];
-	if (before * 4 >= n) {
-		n = before;
-		bytes = l->before_bytes;
+	*count = 0;
+	for (size_t i = first; i < route->held_count; i++) {
+		s->x[*count] = (double)route->held[i].answered;
+		s->y[(*count)++] = route->held[i].bytes;
 	}
-	return (struct kept) { bytes / n, bytes * per_byte / (n * n) };
+}
+
+/* NAN: the points lie on one request. */
+static double least_squares(const struct scratch *s, size_t count)
+{
+	double x = 0, y = 0, squares = 0, products = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		x += s->x[i] / (double)count;
+		y += s->y[i] / (double)count;
+	}
+	for (size_t i = 0; i < count; i++) {
+		squares += (s->x[i] - x) * (s->x[i] - x);
+		products += (s->x[i] - x) * (s->y[i] - y);
+	}
+	return squares > 0 ? products / squares : NAN;
+}
+
+/*
+ * Too few windows: what was held as requests were answered, which has as much
+ * of theirs that is about to be released in it each time.  Of samples a few
+ * large steps may be all that there is, whose median slope is too small; the
+ * mean is not.  Where there are but a few requests, it is what was held after
+ * the last.
+ */
+static struct kept brief(struct scratch *s, const struct fold_route *route,
+			 double per_byte)
+{
+	struct kept k = { 0 };
+	double slope = NAN, n;
+	size_t count;
+
+	if (!route->held_count)
+		return k;
+	choose_held(s, route, &count);
+	if (count >= WINDOWS_MIN)
+		slope = per_byte > 0 ? least_squares(s, count)
+				     : theil_sen(s, count);
+	if (isnan(slope)) {
+		n = s->x[count - 1];
+		k.bytes_per_request = s->y[count - 1] / n;
+		k.variance = fmax(0, s->y[count - 1]) * per_byte / (n * n);
+		return k;
+	}
+	n = s->x[count - 1] - s->x[0];
+	k.bytes_per_request = fmax(0, slope);
+	k.variance = slope_variance(s, count, slope) +
+		     k.bytes_per_request * per_byte / n;
+	return k;
 }
 
 static struct kept measure(struct scratch *s, const struct fold_route *route,
@@ -153,7 +191,7 @@ static struct kept measure(struct scratch *s, const struct fold_route *route,
 	if (count >= WINDOWS_MIN)
 		slope = theil_sen(s, count);
 	if (isnan(slope))
-		return plain(s, route, l);
+		return brief(s, route, per_byte);
 	k.bytes_per_request = fmax(0, slope);
 	k.variance = slope_variance(s, count, slope) +
 		     s->y[count - 1] * per_byte / (n * n);
@@ -163,13 +201,17 @@ static struct kept measure(struct scratch *s, const struct fold_route *route,
 static int scratch_make(struct scratch *s)
 {
 	size_t windows = s->r->window_count, routes = s->r->route_count;
+	size_t points = windows;
 
+	for (size_t i = 0; i < routes; i++)
+		if (s->r->routes[i].held_count > points)
+			points = s->r->routes[i].held_count;
 	s->levels = calloc(windows + 1, sizeof(*s->levels));
 	s->lines = calloc(routes + 1, sizeof(*s->lines));
 	s->values = calloc(windows * routes + 1, sizeof(*s->values));
-	s->x = calloc(windows + 1, sizeof(*s->x));
-	s->y = calloc(windows + 1, sizeof(*s->y));
-	s->slopes = calloc(windows * windows + 1, sizeof(*s->slopes));
+	s->x = calloc(points + 1, sizeof(*s->x));
+	s->y = calloc(points + 1, sizeof(*s->y));
+	s->slopes = calloc(points * points + 1, sizeof(*s->slopes));
 	if (!s->levels || !s->lines || !s->values || !s->x || !s->y ||
 	    !s->slopes)
 		return -ENOMEM;

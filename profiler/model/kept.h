@@ -6,8 +6,8 @@
  * least that was alive in each window rises with the requests that were
  * answered by then, leaving out the first quarter of them (warm-up) and the
  * last window.  Theil-Sen: what happens in a few windows only does not count.
- * Where there are too few windows, it is what was alive when the last request
- * was answered.
+ * Where there are too few windows, it is how what was alive as each request
+ * was answered rises with their number.
  */
 #ifndef STRANDLINE_MODEL_KEPT_H
 #define STRANDLINE_MODEL_KEPT_H

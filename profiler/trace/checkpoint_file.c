@@ -542,8 +542,7 @@ static int take_routes(struct file *f, struct fold *fold, uint64_t count)
 		if (!r)
 			return -ENOMEM;
 		if (!take(f, &r->counts, sizeof(r->counts)) ||
-		    !isfinite(r->counts.peak_sum) ||
-		    !isfinite(r->counts.peak_most))
+		    !requests_sound(&r->counts))
 			return -EBADMSG;
 		for (int t = 0; rc == 0 && t < REQUESTS_NTIMES; t++)
 			rc = take_histo(f, &r->times[t]);

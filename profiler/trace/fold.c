@@ -178,6 +178,9 @@ static void block_begin(struct fold *f, const struct live_block *block,
 	s->blocks++;
 	sum_add(&s->live, w);
 	sum_add(&f->core.live, w);
+	if (s->route &&
+	    unlikely(!requests_hold(&f->requests, s->route, w->bytes)))
+		f->failed = true;
 	if (block->birth == f->core.serial)
 		s->young += w->bytes;
 	if (unlikely(live_add(&f->live, block) < 0))
@@ -191,6 +194,8 @@ static struct stack *block_end(struct fold *f, struct live_block *block,
 
 	sum_sub(&s->live, w);
 	sum_sub(&f->core.live, w);
+	if (s->route)
+		requests_hold(&f->requests, s->route, -w->bytes);
 	if (block->birth == f->core.serial)
 		s->young -= w->bytes;
 	if (--s->blocks == 0) /* no rest of rounding stays */
@@ -659,6 +664,8 @@ static int put_routes(struct fold *f)
 			.peak_count = r->counts.peak_count,
 			.peak_sum = r->counts.peak_sum,
 			.peak_most = r->counts.peak_most,
+			.held = r->counts.held,
+			.held_count = r->counts.held_count,
 			.took = r->times[REQUESTS_TOOK],
 			.ttfb = r->times[REQUESTS_TTFB],
 			.queue = r->times[REQUESTS_QUEUE],

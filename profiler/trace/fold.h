@@ -90,6 +90,13 @@ struct fold_timed { /* answers that ended within one window */
 	uint64_t count, sum_ns, most_ns;
 };
 
+/* What lived of all that the requests of a route had allocated, as each of
+ * some of them was answered. */
+struct fold_held {
+	uint64_t answered; /* of the route, this one counted */
+	double bytes;
+};
+
 struct fold_route {
 	uint32_t route; /* id in this process; 0: not known */
 	uint64_t count;
@@ -107,6 +114,8 @@ struct fold_route {
 	const struct histo *gap;   /* longest pause of each streamed answer */
 	const uint64_t *windows;   /* how many ended in each */
 	const struct fold_timed *timed; /* likewise */
+	const struct fold_held *held;	/* at equal distances */
+	size_t held_count;
 };
 
 /* Spans of one name.  Of those within others, the outer ones count it, too. */

@@ -1,5 +1,6 @@
 #include "profiler/trace/requests.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "profiler/latency/histo.h"
@@ -79,6 +80,33 @@ static bool add_times(struct route *r, const struct fold_event *e, double slope)
 	return ok;
 }
 
+bool requests_hold(struct requests *r, uint32_t id, double bytes)
+{
+	struct route *route = requests_route(r, id);
+
+	if (route)
+		route->counts.live += bytes;
+	return route != NULL;
+}
+
+/* What is held as the latest request is answered. */
+static void note_held(struct request_counts *c)
+{
+	if (!c->held_step)
+		c->held_step = 1;
+	if (c->count % c->held_step)
+		return;
+	if (c->held_count >= REQUESTS_HELD) {
+		for (size_t i = 0; i < REQUESTS_HELD / 2; i++)
+			c->held[i] = c->held[2 * i + 1];
+		c->held_count = REQUESTS_HELD / 2;
+		c->held_step *= 2;
+		if (c->count % c->held_step)
+			return;
+	}
+	c->held[c->held_count++] = (struct fold_held) { c->count, c->live };
+}
+
 bool requests_add(struct requests *r, const struct fold_event *e,
 		  uint32_t window, double slope)
 {
@@ -96,6 +124,7 @@ bool requests_add(struct requests *r, const struct fold_event *e,
 	c->alone += (e->api & REQUEST_ALONE) != 0;
 	c->status[class < 6 ? class : 0]++;
 	c->windows[window]++;
+	note_held(c);
 	if (e->status && !(e->api & REQUEST_CUT)) {
 		uint64_t took = to_ns(e->times.took, slope);
 
@@ -137,4 +166,16 @@ void requests_widen(struct requests *r)
 				add_timed(&t[i], &t[2 * i + 1]);
 		}
 	}
+}
+
+bool requests_sound(const struct request_counts *c)
+{
+	if (!isfinite(c->peak_sum) || !isfinite(c->peak_most) ||
+	    !isfinite(c->live) || c->held_count > REQUESTS_HELD ||
+	    (c->held_count && !c->held_step))
+		return false;
+	for (size_t i = 0; i < c->held_count; i++)
+		if (!isfinite(c->held[i].bytes))
+			return false;
+	return true;
 }

@@ -20,6 +20,9 @@ struct histo;
 /* Ids past this are damage: charged to route 0, an unknown one. */
 #define REQUESTS_ROUTE_MAX 4095u
 
+/* So many points of what a route's requests hold are kept at most. */
+#define REQUESTS_HELD 64u
+
 enum requests_time {
 	REQUESTS_TOOK,
 	REQUESTS_TTFB,
@@ -38,6 +41,9 @@ struct request_counts { /* stored as it is: no pointer, no padding */
 	uint64_t windows[FOLD_WINDOWS];
 	/* Of those of each window that were timed to their end. */
 	struct fold_timed timed[FOLD_WINDOWS];
+	double live; /* bytes, of stacks of the route */
+	uint64_t held_count, held_step;
+	struct fold_held held[REQUESTS_HELD]; /* each held_step-th request */
 };
 
 struct route {
@@ -60,8 +66,12 @@ bool requests_add(struct requests *r, const struct fold_event *e,
 		  uint32_t window, double slope);
 /* The latest of route @id held @bytes at most. */
 void requests_peak(struct requests *r, uint32_t id, double bytes);
+/* @bytes more live that were allocated for route @id; false: out of memory. */
+bool requests_hold(struct requests *r, uint32_t id, double bytes);
 /* Answered with 5xx, or cut off. */
 bool requests_is_error(const struct fold_event *e);
+/* Could @c, read from a file, have been counted? */
+bool requests_sound(const struct request_counts *c);
 /* Two windows become one. */
 void requests_widen(struct requests *r);
 
