@@ -442,11 +442,15 @@ static void look_after(void)
 
 void pyobjects_refresh(void)
 {
-	if (!py.wanted || __atomic_exchange_n(&py.busy, 1, __ATOMIC_ACQUIRE))
+	if (py.found != SLAB_PYTHON_KNOWN ||
+	    __atomic_exchange_n(&py.busy, 1, __ATOMIC_ACQUIRE))
 		return;
-	look_after();
+	if (py.wanted)
+		look_after();
+	else if (holds_gil()) /* scans find their way from them */
+		note_modules();
 	look_soon();
-	if (shim.file)
+	if (shim.file && py.wanted)
 		pyarenas_account(&shim.file->python);
 	__atomic_store_n(&py.busy, 0, __ATOMIC_RELEASE);
 }

@@ -217,6 +217,55 @@ def test_what_is_kept_has_a_type_and_a_holder(recording, product, tmp_path,
             ("app.Session", "app.sessions", "list")} <= told
 
 
+ROUTES = """
+import functools, time
+class Route:  # as Starlette's are
+    def __init__(self, path, methods, endpoint):
+        self.path, self.methods, self.endpoint = path, methods, endpoint
+def logged(function):
+    @functools.wraps(function)
+    def wrapper(*words):
+        return function(*words)
+    return wrapper
+class Views:
+    def show(self): pass
+def plain(): pass
+@logged
+def within(): pass
+def part(what): pass
+table = [Route("/plain", {"GET", "HEAD"}, plain),
+         Route("/within/{id}", {"POST"}, within),
+         Route("/bound", {"PUT"}, Views().show),
+         Route("/part", {"GET"}, functools.partial(part, 1)),
+         Route("/none", {"GET"}, print),
+         Route(7, {"GET"}, plain)]
+until, kept = time.monotonic() + 3, []
+while time.monotonic() < until:
+    kept.append(bytearray(4096))
+    time.sleep(0.005)
+"""
+
+
+def test_the_functions_that_answer_requests_are_known(recording, product,
+                                                      tmp_path, some_python):
+    (tmp_path / "views.py").write_text(ROUTES)
+    subprocess.run([*product.under(recording.path, "--rate", "4KiB"),
+                    some_python, "-c", "import views"], cwd=tmp_path,
+                   check=True, timeout=60,
+                   env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    told = (recording.path / "host.slabs").read_bytes()
+    where = str(tmp_path / "views.py")
+    shown = subprocess.run([some_python, "-c", "import sys; print('Views.show' if "
+                            "sys.version_info >= (3, 11) else 'show')"],
+                           check=True, capture_output=True, text=True).stdout
+    for request, function in [("GET /plain", "plain"), ("HEAD /plain", "plain"),
+                              ("POST /within/{id}", "within"),
+                              ("PUT /bound", shown.strip()),
+                              ("GET /part", "part")]:
+        assert f"{request}\0{function}\0{where}\0".encode() in told
+    assert b"GET /none" not in told
+
+
 def test_arenas_are_in_the_ledger(recording, product, tmp_path):
     report = serve(product, recording, tmp_path, "/usr/bin/python3",
                    "--interval", "100")

@@ -46,6 +46,8 @@ static struct trace *open_trace(void)
 
 Test(writer, what_is_written_is_read_back)
 {
+	const struct trace_handler handler = { "GET /users/{id}", "Views.show",
+					       "/srv/app.py" };
 	const char *const words[] = { "gunicorn", "-w", "2", NULL };
 	struct wire_process process = { .pid = 7, .ppid = 1, .at_ns = 5 };
 	struct wire_ledger line = { .pid = 7, .at_ns = 6, .rss = 4096 };
@@ -57,6 +59,8 @@ Test(writer, what_is_written_is_read_back)
 	cr_assert_eq(writer_ledger(w, &line), 0);
 	cr_assert_eq(writer_mark(w, 8, "deploy"), 0);
 	cr_assert_eq(writer_option(w, 9, "rate", "auto"), 0);
+	cr_assert_eq(writer_handler(w, &handler), 0);
+	cr_assert_eq(writer_handler(w, &handler), 0); /* the next scan's */
 	writer_close(w);
 	t = open_trace();
 	v = trace_view(t);
@@ -70,6 +74,10 @@ Test(writer, what_is_written_is_read_back)
 	cr_assert_eq(v->option_count, 1);
 	cr_expect_str_eq(v->options[0].name, "rate");
 	cr_expect_str_eq(v->options[0].value, "auto");
+	cr_assert_eq(v->handler_count, 1);
+	cr_expect_str_eq(v->handlers[0].request, "GET /users/{id}");
+	cr_expect_str_eq(v->handlers[0].function, "Views.show");
+	cr_expect_str_eq(v->handlers[0].file, "/srv/app.py");
 	cr_expect_not(v->host_torn);
 	trace_close(t);
 }
