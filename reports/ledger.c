@@ -96,16 +96,19 @@ bool ledger_split(const struct model *m, struct ledger_split *split)
 {
 	const struct model_ledger_point *p =
 		ledger_last(m, ledger_column("anon"));
-	uint64_t private, used;
+	uint64_t private, used, room, absent;
 
 	if (!p)
 		return false;
 	private = p->anonymous + known(p->heap);
+	room = private > known(p->self) ? private - known(p->self) : 0;
+	absent = known(p->live) > room ? known(p->live) - room : 0;
 	used = known(p->live) + known(p->retained) + known(p->self);
 	*split = (struct ledger_split) {
 		.t = p->t,
 		.rss = p->rss,
-		.live = p->live,
+		.live = p->live - absent,
+		.absent = absent,
 		.retained = p->retained,
 		.anonymous = private > used ? private - used : 0,
 		.file = p->file,

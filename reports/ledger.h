@@ -30,13 +30,14 @@ int32_t ledger_main_pid(const struct model *m);
 
 /*
  * RSS by what it is used for.  LEDGER_UNREAD for a part that is not known.
- * Live heap counts bytes asked for, touched or not, so the parts can add up to
- * more than RSS.
+ * Live heap counts bytes asked for, and may be an estimate: what of it is more
+ * than there is private memory is in no page of RSS.
  */
 struct ledger_split {
 	double t;
 	uint64_t rss;
-	uint64_t live;	    /* blocks in use */
+	uint64_t live;	    /* blocks in use, as far as they are resident */
+	uint64_t absent;    /* bytes of such blocks that cannot be */
 	uint64_t retained;  /* free, kept by the allocator */
 	uint64_t anonymous; /* private memory that is neither, e.g. mmap */
 	uint64_t file, stacks;

@@ -123,7 +123,7 @@ static void put_ledger(struct metrics *x, const struct model *m)
 		return;
 	metrics_family(x, METRICS_GAUGE, "strandline_memory_bytes",
 		       "Resident memory of the server by what it is used "
-		       "for; live counts bytes asked for.");
+		       "for.");
 	put_memory(x, "live", s.live);
 	put_memory(x, "retained", s.retained);
 	put_memory(x, "anonymous", s.anonymous);

@@ -64,6 +64,41 @@ enum model_kind report_default_kind(const struct model *m)
 		       : MODEL_LIVE;
 }
 
+static bool has_kind(const struct model *m, enum model_kind kind)
+{
+	for (uint32_t i = 0; i < m->site_count; i++)
+		if (model_site_weight(&m->sites[i], kind) != 0)
+			return true;
+	return false;
+}
+
+const char *report_kind_missing(const struct model *m, enum model_kind kind)
+{
+	bool probes = m->mode && strcmp(m->mode, "probes") == 0;
+
+	if (has_kind(m, kind))
+		return NULL;
+	switch (kind) {
+	case MODEL_CPU:
+	case MODEL_OFFCPU:
+	case MODEL_WALL:
+		return probes ? NULL
+			      : "times are taken by strandline attach --with "
+				"bpf";
+	case MODEL_TEMPORARY:
+		if (m->mean_bytes > 0)
+			return "samples do not tell what is freed at once; "
+			       "strandline run --mode exact does";
+		break;
+	default:
+		break;
+	}
+	return probes && kind != MODEL_RSS
+		       ? "probes saw pages and time, not the heap; strandline "
+			 "run or attach --with inject records that"
+		       : NULL;
+}
+
 bool report_hides(const struct report_options *opt,
 		  const struct model_frame *frame)
 {

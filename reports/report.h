@@ -44,4 +44,10 @@ const struct report_format *report_format_find(const char *name);
  */
 enum model_kind report_default_kind(const struct model *m);
 
+/*
+ * Why @m holds nothing of @kind, and how to record it: what follows a colon in
+ * a sentence.  NULL where it was looked for, found or not.
+ */
+const char *report_kind_missing(const struct model *m, enum model_kind kind);
+
 #endif

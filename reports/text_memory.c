@@ -137,11 +137,6 @@ static void put_part(const struct layout *l, const char *name, uint64_t bytes,
 	buf_putc(l->out, '\n');
 }
 
-static uint64_t known(uint64_t value)
-{
-	return value == LEDGER_UNREAD ? 0 : value;
-}
-
 /* Within the parts above, not beside them. */
 static void put_arenas(const struct layout *l, const struct model *m)
 {
@@ -160,11 +155,28 @@ static void put_arenas(const struct layout *l, const struct model *m)
 	buf_putc(l->out, '\n');
 }
 
+static void put_absent(const struct layout *l, const struct model *m,
+		       const struct ledger_split *s)
+{
+	char text[256], absent[UNITS_TEXT_MAX], all[UNITS_TEXT_MAX];
+
+	if (s->absent <= s->rss / 100)
+		return;
+	snprintf(text, sizeof(text),
+		 "%s more of live heap (%s in all%s) are in no page of RSS: "
+		 "asked for and never touched.",
+		 units_format_bytes(absent, (double)s->absent),
+		 units_format_bytes(all, (double)(s->live + s->absent)),
+		 m->mean_bytes > 0 ? ", an estimate" : "");
+	layout_style(l, LAYOUT_FAINT);
+	layout_wrap(l, text, 0);
+	layout_style(l, LAYOUT_PLAIN);
+}
+
 static void put_split(const struct layout *l, const struct model *m)
 {
 	char detail[2 * UNITS_TEXT_MAX], size[UNITS_TEXT_MAX];
 	struct ledger_split s;
-	uint64_t sum;
 
 	if (!ledger_split(m, &s))
 		return;
@@ -179,17 +191,7 @@ static void put_split(const struct layout *l, const struct model *m)
 	put_part(l, "stacks", s.stacks, s.rss);
 	put_part(l, "Strandline itself", s.self, s.rss);
 	put_arenas(l, m);
-	sum = known(s.live) + known(s.retained) + s.anonymous + known(s.file) +
-	      known(s.stacks) + s.self;
-	if (sum > s.rss + s.rss / 20) {
-		layout_style(l, LAYOUT_FAINT);
-		layout_wrap(l,
-			    "The parts add up to more than RSS: live heap "
-			    "counts bytes asked for, and some of them were "
-			    "never touched.",
-			    0);
-		layout_style(l, LAYOUT_PLAIN);
-	}
+	put_absent(l, m, &s);
 }
 
 void text_memory(const struct layout *l, const struct model *m)

@@ -75,6 +75,22 @@ static const struct opt options[] = {
 	{ 0 },
 };
 
+/* What was asked for, if it can be in the recording at all. */
+static int kind_of(const struct model *m, const char *name,
+		   enum model_kind *kind, struct err *err)
+{
+	int rc = model_kind_parse(name, kind, err);
+	const char *missing;
+
+	if (rc < 0)
+		return rc;
+	missing = report_kind_missing(m, *kind);
+	if (missing)
+		return err_set(err, -ENODATA, "%s: no kind %s in it: %s",
+			       m->path, name, missing);
+	return 0;
+}
+
 static int write_report(const struct model *m, const struct verdict *verdict,
 			const struct checks *checks,
 			const struct report_args *args, struct err *err)
@@ -99,7 +115,7 @@ static int write_report(const struct model *m, const struct verdict *verdict,
 	if (missing)
 		return err_set(err, -ENOTSUP, "%s", missing);
 	if (args->kind) {
-		rc = model_kind_parse(args->kind, &opt.kind, err);
+		rc = kind_of(m, args->kind, &opt.kind, err);
 		if (rc < 0)
 			return rc;
 	} else {
@@ -220,7 +236,9 @@ const struct command cmd_report = {
 		"held when the whole target held most; temporary, what was "
 		"given back at once; rss, what it added to the resident "
 		"memory; leak, by how much it grew where the verdict says "
-		"that it leaks or grows.",
+		"that it leaks or grows; cpu, offcpu and wall, the time that "
+		"it ran, waited, and both, as probes in the kernel saw it. A "
+		"kind that the recording cannot hold is refused.",
 	.examples = "strandline report python3-1.strand\ta summary\n"
 		    "strandline report -f svg -k peak -o peak.svg "
 		    "python3-1.strand\ta flame graph of the high-water mark\n"

@@ -51,11 +51,14 @@ function readings(ledger, pid) {
 		point.rss !== null);
 	const column = (name) => points.map((point) => point[name]);
 	const part = (name) => filled(points, (point) => point[name]);
-	const live = part("live"), retained = part("retained");
+	const asked = part("live"), retained = part("retained");
 	const file = part("file"), stacks = part("stacks");
 	const own = part("self"), slabs = part("slabs");
 	const anon = filled(points, (p) => p.anon === null ? null :
 		p.anon + (p.heap || 0));
+	/* No more of it is resident than there is private memory. */
+	const live = asked.map((bytes, i) =>
+		Math.max(0, Math.min(bytes, anon[i] - own[i])));
 
 	/* Not more than RSS by what was only worked out in between. */
 	points.forEach((point, i) => {
@@ -65,7 +68,7 @@ function readings(ledger, pid) {
 	});
 	return {
 		t: column("t"), rss: column("rss"),
-		stacks, file, live, retained,
+		stacks, file, live, asked, retained,
 		self: own.map((bytes, i) => bytes + slabs[i]),
 		other: anon.map((bytes, i) => Math.max(0, Math.min(
 			bytes - live[i] - retained[i] - own[i],
@@ -442,7 +445,7 @@ export function memory_tables(json) {
 
 function split_table(point) {
 	const r = readings([point], point.pid);
-	const sum = PARTS.reduce((all, [key]) => all + r[key][0], 0);
+	const absent = r.asked[0] - r.live[0];
 
 	return scroll("what RSS is made of", h("table", {},
 		h("thead", {}, h("tr", {},
@@ -463,8 +466,8 @@ function split_table(point) {
 			`Of it ${bytes(point.python_arenas)} are CPython's ` +
 			"arenas, " + (point.python_used / point.python_arenas *
 				100).toFixed(0) + "% of them used.") : null,
-		sum > point.rss * 1.05 ? h("p", { class: "soft" },
-			"The parts add up to more than RSS: live heap counts " +
-			"bytes asked for, and some of them were never " +
-			"touched.") : null);
+		absent > point.rss * 0.01 ? h("p", { class: "soft" },
+			`${bytes(absent)} more of live heap ` +
+			`(${bytes(r.asked[0])} in all) are in no page of ` +
+			"RSS: asked for and never touched.") : null);
 }

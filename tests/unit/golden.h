@@ -86,8 +86,10 @@ static inline void golden_check_equal(const char *format, const struct model *a,
 	struct buf x = golden_report(format, a, opt);
 	struct buf y = golden_report(format, b, opt);
 
-	cr_assert_eq(x.len, y.len);
-	cr_assert(memcmp(x.bytes, y.bytes, x.len) == 0);
+	cr_assert_eq(x.len, y.len, "%s in kind %s", format,
+		     model_kind_name(opt->kind));
+	cr_assert(memcmp(x.bytes, y.bytes, x.len) == 0, "%s in kind %s", format,
+		  model_kind_name(opt->kind));
 	buf_free(&x);
 	buf_free(&y);
 }

@@ -146,7 +146,7 @@ Test(report_text, parts_beyond_rss_are_explained)
 
 	check_lacks(m, "never touched");
 	m->ledger[60].live = 3ull << 30;
-	check_holds(m, "them were never touched");
+	check_holds(m, "asked for and never touched");
 }
 
 Test(report_text, a_split_that_was_never_read_is_left_out)
