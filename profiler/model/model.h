@@ -200,7 +200,7 @@ struct model_endpoint {
 	/* Whose thread did nothing else from head to end: what they allocated
 	 * is theirs for sure, that of the others is an estimate. */
 	uint64_t alone;
-	bool by_handler; /* or by the handler on the stack */
+	bool by_handler;    /* or by the handler on the stack */
 	uint64_t status[6]; /* by class: [2] is 2xx, [0] none */
 	double p50_ms, p95_ms, p99_ms, max_ms; /* first byte in, last out */
 	double ttfb_p50_ms, ttfb_p95_ms;       /* to the answer's first byte */
