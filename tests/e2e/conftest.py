@@ -62,7 +62,7 @@ class Product:
     def __call__(self, *words):
         """Standard output of a command that must succeed."""
         return subprocess.run([self.tool, *map(str, words)], check=True,
-                              capture_output=True, text=True, timeout=120,
+                              capture_output=True, text=True, timeout=300,
                               stdin=subprocess.DEVNULL).stdout
 
     def under(self, recording, *options, quiet=True):
@@ -110,7 +110,7 @@ def recording(product, tmp_path):
 def eventually():
     """Poll until something is true, and return it."""
 
-    def poll(what, seconds=30):
+    def poll(what, seconds=120):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             value = what()

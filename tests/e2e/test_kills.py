@@ -16,6 +16,7 @@ import time
 
 import pytest
 
+import serve
 from conftest import Recording
 
 TRIALS = 40 if os.environ.get("STRANDLINE_ALL") else 4
@@ -69,16 +70,20 @@ def strike(witness, whom, after_s):
         os.kill(target, signal.SIGKILL)
     if whom == "strandline":  # the target goes on, unseen or seen
         before = witness.counts()
-        time.sleep(0.05)
-        assert witness.counts() != before
+        serve.wait_until(lambda: witness.counts() != before)
     if whom != "both":
         os.kill(target, signal.SIGKILL)
-    witness.process.communicate(timeout=60)
-    while os.path.exists(f"/proc/{target}"):  # init or a subreaper's by now
-        with open(f"/proc/{target}/stat") as stat:
-            if stat.read().split(")")[1].split()[0] == "Z":
-                break
-        time.sleep(0.01)
+    witness.process.communicate(timeout=120)
+    serve.wait_until(lambda: has_ended(target))
+
+
+def has_ended(pid):
+    """Whether a process has: it is init's or a subreaper's by now."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().split(")")[1].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def sums(report):
@@ -152,7 +157,7 @@ def test_a_kill_while_it_starts_is_one_sentence_or_a_recording(
         witness = Witness(product, folder, "exact", chance)
         time.sleep(chance.uniform(0, 0.03))
         os.killpg(witness.process.pid, signal.SIGKILL)
-        witness.process.communicate(timeout=60)
+        witness.process.communicate(timeout=120)
         if not witness.recording.path.exists():
             continue
         done = subprocess.run(

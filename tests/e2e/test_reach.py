@@ -1,5 +1,6 @@
 """Blocks that nothing refers to are found; nothing in use is called so."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -14,7 +15,7 @@ import serve  # noqa: E402
 
 LOST = {"lost_list": (100, 4800), "lost_cycle": (10, 640),
         "lost_root": (5, 640), "lost_leaf": (5, 160)}
-SECONDS = 6  # a scan two seconds after the start, and one at the exit
+PATIENCE = "600"  # seconds, of a program that is told when to go on
 
 
 @pytest.fixture(scope="session")
@@ -37,14 +38,41 @@ def unreachable(report):
     return {name: sums for name, sums in found.items() if sums[0]}
 
 
-def record(product, recording, *command, options=()):
-    """Record a command that ends with status 0."""
-    done = subprocess.run([*product.under(recording.path, *options), *command],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, timeout=120, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, done.stdout
-    assert "strandline:" not in done.stdout, done.stdout
-    return done.stdout
+@contextlib.contextmanager
+def running(product, recording, *command, options=()):
+    """Record a command that ends with status 0 and has its own output."""
+    with subprocess.Popen(
+            [*product.under(recording.path, *options), *command],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdin=subprocess.DEVNULL) as run:
+        try:
+            yield run
+            run.said = run.communicate(timeout=120)[0]
+        finally:
+            run.kill()
+    assert run.returncode == 0, run.said
+    assert "strandline:" not in run.said, run.said
+
+
+@pytest.fixture
+def record_places(product, recording, programs, eventually):
+    """Record reach_places, which goes on once it was scanned: two seconds
+    after its start and at its end; the report."""
+    def scans():
+        with contextlib.suppress(subprocess.CalledProcessError):
+            return recording.json().get("scans")
+
+    def record(*words, options):
+        with running(product, recording, programs / "reach_places", PATIENCE,
+                     *words, options=options):
+            pid = int(eventually(recording.slabs)[0].stem)
+            eventually(scans)
+            os.kill(pid, signal.SIGUSR1)
+            time.sleep(1.2)  # what was scanned within a second is not again
+            os.kill(pid, signal.SIGUSR2)
+        return recording.json()
+
+    return record
 
 
 def children(pid):
@@ -61,20 +89,17 @@ def check_reach(product, pid):
     return " ".join(done.stdout.split())
 
 
-def test_exactly_what_is_lost_is_found(product, recording, programs):
-    record(product, recording, programs / "reach_places", str(SECONDS),
-           programs / "libreach_plugin.so", options=["--mode", "exact"])
-    report = recording.json()
+def test_exactly_what_is_lost_is_found(record_places, programs):
+    report = record_places(programs / "libreach_plugin.so",
+                           options=["--mode", "exact"])
     assert len(report["scans"]) >= 2
     assert unreachable(report) == {
         name: (count, size, size) for name, (count, size) in LOST.items()}
 
 
 def test_hidden_blocks_that_are_freed_later_refute_their_site(
-        product, recording, programs):
-    record(product, recording, programs / "reach_places", str(SECONDS),
-           options=["--mode", "exact"])
-    report = recording.json()
+        recording, record_places):
+    report = record_places(options=["--mode", "exact"])
     first, last = report["scans"][0], report["scans"][-1]
     assert first["unreachable"]["count"] == 140
     assert last["freed"] == {"bytes": 800, "count": 10}
@@ -83,48 +108,46 @@ def test_hidden_blocks_that_are_freed_later_refute_their_site(
 
 
 @pytest.mark.parametrize("rate", ["1", "512"])
-def test_samples_raise_no_false_alarm(product, recording, programs, rate):
-    record(product, recording, programs / "reach_places", str(SECONDS),
-           programs / "libreach_plugin.so", options=["--rate", rate])
-    found = unreachable(recording.json())
+def test_samples_raise_no_false_alarm(record_places, programs, rate):
+    found = unreachable(record_places(programs / "libreach_plugin.so",
+                                      options=["--rate", rate]))
     assert not {name for name in found if name not in LOST}
     assert "lost_root" in found, "nothing but their own leaves is below"
 
 
 def test_a_process_does_not_notice_that_it_is_scanned(
         product, recording, programs, eventually):
-    command = [*product.under(recording.path), programs / "reach_signals", "8"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+    command = [programs / "reach_signals", PATIENCE]
+    with running(product, recording, *command) as run:
         pid = eventually(lambda: children(run.pid))[0]
         eventually(lambda: (recording.path / f"{pid}.slabs").exists())
         for _ in range(3):
             assert "server stood still" in check_reach(product, pid)
-        said = run.communicate(timeout=60)[0]
-    assert run.returncode == 0, said
-    assert said.startswith("ok:"), said
+        os.kill(pid, signal.SIGTERM)
+    assert run.said.startswith("ok:"), run.said
     processes = recording.json()["processes"]
     assert not [p for p in processes if p["command"] != " ".join(
-        map(str, command[-2:]))], "no snapshot is taken for a process"
+        map(str, command))], "no snapshot is taken for a process"
 
 
 def test_check_reach_names_what_is_lost(product, recording, programs,
                                         eventually):
-    command = [*product.under(recording.path, "--mode", "exact", "--no-reach"),
-               programs / "reach_places", "8"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
-        pid = eventually(recording.slabs)[0].stem
-        time.sleep(1.5)  # its blocks must be older than a moment
-        said = check_reach(product, pid)
+    with running(product, recording, programs / "reach_places", PATIENCE,
+                 options=["--mode", "exact", "--no-reach"]):
+        pid = int(eventually(recording.slabs)[0].stem)
+        # Its blocks must be older than a moment.
+        eventually(lambda: "4.7 KiB in 100 blocks, definite:" in
+                   check_reach(product, pid))
         left = children(pid)
-        run.wait(timeout=60)
-    assert "4.7 KiB in 100 blocks, definite:" in said
+        os.kill(pid, signal.SIGUSR1)
+        os.kill(pid, signal.SIGUSR2)
     assert not left, "the snapshots are gone, and no zombie is left"
-    assert run.returncode == 0
 
 
 def test_without_scans_there_is_none(product, recording, programs):
-    record(product, recording, programs / "reach_places", "3",
-           options=["--no-reach", "--mode", "exact"])
+    with running(product, recording, programs / "reach_places", "3",
+                 options=["--no-reach", "--mode", "exact"]):
+        pass
     assert "scans" not in recording.json()
 
 
@@ -178,7 +201,7 @@ def serve_and_load(product, recording, command, port, seconds, *options):
     run = subprocess.Popen([*product.under(recording.path, *options),
                             *command], stdout=subprocess.DEVNULL)
     try:
-        serve.wait_until(lambda: serve.answers(port), 60)
+        serve.wait_until(lambda: serve.answers(port))
         product.load(port, "-c", 4, "-d", seconds, "-m", "search")
     finally:
         run.send_signal(signal.SIGTERM)
@@ -192,7 +215,7 @@ def test_a_clean_server_has_nothing_definite(product, recording, name, mode):
     port = serve.free_port()
     command = (serve.rag_c(port, product.build) if name == "rag_c"
                else serve.rag_fastapi(port))
-    report = serve_and_load(product, recording, command, port, 10,
+    report = serve_and_load(product, recording, command, port, 5,
                             "--mode", mode)
     assert len(report["scans"]) >= 2
     assert not [site for site in report["sites"]

@@ -46,12 +46,13 @@ def test_a_task_takes_its_span_from_thread_to_thread(product, recording):
 
 
 def test_sampled_spans_say_how_sure_they_are(product, recording):
-    found = spans(ran(product, recording, "spans", "--rate", "16KiB"))
+    found = spans(ran(product, recording, "spans", "--rate", "1KiB"))
     answer = found["answer"]
     assert answer["count"] == 100
     assert answer["alloc_margin"] > 0
+    # 440 samples, and three margins are six standard errors.
     assert abs(answer["alloc_bytes_per_span"] - 4500) < (
-        2 * answer["alloc_margin"])
+        3 * answer["alloc_margin"])
 
 
 def test_names_beyond_the_room_are_other_and_all_are_counted(

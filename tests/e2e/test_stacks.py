@@ -104,22 +104,24 @@ def test_lines_are_those_of_the_source(product, started):
     assert "read(0" in source.read_text().splitlines()[line - 1]
 
 
-def test_fifty_threads_stand_still_for_less_than_5_ms(product, started):
+def test_fifty_threads_stand_still_for_less_than_5_ms(product, started,
+                                                     eventually):
     process = started("stacks_places", 50)
-    reports = [stacks(product, process.pid) for _ in range(9)]
-    check_places(reports[0], 50)
-    # What others make of the CPUs is not the tool's: the best of nine.
-    times = sorted(r["stopped_ms"] for r in reports)
-    assert times[0] < SMALL, times
+    check_places(stacks(product, process.pid), 50)
+    # What others make of the CPUs is not the tool's: the best of many.
+    eventually(lambda: stacks(product, process.pid)["stopped_ms"] < SMALL)
 
 
 def test_a_thread_that_computes_is_seen_on_busy_cpus(product):
     """Others compete for all CPUs, so it is late to stop."""
-    code = "import itertools\nfor _ in itertools.count(): pass"
-    running = [subprocess.Popen(["/usr/bin/python3", "-c", code])
+    code = ("import itertools\nprint(flush=True)\n"
+            "for _ in itertools.count(): pass")
+    running = [subprocess.Popen(["/usr/bin/python3", "-c", code],
+                                stdout=subprocess.PIPE)
                for _ in range(2 * os.cpu_count())]
     try:
-        time.sleep(0.5)
+        for process in running:
+            process.stdout.readline()
         for process in running:
             thread, = stacks(product, process.pid)["threads"]
             assert thread["state"] == "running"
@@ -128,6 +130,7 @@ def test_a_thread_that_computes_is_seen_on_busy_cpus(product):
         for process in running:
             process.kill()
             process.wait()
+            process.stdout.close()
 
 
 def test_a_deadlock_is_named(product, started):
@@ -157,7 +160,7 @@ def test_a_stopped_process_stays_stopped(product, started, eventually):
     assert state_of(process.pid) == "T"
     os.kill(process.pid, signal.SIGCONT)
     eventually(lambda: state_of(process.pid) == "S")
-    process.communicate("", timeout=10)
+    process.communicate("", timeout=120)
     assert process.returncode == 0
 
 
@@ -165,7 +168,7 @@ def test_no_system_call_fails_for_being_looked_at(product, started):
     process = started("stacks_busy")
     for _ in range(30):
         assert len(stacks(product, process.pid)["threads"]) == 6
-    out, _ = process.communicate("", timeout=20)
+    out, _ = process.communicate("", timeout=120)
     calls, failures = map(int, out.split())
     assert calls > 100
     assert failures == 0
@@ -192,8 +195,8 @@ def test_nothing_stays_stopped_when_strandline_is_killed(
         return all("TracerPid:\t0\n" in t and "\nState:\tt" not in t
                    and "\nState:\tT" not in t for t in texts)
 
-    eventually(free, seconds=5)
-    out, _ = process.communicate("", timeout=20)
+    eventually(free)
+    out, _ = process.communicate("", timeout=120)
     assert int(out.split()[0]) > 100
     assert process.returncode == 0
 

@@ -4,13 +4,14 @@
 As a module: `with serve.running(serve.rag_fastapi(port), port): ...`.
 As a command, for scripts:
   serve.py port            print a port that is free
-  serve.py wait PORT [S]   wait until /health answers 200, 30 s at most
+  serve.py wait PORT [S]   wait until /health answers 200, 120 s at most
 """
 
 import contextlib
 import http.client
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -21,11 +22,25 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"  # Debian's: the one that has FastAPI and FAISS
 
 
+given = set()
+
+
 def free_port():
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody has, and that was not given before.
+
+    One below those that the kernel gives to connections: it would give away
+    one of its own before the server that this is for has bound it.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range",
+              encoding="ascii") as limits:
+        lowest = int(limits.read().split()[0])
+    while True:
+        port = random.randrange(10000, max(lowest, 20000))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            if port not in given:
+                given.add(port)
+                return port
 
 
 def answers(port, path="/health"):
@@ -47,7 +62,7 @@ def accepts(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(condition, seconds=30, what="the condition"):
+def wait_until(condition, seconds=120, what="the condition"):
     """Poll until @condition holds; TimeoutError when it does not."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -128,7 +143,7 @@ def nginx_tls(port, folder, key, certificate):
     return command
 
 
-def stop(process, seconds=20):
+def stop(process, seconds=120):
     """SIGTERM, and SIGKILL for the whole group when that does not do."""
     if process.poll() is None:
         process.terminate()
@@ -142,7 +157,7 @@ def stop(process, seconds=20):
 
 
 @contextlib.contextmanager
-def running(command, port, ready=answers, seconds=60, **options):
+def running(command, port, ready=answers, seconds=120, **options):
     """The process, once it is @ready; stopped at the end."""
     process = subprocess.Popen(command, start_new_session=True, **options)
     try:
@@ -162,7 +177,7 @@ def main(arguments):
         print(free_port())
     elif arguments[:1] == ["wait"] and len(arguments) in (2, 3):
         port = int(arguments[1])
-        wait_until(lambda: answers(port), float((arguments + ["30"])[2]),
+        wait_until(lambda: answers(port), float((arguments + ["120"])[2]),
                    f"an answer on port {port}")
     else:
         raise SystemExit(__doc__)

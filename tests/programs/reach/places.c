@@ -1,6 +1,8 @@
 /*
  * reach_places SECONDS [PLUGIN]: keeps blocks in every place that a pointer
- * can be in, and loses some; then waits, and exits with 0.
+ * can be in, and loses some; waits, frees some, waits again, and exits with 0.
+ * SIGUSR1 ends the first wait and SIGUSR2 the second, which else take 3/4 and
+ * 1/4 of SECONDS.
  *
  * Functions that make unreachable blocks, and how many of what size:
  *   lost_list	100 of 48, each but the first referred to by the one before
@@ -259,10 +261,27 @@ static void start(void *(*run)(void *))
 		fail("pthread_create");
 }
 
+/* Until a signal that all threads block, or for some time. */
+static void wait_for(int signal, double seconds)
+{
+	struct timespec most = { .tv_sec = (time_t)seconds };
+	sigset_t set;
+
+	most.tv_nsec = (long)((seconds - (double)most.tv_sec) * 1e9);
+	sigemptyset(&set);
+	sigaddset(&set, signal);
+	sigtimedwait(&set, NULL, &most);
+}
+
 int main(int argc, char **argv)
 {
 	double seconds = argc > 1 ? atof(argv[1]) : 4;
+	sigset_t waited;
 
+	sigemptyset(&waited);
+	sigaddset(&waited, SIGUSR1);
+	sigaddset(&waited, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &waited, NULL);
 	pthread_barrier_init(&ready, NULL, 5);
 	start(tls_thread);
 	start(stack_thread);
@@ -273,9 +292,9 @@ int main(int argc, char **argv)
 	lose();
 	hide();
 	wipe();
-	usleep((useconds_t)(seconds * 0.75e6));
+	wait_for(SIGUSR1, seconds * 0.75);
 	show_half();
 	wipe();
-	usleep((useconds_t)(seconds * 0.25e6));
+	wait_for(SIGUSR2, seconds * 0.25);
 	return 0;
 }

@@ -1,8 +1,9 @@
 /*
- * reach_signals SECONDS: what a server must not notice of a scan.  Threads sit
- * in system calls that a stop could make fail, and in one that a signal must
- * still end; the main one counts signals that arrive every millisecond.
- * Prints "ok" and the counts, or what went wrong; exits with 0 or 1.
+ * reach_signals SECONDS: what a server must not notice of a scan, until that
+ * time is over or SIGTERM comes.  Threads sit in system calls that a stop could
+ * make fail, and in one that a signal must still end; the main one counts
+ * signals that arrive every millisecond.  Prints "ok" and the counts, or what
+ * went wrong; exits with 0 or 1.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -120,12 +121,19 @@ static void on_alarm(int sig)
 	ticks++;
 }
 
+static void on_end(int sig)
+{
+	(void)sig;
+	stop = true;
+}
+
 int main(int argc, char **argv)
 {
 	static void *(*const threads[])(void *) = { in_epoll,	  in_sem,
 						    in_nanosleep, in_read,
 						    in_numbers,	  in_children };
 	struct sigaction action = { .sa_handler = on_alarm };
+	struct sigaction ending = { .sa_handler = on_end };
 	struct itimerspec every = { { 0, 5000000 }, { 0, 5000000 } };
 	double seconds = argc > 1 ? atof(argv[1]) : 4;
 	time_t end = time(NULL) + (time_t)seconds;
@@ -135,14 +143,16 @@ int main(int argc, char **argv)
 
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
+	sigaddset(&alarm, SIGTERM); /* which would end a thread's wait, too */
 	sigaction(SIGALRM, &action, NULL);
+	sigaction(SIGTERM, &ending, NULL);
 	pthread_sigmask(SIG_BLOCK, &alarm, NULL);
 	for (int i = 0; i < 6; i++)
 		pthread_create(&all[i], NULL, threads[i], NULL);
 	pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
 	timer_create(CLOCK_MONOTONIC, NULL, &timer);
 	timer_settime(timer, 0, &every, NULL);
-	while (time(NULL) < end)
+	while (!stop && time(NULL) < end)
 		pause(); /* each signal must end it */
 	stop = true;
 	pthread_join(all[5], NULL);
