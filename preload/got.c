@@ -5,9 +5,9 @@
 
 #include "preload/internal.h"
 #include "preload/maps.h"
-#include "preload/names.h"
 #include "preload/real.h"
 #include "preload/sys.h"
+#include "profiler/alloc/names.h"
 
 #define MAX_HOOKS    192
 #define BUCKETS	     256 /* of hooks by the hash of their name */

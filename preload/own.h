@@ -17,27 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a function does; where its size and block are: struct own_shape. */
-enum own_kind {
-	OWN_ALLOC,   /* (.., size): a block or NULL */
-	OWN_ARRAY,   /* (.., count, size): the same */
-	OWN_STORE,   /* (block *, alignment, size): 0, or an error */
-	OWN_TEXT,    /* (..): a block that holds a string */
-	OWN_RESIZE,  /* (block, size): the block, perhaps elsewhere */
-	OWN_REARRAY, /* (block, count, size): the same */
-	OWN_REPLACE, /* OWN_RESIZE that frees the block when it fails */
-	OWN_EXPAND,  /* (block, size): NULL, or the block, where it was */
-	OWN_XALLOCX, /* (block, size, extra): the size it has now */
-	OWN_RELEASE, /* (block, ..) */
-	OWN_MUTED,   /* anything: an exported hook has it on record */
-	OWN_NKINDS,
-};
-
-struct own_shape {
-	uint8_t kind; /* enum own_kind */
-	uint8_t at;   /* argument that the list above begins with */
-	uint8_t api;  /* enum record_api */
-};
+#include "profiler/alloc/names.h"
 
 typedef uintptr_t own_function(uintptr_t, uintptr_t, uintptr_t, uintptr_t,
 			       uintptr_t);

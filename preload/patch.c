@@ -4,12 +4,12 @@
 
 #include "preload/image.h"
 #include "preload/internal.h"
-#include "preload/names.h"
 #include "preload/own.h"
 #include "preload/pads.h"
 #include "preload/prologue.h"
 #include "preload/real.h"
 #include "preload/sys.h"
+#include "profiler/alloc/names.h"
 
 #define MAX_FOUND 256
 

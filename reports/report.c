@@ -38,11 +38,14 @@ const struct report_format *report_format_find(const char *name)
 	return NULL;
 }
 
-/* Probes see no blocks: what they saw of pages, else of time. */
+/* Probes see no blocks but with --heap: what they saw of pages, else of time.
+ */
 static enum model_kind probed_kind(const struct model *m)
 {
 	double time = 0;
 
+	if (m->totals.live.bytes > 0)
+		return MODEL_LIVE;
 	for (uint32_t i = 0; i < m->site_count; i++) {
 		if (m->sites[i].paged)
 			return MODEL_RSS;

@@ -2,9 +2,9 @@
 #
 # Hold every #include line to the layers: `may` below is the architecture, and
 # data goes one way through it.  A layer may include itself and what its line
-# names; wire, unwind and http are freestanding, because they also run inside
-# other people's processes; reports and analysis are pure, so they open no
-# file.
+# names; wire, alloc, unwind and http are freestanding, because they also run
+# inside other people's processes; reports and analysis are pure, so they open
+# no file.
 #
 #   scripts/check-layers.sh [TREE]        check a tree (this one by default)
 #   scripts/check-layers.sh --self-test   check that what is forbidden is caught
@@ -19,6 +19,7 @@ impure='fcntl unistd dirent poll pthread sys/stat sys/mman sys/socket'
 declare -A may=(
 	[profiler/base]=''
 	[profiler/wire]=''
+	[profiler/alloc]='profiler/wire'
 	[profiler/unwind]=''
 	[profiler/http]=''
 	[profiler/trace]='profiler/base profiler/wire profiler/latency'
@@ -27,8 +28,8 @@ declare -A may=(
 	[profiler/attach]='profiler/base profiler/wire profiler/proc
 		profiler/sym profiler/unwind'
 	[profiler/latency]='profiler/base'
-	[profiler/probe]='profiler/base profiler/wire profiler/unwind
-		profiler/http profiler/trace profiler/proc profiler/sym bpf'
+	[profiler/probe]='profiler/base profiler/wire profiler/alloc
+		profiler/unwind profiler/http profiler/trace profiler/proc profiler/sym bpf'
 	[profiler/model]='profiler/base profiler/trace profiler/sym
 		profiler/latency'
 	[profiler/analysis]='profiler/base profiler/model'
@@ -38,7 +39,8 @@ declare -A may=(
 		profiler/analysis reports bpf'
 	[profiler]='profiler/base profiler/cmd'
 	[reports]='profiler/base profiler/model profiler/analysis'
-	[preload]='preload/api profiler/wire profiler/unwind profiler/http'
+	[preload]='preload/api profiler/wire profiler/alloc profiler/unwind
+		profiler/http'
 	[preload/api]=''
 	[bpf]=''
 )
@@ -69,7 +71,7 @@ objection() {
 
 	if [[ $kind == system ]]; then
 		case $layer in
-		profiler/wire | profiler/unwind | profiler/http)
+		profiler/wire | profiler/alloc | profiler/unwind | profiler/http)
 			has_word "$freestanding" "${name%.h}" ||
 				echo "$layer is freestanding: no <$name>"
 			;;

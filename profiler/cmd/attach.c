@@ -22,6 +22,8 @@
 #define INTERVAL_MAX_MS 3600000
 #define MAX_SIZE_MIN	(1ULL << 20)
 #define HERTZ_MAX	1000
+#define HEAP_BUDGET	2
+#define HEAP_BUDGET_MAX 10000
 
 /* In the order of preference, of those that are possible. */
 static const struct attach_way *const ways[] = {
@@ -32,9 +34,9 @@ static const struct attach_way *const ways[] = {
 #define WAY_COUNT (sizeof(ways) / sizeof(ways[0]))
 
 struct attach_args {
-	const char *output, *with, *cgroup, *mode, *rate;
+	const char *output, *with, *cgroup, *mode, *rate, *heap_budget;
 	uint64_t interval_ms, duration_ns, max_size, hertz;
-	bool follow, http, dry_run, quiet;
+	bool follow, http, heap, dry_run, quiet;
 	struct opt_list handlers, routes;
 };
 
@@ -57,8 +59,8 @@ static const struct opt options[] = {
 	  "how much the recorder records, with inject (default sample)",
 	  record_args_mode, false },
 	{ 0, "rate", OPT_TEXT, AT(rate), "auto|SIZE",
-	  "bytes allocated between two samples, with inject; auto (default) "
-	  "holds 1,000 samples a second",
+	  "bytes allocated between two samples, with inject or --heap; auto "
+	  "(default) holds 1,000 samples a second, 500 with --heap",
 	  NULL, false },
 	{ 0, "route", OPT_LIST, AT(routes), "PATH",
 	  "requests of such paths are one route: '/users/{id}', or with a "
@@ -90,12 +92,36 @@ static const struct opt options[] = {
 	  "time the calls of this native function, 'search' or "
 	  "'libindex.so:ns::search'; what that costs is said first",
 	  NULL, false },
+	{ 0, "heap", OPT_FLAG, AT(heap), NULL,
+	  "watch malloc and free, too, with bpf; what that costs is said "
+	  "first",
+	  NULL, false },
+	{ 0, "heap-budget", OPT_TEXT, AT(heap_budget), "PERCENT",
+	  "of one CPU, at which --heap switches itself off (default 2)", NULL,
+	  false },
 	{ 0, "dry-run", OPT_FLAG, AT(dry_run), NULL,
 	  "say what would be done, and do nothing", NULL, false },
 	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL,
 	  "print no summary at the end", NULL, false },
 	{ 0 },
 };
+
+static int parse_budget(const char *text, double *percent, struct err *err)
+{
+	char *end;
+
+	*percent = HEAP_BUDGET;
+	if (!text)
+		return 0;
+	*percent = strtod(text, &end);
+	if (end != text && !strcmp(*end == '%' ? end + 1 : end, "") &&
+	    *percent > 0 && *percent <= HEAP_BUDGET_MAX)
+		return 0;
+	return err_set(err, -EINVAL,
+		       "--heap-budget: '%s' is no percentage of a CPU between "
+		       "0 and %d",
+		       text, HEAP_BUDGET_MAX);
+}
 
 static int check_args(const struct attach_args *args, struct err *err)
 {
@@ -168,9 +194,10 @@ static int attach(const struct attach_args *args, struct attach_options *opt,
 {
 	char path[PATH_MAX], absolute[PATH_MAX];
 	const struct attach_way *way;
-	int rc = choose_way(args->with, opt, &way, err);
+	const char *with = args->with ? args->with : opt->heap ? "bpf" : NULL;
+	int rc = choose_way(with, opt, &way, err);
 
-	if (args->dry_run && (rc == 0 || args->with))
+	if (args->dry_run && (rc == 0 || with))
 		return way->rehearse(opt, err);
 	if (rc < 0)
 		return rc;
@@ -213,6 +240,8 @@ static int run(int argc, char **argv, struct err *err)
 	if (rc == 0)
 		rc = record_args_rate(args.rate, opt.exact, &opt.mean_bytes,
 				      err);
+	if (rc == 0)
+		rc = parse_budget(args.heap_budget, &opt.heap_cpu_pct, err);
 	if (rc == 0 && !args.cgroup)
 		rc = admit(&process, argv[arg], err);
 	if (rc < 0)
@@ -229,6 +258,7 @@ static int run(int argc, char **argv, struct err *err)
 	opt.handlers = args.handlers.at;
 	opt.handler_count = args.handlers.count;
 	opt.quiet = args.quiet;
+	opt.heap = args.heap;
 	opt.hertz = args.hertz;
 	rc = attach(&args, &opt, err);
 	if (opt.process)

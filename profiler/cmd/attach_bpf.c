@@ -71,6 +71,9 @@ static int open_probes(struct session *s, struct err *err)
 		.handler_count = s->opt->handler_count,
 		.hertz = s->opt->hertz,
 		.faults = true,
+		.heap = s->opt->heap,
+		.heap_mean_bytes = s->opt->mean_bytes,
+		.heap_budget_pct = s->opt->heap_cpu_pct,
 		.offcpu = true,
 	};
 

@@ -16,6 +16,7 @@
 #include "profiler/probe/cpu.h"
 #include "profiler/probe/faults.h"
 #include "profiler/probe/handlers.h"
+#include "profiler/probe/heap.h"
 #include "profiler/probe/http.h"
 #include "profiler/probe/offcpu.h"
 #include "profiler/probe/probe.h"
@@ -32,7 +33,9 @@ struct probing {
 	struct probes *probes;
 	struct capture *capture;
 	bool taxed;
-	VEC(pid_t) first; /* those that were added by their number */
+	uint64_t heap_off_ns; /* 0: it is not */
+	char *heap_off;	      /* why; NULL: that is written */
+	VEC(pid_t) first;     /* those that were added by their number */
 };
 
 /* A child that is gone before we look has nothing left to look at. */
@@ -102,6 +105,29 @@ static int open_handlers(struct probing *p, struct err *err)
 		       : 0;
 }
 
+static void on_heap_off(void *context, uint64_t at_ns, const char *why)
+{
+	struct probing *p = context;
+
+	p->heap_off_ns = at_ns;
+	p->heap_off = strdup(why);
+}
+
+static int open_heap(struct probing *p, struct err *err)
+{
+	const struct heap_options options = {
+		.mean_bytes = p->options.heap_mean_bytes,
+		.budget_pct = p->options.heap_budget_pct,
+		.note = on_note,
+		.off = on_heap_off,
+		.context = p,
+	};
+
+	return p->options.heap
+		       ? probes_add(p->probes, &probe_heap, &options, err)
+		       : 0;
+}
+
 /* What says where time and memory go, by stacks. */
 static int open_stacks(struct probing *p, struct err *err)
 {
@@ -149,6 +175,8 @@ int probing_open(struct probing **out, const struct probing_options *options,
 		rc = open_handlers(p, err);
 	}
 	if (rc == 0)
+		rc = open_heap(p, err);
+	if (rc == 0)
 		rc = open_stacks(p, err);
 	if (rc < 0)
 		probing_close(p);
@@ -164,6 +192,7 @@ void probing_close(struct probing *p)
 	probes_close(p->probes);
 	capture_close(p->capture);
 	vec_free(&p->first);
+	free(p->heap_off);
 	free(p);
 }
 
@@ -272,9 +301,24 @@ static int write_losses(struct probing *p, struct writer *w, uint64_t at_ns)
 	return rc;
 }
 
+/* That blocks are not known from a time on. */
+static int write_heap_off(struct probing *p, struct writer *w)
+{
+	int rc;
+
+	if (!p->heap_off)
+		return 0;
+	rc = writer_option(w, p->heap_off_ns, "heap_off", p->heap_off);
+	free(p->heap_off);
+	p->heap_off = NULL;
+	return rc;
+}
+
 int probing_flush(struct probing *p, struct writer *w, uint64_t at_ns)
 {
 	int rc = write_losses(p, w, at_ns);
 
+	if (rc == 0)
+		rc = write_heap_off(p, w);
 	return rc == 0 ? capture_flush(p->capture, at_ns) : rc;
 }

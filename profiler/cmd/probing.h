@@ -28,9 +28,12 @@ struct probing_options { /* outlive the probing */
 	size_t route_count;
 	const char *const *handlers;
 	size_t handler_count;
-	uint64_t hertz; /* looks at each CPU a second; 0: none */
-	bool faults;	/* who makes the resident size grow */
-	bool offcpu;	/* what threads wait for */
+	uint64_t hertz;		  /* looks at each CPU a second; 0: none */
+	bool faults;		  /* who makes the resident size grow */
+	bool offcpu;		  /* what threads wait for */
+	bool heap;		  /* blocks of the allocator; dear */
+	uint64_t heap_mean_bytes; /* between samples; 0: by itself */
+	double heap_budget_pct;	  /* of one CPU */
 };
 
 /* Load the programs.  They see nothing yet. */

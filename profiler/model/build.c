@@ -225,6 +225,16 @@ static int build_pythons(struct model *m, const struct trace_view *v)
 	return 0;
 }
 
+/* From when on blocks were not watched any more, and why. */
+static int build_heap_off(struct model *m, const struct trace_view *v)
+{
+	for (size_t i = 0; i < v->option_count; i++)
+		if (strcmp(v->options[i].name, "heap_off") == 0 &&
+		    build_problem(m, v->options[i].value) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
 static int build_sites(struct model *m, const struct trace_view *v,
 		       struct symtab *st)
 {
@@ -269,6 +279,8 @@ static int build_all(struct model *m, const struct trace_view *v,
 		rc = build_patches(m, v);
 	if (rc == 0)
 		rc = build_pythons(m, v);
+	if (rc == 0)
+		rc = build_heap_off(m, v);
 	if (rc == 0)
 		rc = build_ledger(m, v);
 	if (rc == 0)

@@ -53,6 +53,95 @@ static bool leaves_arguments(const uint8_t *code, const struct insn *i)
 	return false;
 }
 
+#define ANY ~0u
+
+/* An instruction taken apart, as far as its ModRM byte. */
+struct parts {
+	uint8_t op, second; /* after 0x0f; else 0 */
+	unsigned reg, rm;   /* registers; rm 16: memory */
+	unsigned digit;	    /* ModRM's reg, of opcodes that it is part of */
+};
+
+static bool take_apart(const uint8_t *code, size_t size, struct parts *p)
+{
+	uint8_t rex = 0, modrm;
+	size_t n = 0;
+
+	while (n < size && (code[n] == 0x66 || code[n] == 0x2e ||
+			    code[n] == 0x64 || code[n] == 0x65))
+		n++;
+	if (n < size && (code[n] & 0xf0) == 0x40)
+		rex = code[n++];
+	if (n + 2 > size)
+		return false;
+	*p = (struct parts) { .op = code[n++] };
+	if (p->op == 0x0f)
+		p->second = code[n++];
+	modrm = n < size ? code[n] : 0;
+	p->digit = modrm >> 3 & 7;
+	p->reg = p->digit | (rex & 4 ? 8 : 0);
+	p->rm = (modrm & 7) | (rex & 1 ? 8 : 0);
+	if (modrm >> 6 != 3)
+		p->rm = 16;
+	return true;
+}
+
+/* The registers that @p changes: those few instructions which compilers put
+ * before a function's first branch. */
+static unsigned changes(const struct parts *p)
+{
+	unsigned rm = p->rm < 16 ? 1u << p->rm : 0, reg = 1u << p->reg;
+
+	if (p->op == 0x0f)
+		return p->second == 0xb6 || p->second == 0xb7 ||
+				       p->second == 0xbe || p->second == 0xbf
+			       ? reg
+			       : ANY;
+	if (p->op < 0x40 && (p->op & 7) < 4) { /* add, or, .. cmp */
+		if (p->op >> 3 == 7)
+			return 0;
+		return p->op & 2 ? reg : rm;
+	}
+	switch (p->op) {
+	case 0x80:
+	case 0x81:
+	case 0x83:
+		return p->digit == 7 ? 0 : rm;
+	case 0x84: /* test */
+	case 0x85:
+		return 0;
+	case 0x88: /* mov */
+	case 0x89:
+	case 0xc1: /* shifts */
+	case 0xc6: /* mov of a constant */
+	case 0xc7:
+	case 0xd1:
+		return rm;
+	case 0x63: /* movslq */
+	case 0x8a:
+	case 0x8b:
+	case 0x8d: /* lea */
+		return reg;
+	case 0xf6:
+	case 0xf7:
+		return p->digit < 2 ? 0 : ANY;
+	default:
+		return ANY;
+	}
+}
+
+/* The registers that it may change. */
+static unsigned writes(const uint8_t *code, const struct insn *i)
+{
+	struct parts p;
+
+	if (i->kind == INSN_ENDBR || i->kind == INSN_NOP)
+		return 0;
+	if (i->kind != INSN_OTHER || !take_apart(code, i->size, &p))
+		return ANY;
+	return changes(&p);
+}
+
 bool place_first(const uint8_t *code, size_t size, struct place *at)
 {
 	struct insn i;
@@ -77,6 +166,33 @@ bool place_entry(const uint8_t *code, size_t size, struct place *at)
 			break;
 		}
 		if (!leaves_arguments(code + n, &i))
+			break;
+	}
+	return true;
+}
+
+unsigned place_argument(unsigned n)
+{
+	static const uint8_t numbers[] = { 7, 6, 2, 1, 8 };
+
+	return 1u << numbers[n < sizeof(numbers) ? n : 4];
+}
+
+bool place_keeping(const uint8_t *code, size_t size, unsigned keep,
+		   struct place *at)
+{
+	struct insn i;
+
+	if (!place_first(code, size, at))
+		return false;
+	for (size_t n = 0; n < size; n += i.size) {
+		if (!insn_decode(code + n, size - n, &i))
+			break;
+		if (is_emulated(&i)) {
+			*at = (struct place) { .offset = n };
+			break;
+		}
+		if (writes(code + n, &i) & keep)
 			break;
 	}
 	return true;
@@ -108,6 +224,24 @@ size_t place_exits(const uint8_t *code, size_t size, struct place *at,
 				.offset = n,
 				.stepped = !is_emulated(&i),
 			};
+		count++;
+	}
+	return count;
+}
+
+size_t place_targets(const uint8_t *code, size_t size, int64_t *to, size_t max)
+{
+	size_t count = 0;
+	struct insn i;
+
+	for (size_t n = 0; n < size; n += i.size) {
+		if (!insn_decode(code + n, size - n, &i))
+			break;
+		if ((i.kind != INSN_CALL && i.kind != INSN_JUMP) ||
+		    insn_target(&i, n) < size)
+			continue;
+		if (count < max)
+			to[count] = (int64_t)insn_target(&i, n);
 		count++;
 	}
 	return count;

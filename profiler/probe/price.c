@@ -82,11 +82,14 @@ static bool offset_of(uint64_t address, uint64_t *offset)
 	return found;
 }
 
-static double measure(struct bpf_program *program, void (*function)(void),
-		      double typical)
+double price_hit_ns(struct bpf_program *program, const struct price_of *of)
 {
+	void (*function)(void) = of->stepped ? stepped : cheap;
+	double typical = of->stepped ? TYPICAL_STEP : TYPICAL_NS;
 	struct uprobe_place place = { .path = "/proc/self/exe",
-				      .cookie = UINT32_MAX };
+				      .cookie = of->cookie,
+				      .pid = getpid(),
+				      .at_return = of->at_return };
 	double without = call_ns(function), with;
 	int fd;
 
@@ -119,6 +122,9 @@ double price_syscall_ns(void)
 
 void price_measure(struct bpf_program *program, struct price *price)
 {
-	price->cheap_ns = measure(program, cheap, TYPICAL_NS);
-	price->stepped_ns = measure(program, stepped, TYPICAL_STEP);
+	struct price_of of = { .cookie = UINT32_MAX };
+
+	price->cheap_ns = price_hit_ns(program, &of);
+	of.stepped = true;
+	price->stepped_ns = price_hit_ns(program, &of);
 }

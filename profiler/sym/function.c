@@ -105,17 +105,16 @@ static bool is_known(const struct search *s, uint64_t vaddr)
 	return false;
 }
 
-static int look_at(const struct file *f, struct search *s,
-		   const GElf_Sym *symbol, const char *linkage)
+static int look_at(const struct file *f, void *context, const GElf_Sym *symbol,
+		   const char *linkage)
 {
+	struct search *s = context;
 	struct function *to = &s->out[s->count];
 	size_t plain = strcspn(linkage, "@");
 	bool mangled;
 	int rc;
 
-	if (GELF_ST_TYPE(symbol->st_info) != STT_FUNC ||
-	    symbol->st_shndx == SHN_UNDEF || s->count == s->max ||
-	    is_known(s, symbol->st_value))
+	if (s->count == s->max || is_known(s, symbol->st_value))
 		return 0;
 	mangled = linkage[0] == '_' && (linkage[1] == 'Z' || linkage[1] == 'R');
 	buf_clear(&s->readable);
@@ -142,8 +141,13 @@ static int look_at(const struct file *f, struct search *s,
 	return rc == -ENOENT ? 0 : rc;
 }
 
-static int look_through(const struct file *f, struct search *s, Elf_Scn *scn,
-			const GElf_Shdr *shdr)
+/* Of a function that is defined here; < 0 ends the walk. */
+typedef int visit_symbol(const struct file *f, void *context,
+			 const GElf_Sym *symbol, const char *linkage);
+
+static int look_through(const struct file *f, Elf_Scn *scn,
+			const GElf_Shdr *shdr, visit_symbol *visit,
+			void *context)
 {
 	Elf_Data *data = elf_getdata(scn, NULL);
 	size_t count = shdr->sh_entsize ? shdr->sh_size / shdr->sh_entsize : 0;
@@ -155,10 +159,26 @@ static int look_through(const struct file *f, struct search *s, Elf_Scn *scn,
 
 		if (!gelf_getsym(data, (int)i, &symbol))
 			break;
+		if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC ||
+		    symbol.st_shndx == SHN_UNDEF)
+			continue;
 		linkage = elf_strptr(f->elf, shdr->sh_link, symbol.st_name);
 		if (linkage && linkage[0])
-			rc = look_at(f, s, &symbol, linkage);
+			rc = visit(f, context, &symbol, linkage);
 	}
+	return rc;
+}
+
+static int each_symbol(const struct file *f, visit_symbol *visit, void *context)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr shdr;
+	int rc = 0;
+
+	while (rc == 0 && (scn = elf_nextscn(f->elf, scn)))
+		if (gelf_getshdr(scn, &shdr) &&
+		    (shdr.sh_type == SHT_SYMTAB || shdr.sh_type == SHT_DYNSYM))
+			rc = look_through(f, scn, &shdr, visit, context);
 	return rc;
 }
 
@@ -167,16 +187,11 @@ int function_find(const char *file, const char *name, struct function *out,
 {
 	struct search s = { .name = name, .out = out, .max = max };
 	struct file f;
-	Elf_Scn *scn = NULL;
-	GElf_Shdr shdr;
 	int rc = open_file(&f, file, err);
 
 	if (rc < 0)
 		return rc;
-	while (rc == 0 && (scn = elf_nextscn(f.elf, scn)))
-		if (gelf_getshdr(scn, &shdr) &&
-		    (shdr.sh_type == SHT_SYMTAB || shdr.sh_type == SHT_DYNSYM))
-			rc = look_through(&f, &s, scn, &shdr);
+	rc = each_symbol(&f, look_at, &s);
 	buf_free(&s.readable);
 	close_file(&f);
 	if (rc == 0)
@@ -184,6 +199,38 @@ int function_find(const char *file, const char *name, struct function *out,
 	while (s.count)
 		function_fini(&out[--s.count]);
 	return err_set(err, rc, "out of memory looking for %s", name);
+}
+
+struct each {
+	void (*visit)(void *context, const char *linkage, uint64_t vaddr,
+		      uint64_t size);
+	void *context;
+};
+
+static int pass_on(const struct file *f, void *context, const GElf_Sym *symbol,
+		   const char *linkage)
+{
+	const struct each *each = context;
+
+	(void)f;
+	each->visit(each->context, linkage, symbol->st_value, symbol->st_size);
+	return 0;
+}
+
+int function_each(const char *file,
+		  void (*visit)(void *context, const char *linkage,
+				uint64_t vaddr, uint64_t size),
+		  void *context, struct err *err)
+{
+	struct each each = { visit, context };
+	struct file f;
+	int rc = open_file(&f, file, err);
+
+	if (rc < 0)
+		return rc;
+	rc = each_symbol(&f, pass_on, &each);
+	close_file(&f);
+	return rc;
 }
 
 int function_at(const char *file, uint64_t vaddr, struct function *out,

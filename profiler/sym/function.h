@@ -35,6 +35,14 @@ struct function {
  */
 int function_find(const char *file, const char *name, struct function *out,
 		  size_t max, struct err *err);
+/*
+ * Every function that @file defines, under each of its names as in the symbol
+ * table, which may come more than once.  0, or -errno with a sentence.
+ */
+int function_each(const char *file,
+		  void (*visit)(void *context, const char *linkage,
+				uint64_t vaddr, uint64_t size),
+		  void *context, struct err *err);
 /* The code at @vaddr, nobody's in particular: offset and code are set. */
 int function_at(const char *file, uint64_t vaddr, struct function *out,
 		struct err *err);

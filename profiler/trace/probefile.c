@@ -38,7 +38,9 @@ struct probefile {
 	struct slab_file *file;
 	struct slab_head *meta, *nodes, *events; /* NULL: none begun */
 	uint64_t ticks;				 /* of the latest event */
-	uint64_t spans;				 /* how many were written */
+	uint64_t addr, mean;			 /* of it, within its slab */
+	int32_t tid;
+	uint64_t spans;		       /* how many were written */
 	uint64_t (*slowest)[SLOWEST];  /* by route; NULL until there is one */
 	uint8_t routes[ROUTE_IDS / 8]; /* those that are written */
 	uint32_t modules, texts, node_count;
@@ -84,6 +86,7 @@ static void fill_header(struct slab_file *f,
 	copy_text(f->version, sizeof(f->version), STRANDLINE_VERSION);
 	memcpy(f->command, process->command, command);
 	f->control.slabs_max = EVENT_SLABS_MOST;
+	f->sample_constant = PROBEFILE_CONSTANT;
 	__atomic_store_n(&f->magic, SLAB_FILE_MAGIC, __ATOMIC_RELEASE);
 }
 
@@ -278,7 +281,95 @@ static bool events_room(struct probefile *f)
 	    slab_begin(f, &f->events, SLAB_EVENTS, f->file->slabs_taken) < 0)
 		return false;
 	f->ticks = f->events->first_ticks;
+	f->addr = f->mean = 0;
+	f->tid = 0;
 	return true;
+}
+
+static uint8_t *put_time(struct probefile *f, uint8_t *at, uint64_t ns)
+{
+	at = record_put(at, record_zigzag((int64_t)(ns - f->ticks)));
+	f->ticks = ns;
+	return at;
+}
+
+static void put_bytes(struct probefile *f, const uint8_t *bytes,
+		      const uint8_t *end)
+{
+	size_t size = (size_t)(end - bytes);
+
+	memcpy((uint8_t *)(f->events + 1) + f->events->used, bytes, size);
+	publish(f->events, size);
+}
+
+/* Who does it, where that was another one until now. */
+static uint8_t *put_thread(struct probefile *f, uint8_t *at,
+			   const struct probefile_block *b)
+{
+	if (f->tid == b->tid)
+		return at;
+	f->tid = b->tid;
+	*at++ = RECORD_THREAD;
+	at = record_put(at, (uint32_t)b->tid);
+	return put_time(f, at, b->at);
+}
+
+static uint8_t *put_mean(struct probefile *f, uint8_t *at, uint64_t mean)
+{
+	if (f->mean == mean)
+		return at;
+	f->mean = mean;
+	*at++ = RECORD_MEAN;
+	return record_put(at, mean);
+}
+
+static uint8_t *put_address(struct probefile *f, uint8_t *at, uint64_t address)
+{
+	uint64_t addr = address >> 3;
+
+	at = record_put(at, record_zigzag((int64_t)(addr - f->addr)));
+	f->addr = addr;
+	return at;
+}
+
+static int no_events_room(struct probefile *f)
+{
+	f->file->stats.drops[DROP_NO_SLAB]++;
+	return -ENOSPC;
+}
+
+int probefile_alloc(struct probefile *f, const struct probefile_block *b)
+{
+	uint8_t bytes[2 * RECORD_MAX_SIZE], *at = bytes;
+
+	if (!events_room(f))
+		return no_events_room(f);
+	at = put_thread(f, at, b);
+	at = put_mean(f, at, b->mean);
+	*at++ = (uint8_t)(RECORD_ALLOC | b->api << 4);
+	at = record_put(at, b->node);
+	at = record_put(at, b->size);
+	at = put_address(f, at, b->address);
+	at = put_time(f, at, b->at);
+	put_bytes(f, bytes, at);
+	f->file->stats.allocations++;
+	return 0;
+}
+
+int probefile_release(struct probefile *f, enum record_type type,
+		      const struct probefile_block *b)
+{
+	uint8_t bytes[2 * RECORD_MAX_SIZE], *at = bytes;
+
+	if (!events_room(f))
+		return no_events_room(f);
+	at = put_thread(f, at, b);
+	*at++ = (uint8_t)type;
+	at = put_address(f, at, b->address);
+	at = put_time(f, at, b->at);
+	put_bytes(f, bytes, at);
+	f->file->stats.releases += type == RECORD_FREE;
+	return 0;
 }
 
 static uint64_t span(uint64_t from, uint64_t to)
@@ -339,10 +430,8 @@ int probefile_request(struct probefile *f, const struct probefile_request *r)
 	uint64_t ttfb = span(r->first_in, r->first_out);
 	uint8_t bytes[RECORD_MAX_SIZE], *at = bytes;
 
-	if (!events_room(f)) {
-		f->file->stats.drops[DROP_NO_SLAB]++;
-		return -ENOSPC;
-	}
+	if (!events_room(f))
+		return no_events_room(f);
 	*at++ = (uint8_t)(RECORD_REQUEST | r->flags << 4);
 	at = record_put(at, r->route);
 	at = record_put(at, r->status);
@@ -350,11 +439,8 @@ int probefile_request(struct probefile *f, const struct probefile_request *r)
 	at = record_put(at, r->first_out && !ttfb ? 1 : ttfb);
 	at = record_put(at, span(r->first_in, r->read));
 	at = record_put(at, r->gap);
-	at = record_put(at, record_zigzag((int64_t)(r->at - f->ticks)));
-	memcpy((uint8_t *)(f->events + 1) + f->events->used, bytes,
-	       (size_t)(at - bytes));
-	publish(f->events, (size_t)(at - bytes));
-	f->ticks = r->at;
+	at = put_time(f, at, r->at);
+	put_bytes(f, bytes, at);
 	f->file->stats.requests++;
 	put_slow(f, r);
 	return 0;
@@ -366,9 +452,7 @@ static uint8_t *put_span(struct probefile *f, uint8_t *at, enum span_step step,
 	*at++ = (uint8_t)(RECORD_SPAN | step << 4);
 	at = record_put(at, f->spans);
 	at = record_put(at, name);
-	at = record_put(at, record_zigzag((int64_t)(ns - f->ticks)));
-	f->ticks = ns;
-	return at;
+	return put_time(f, at, ns);
 }
 
 int probefile_span(struct probefile *f, uint32_t name, uint64_t began_ns,
@@ -376,16 +460,12 @@ int probefile_span(struct probefile *f, uint32_t name, uint64_t began_ns,
 {
 	uint8_t bytes[2 * RECORD_MAX_SIZE], *at = bytes;
 
-	if (!events_room(f)) {
-		f->file->stats.drops[DROP_NO_SLAB]++;
-		return -ENOSPC;
-	}
+	if (!events_room(f))
+		return no_events_room(f);
 	f->spans++;
 	at = put_span(f, at, SPAN_BEGIN, name, began_ns);
 	at = put_span(f, at, SPAN_END, 0, ended_ns);
-	memcpy((uint8_t *)(f->events + 1) + f->events->used, bytes,
-	       (size_t)(at - bytes));
-	publish(f->events, (size_t)(at - bytes));
+	put_bytes(f, bytes, at);
 	return 0;
 }
 

@@ -70,6 +70,23 @@ int probefile_request(struct probefile *f, const struct probefile_request *r);
  */
 int probefile_span(struct probefile *f, uint32_t name, uint64_t began_ns,
 		   uint64_t ended_ns);
+#define PROBEFILE_CONSTANT 512 /* slab_file.sample_constant */
+
+struct probefile_block {
+	uint64_t at; /* CLOCK_MONOTONIC ns */
+	uint64_t address, size;
+	uint64_t mean; /* it is one of a sample, see record.h */
+	uint32_t node;
+	int32_t tid;
+	enum record_api api;
+};
+
+/* A block was born; -errno when that is lost (and counted). */
+int probefile_alloc(struct probefile *f, const struct probefile_block *b);
+/* It died; or did not, after all: @type is RECORD_FREE or RECORD_UNFREE. */
+int probefile_release(struct probefile *f, enum record_type type,
+		      const struct probefile_block *b);
+
 /* One more that the process serves; @foreign: it does not carry HTTP/1. */
 void probefile_connection(struct probefile *f, bool foreign);
 

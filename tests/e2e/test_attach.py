@@ -5,6 +5,7 @@ tests/programs/probed states in its header what it does.
 
 import contextlib
 import json
+import math
 import os
 import pathlib
 import signal
@@ -95,6 +96,15 @@ def attach(product, recording):
     return run
 
 
+def said_before_attached(process):
+    """What a tool tells until it is there; it must get there."""
+    for line in process.stderr:
+        if "attached to process" in line:
+            return
+        yield line
+    raise AssertionError("it ended before it was attached")
+
+
 @pytest.fixture
 def attached(product, recording):
     """Attach, and be there until told to leave."""
@@ -106,7 +116,7 @@ def attached(product, recording):
              "--duration", "60", *map(str, options)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
-            assert "attached to process" in process.stderr.readline()
+            process.said = list(said_before_attached(process))
             yield process
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
@@ -436,3 +446,98 @@ def test_what_it_may_do_is_little(start, attached):
     assert int(status["CapPrm"], 16) & ~ours == 0
     assert int(status["CapEff"], 16) & ~ours == 0
     assert status["NoNewPrivs"] == "1"
+
+
+def under(stacks, name):
+    """The bytes below a frame."""
+    return sum(weight for stack, weight in stacks.items() if name in stack)
+
+
+def heap_margin(stated, rate):
+    """Five standard errors of an estimate, of blocks of 1000 bytes."""
+    return 5 * (stated / 1000 / (1 - math.exp(-1512 / rate))) ** 0.5 * 1000
+
+
+@pytest.fixture
+def watched(attached):
+    """Attach with --heap to a program that hoards, and let it do so."""
+
+    @contextlib.contextmanager
+    def run(target, rate):
+        with attached(target.pid, "--heap", "--rate", rate,
+                      "--heap-budget", 1000) as process:
+            assert "takes the server about" in process.said[0]
+            yield process
+
+    return run
+
+
+def test_blocks_that_stay_are_charged_to_who_made_them(
+        start, watched, recording):
+    rate = 16384
+    target = start("heap")
+    with watched(target, rate):
+        assert target.tell() == "done"
+    live = folded(recording, "live")
+    made = 4096 * 1000
+    assert under(live, "hoard") == pytest.approx(made, abs=heap_margin(made, rate))
+    assert under(live, "churn") == 0
+    allocated = folded(recording, "alloc")
+    churned = under(allocated, "churn")
+    made = 4 * 4096 * 1300
+    assert churned == pytest.approx(made, abs=heap_margin(made, rate))
+    assert under(allocated, "inherit") == 0  # it was there before
+    losses = recording.json()["losses"]
+    assert all(losses[name] == 0 for name in losses
+               if name.startswith("heap."))
+
+
+def test_watching_the_heap_ends_where_it_costs_too_much(
+        start, attached, recording, eventually):
+    target = start("malloc")
+    with attached(target.pid, "--heap") as process:
+        said = process.stderr.readline()
+        assert "switched off" in said and "of a CPU" in said
+        ours = programs_of(process.pid)
+        assert ours
+    assert target.lives()
+    problems = recording.json()["problems"]
+    assert any("the heap was watched for" in text for text in problems)
+    assert sum(folded(recording, "alloc").values()) > 0
+    eventually(lambda: not ours & programs())
+
+
+def test_nothing_of_the_heap_stays_after_a_kill(
+        product, start, recording, eventually):
+    target = start("heap")
+    process = subprocess.Popen(
+        [product.tool, "attach", str(target.pid), "--heap", "-o",
+         str(recording.path)], stderr=subprocess.PIPE, text=True)
+    list(said_before_attached(process))
+    ours = programs_of(process.pid)
+    assert ours
+    process.kill()
+    process.communicate()
+    eventually(lambda: not ours & programs())
+    assert target.tell() == "done"
+
+
+@pytest.mark.parametrize("library", [
+    "libjemalloc.so.2",
+    pytest.param("libtcmalloc.so.4", marks=pytest.mark.long),
+    pytest.param("libmimalloc.so.2", marks=pytest.mark.long)])
+def test_blocks_of_other_allocators_are_seen(
+        start, watched, recording, library):
+    path = f"/usr/lib/x86_64-linux-gnu/{library}"
+    if not os.path.exists(path):
+        pytest.skip(f"{path} is not installed")
+    rate = 16384
+    target = start("heap", under=["env", f"LD_PRELOAD={path}"])
+    with watched(target, rate):
+        assert target.tell() == "done"
+    made = 4096 * 1000
+    assert under(folded(recording, "live"), "hoard") == pytest.approx(
+        made, abs=heap_margin(made, rate))
+    made = 4 * 4096 * 1300
+    assert under(folded(recording, "alloc"), "churn") == pytest.approx(
+        made, abs=heap_margin(made, rate))

@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "preload/names.h"
+#include "profiler/alloc/names.h"
 #include "profiler/wire/record.h"
 
 static struct names_entry entry_of(const char *symbol)

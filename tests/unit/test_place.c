@@ -110,3 +110,60 @@ Test(place, a_function_that_returns_first_calls_none)
 
 	cr_expect_not(place_first_call(code, size, &distance));
 }
+
+Test(place, a_branch_behind_what_leaves_the_argument_alone_is_taken)
+{
+	/* free() of jemalloc, shortened: mov %rdi,%rax; mov n(%rip),%rdx;
+	 * shr $26,%rax; cmp %rax,%rdx; je */
+	CODE(0x48, 0x89, 0xf8, 0x48, 0x8b, 0x15, 0, 0, 0, 0, 0x48, 0xc1, 0xe8,
+	     0x1a, 0x48, 0x39, 0xc2, 0x74, 0x00);
+	struct place at;
+
+	cr_assert(place_keeping(code, size, place_argument(0), &at));
+	cr_expect_eq(at.offset, 17);
+	cr_expect_not(at.stepped);
+}
+
+Test(place, no_branch_is_taken_behind_what_overwrites_the_argument)
+{
+	/* malloc() of mimalloc: mov %rdi,%rsi; mov %fs:(%rax),%rdi; ja */
+	CODE(0x48, 0x89, 0xfe, 0x64, 0x48, 0x8b, 0x38, 0x77, 0x00);
+	struct place at;
+
+	cr_assert(place_keeping(code, size, place_argument(0), &at));
+	cr_expect_eq(at.offset, 0);
+	cr_expect(at.stepped);
+}
+
+Test(place, the_return_is_not_caught_behind_what_moves_the_stack)
+{
+	/* sub $24,%rsp; test %rdi,%rdi; je */
+	CODE(0x48, 0x83, 0xec, 0x18, 0x48, 0x85, 0xff, 0x74, 0x00);
+	struct place at;
+
+	cr_assert(place_keeping(code, size, PLACE_RSP, &at));
+	cr_expect_eq(at.offset, 0);
+	cr_assert(place_keeping(code, size, place_argument(0), &at));
+	cr_expect_eq(at.offset, 7);
+}
+
+Test(place, what_an_unknown_instruction_changes_is_anything)
+{
+	/* cpuid; push %rbp */
+	CODE(0x0f, 0xa2, 0x55, 0xc3);
+	struct place at;
+
+	cr_assert(place_keeping(code, size, place_argument(4), &at));
+	cr_expect_eq(at.offset, 0);
+}
+
+Test(place, targets_are_calls_and_jumps_that_leave)
+{
+	/* call +256; jmp -16; je 0 (within) */
+	CODE(0xe8, 0xfb, 0x00, 0x00, 0x00, 0xeb, 0xe9, 0x74, 0xf7);
+	int64_t to[2];
+
+	cr_assert_eq(place_targets(code, size, to, 2), 2);
+	cr_expect_eq(to[0], 256);
+	cr_expect_eq(to[1], -16);
+}

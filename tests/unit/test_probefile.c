@@ -312,3 +312,70 @@ Test(probefile, a_request_that_was_cut_off_is_not_slow)
 	cr_expect_eq(m->slow_count, 0);
 	model_free(m);
 }
+
+static struct probefile_block block(uint64_t at, uint64_t address)
+{
+	return (struct probefile_block) {
+		.at = 1000000000000 + at,
+		.address = address,
+		.size = 1000,
+		.mean = 1,
+		.node = 1,
+		.tid = 7,
+		.api = API_MALLOC,
+	};
+}
+
+Test(probefile, blocks_live_until_they_are_released)
+{
+	struct probefile *f = create(scratch);
+	struct probefile_block b;
+	struct trace *t;
+	const struct fold_result *r;
+
+	probefile_node(f, 0, NODE_ABSOLUTE, 0, 0x10);
+	for (uint64_t i = 1; i <= 9; i++) {
+		b = block(i, 0x7f0000000000 + i * 16);
+		cr_assert_eq(probefile_alloc(f, &b), 0);
+	}
+	b = block(20, 0x7f0000000030);
+	cr_assert_eq(probefile_release(f, RECORD_FREE, &b), 0);
+	b.tid = 8;
+	b.address = 0x7f0000000040;
+	cr_assert_eq(probefile_release(f, RECORD_FREE, &b), 0);
+	cr_assert_eq(probefile_release(f, RECORD_UNFREE, &b), 0);
+	probefile_close(f);
+	t = reopen(scratch);
+	r = &trace_view(t)->images[0].result;
+	cr_assert_eq(r->stack_count, 1);
+	cr_expect_eq(r->stacks[0].node, 1);
+	cr_expect_float_eq(r->allocated.bytes, 9000, 1e-6);
+	cr_expect_float_eq(r->live.bytes, 8000, 1e-6);
+	cr_expect_eq(r->inherited_releases, 0);
+	trace_close(t);
+}
+
+Test(probefile, blocks_of_many_slabs_and_means_come_back)
+{
+	const uint64_t count = 40000;
+	struct probefile *f = create(scratch);
+	const struct fold_result *r;
+	struct trace *t;
+	double expected = 0;
+
+	probefile_node(f, 0, NODE_ABSOLUTE, 0, 0x10);
+	for (uint64_t i = 1; i <= count; i++) {
+		struct probefile_block b = block(i, i << 20);
+
+		b.mean = i % 3 ? 1512 : 3024;
+		b.tid = (int32_t)(i % 5) + 1;
+		expected += 1000 / -expm1(-1512.0 / (double)b.mean);
+		cr_assert_eq(probefile_alloc(f, &b), 0);
+	}
+	probefile_close(f);
+	t = reopen(scratch);
+	r = &trace_view(t)->images[0].result;
+	cr_expect_eq(r->allocations, count);
+	cr_expect_float_eq(r->live.bytes / expected, 1, 1e-6);
+	trace_close(t);
+}

@@ -8,6 +8,10 @@
  *		    memory: 3/4 below keep(), 1/4 below lend(); lent memory
  *		    goes back at the second line, and it exits at the third
  *   wait WHAT	    futex, epoll, socket, pipe or sleep, for 20 ms each time
+ *   heap	    keep 2 MiB in inherit(); at each line on standard input
+ *		    keep 4096 blocks of 1000 bytes in hoard(), and take and give
+ *		    back four times as many in churn()
+ *   malloc	    allocate and release, and nothing else
  *   fork	    start children that spin for 0.2 s, one after the other
  *
  * It prints a line when it has begun, and after each thing it was told to do.
@@ -210,6 +214,63 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static void *volatile kept[64 * 1024];
+static unsigned kept_count;
+
+/* Inlined: whose block it is, their names say. */
+static inline __attribute__((always_inline)) void keep_block(size_t size)
+{
+	char *block = malloc(size);
+
+	memset(block, 1, size);
+	kept[kept_count++ % (sizeof(kept) / sizeof(kept[0]))] = block;
+}
+
+NOINLINE void inherit(void)
+{
+	for (int i = 0; i < 2048; i++)
+		keep_block(1024);
+}
+
+NOINLINE void hoard(void)
+{
+	keep_block(1000);
+}
+
+NOINLINE void churn(void)
+{
+	char *block = calloc(3, 100);
+
+	block = realloc(block, 1000);
+	memset(block, 1, 1000);
+	free(block);
+}
+
+static void heap(void)
+{
+	inherit();
+	say("ready");
+	for (;;) {
+		listen_for_a_line();
+		for (int i = 0; i < 4 * 4096; i++) {
+			churn();
+			if (i % 4 == 0)
+				hoard();
+		}
+		say("done");
+	}
+}
+
+NOINLINE void allocate(void)
+{
+	for (;;) {
+		char *volatile block = malloc(64);
+
+		free(block);
+		count++;
+	}
+}
+
 static void forks(void)
 {
 	say("forking");
@@ -242,7 +303,12 @@ int main(int argc, char **argv)
 		grow(how);
 	else if (!strcmp(what, "wait"))
 		waits(how);
-	else if (!strcmp(what, "fork"))
+	else if (!strcmp(what, "heap"))
+		heap();
+	else if (!strcmp(what, "malloc")) {
+		say("allocating");
+		allocate();
+	} else if (!strcmp(what, "fork"))
 		forks();
 	else
 		return 2;

@@ -1,4 +1,4 @@
-#include "preload/names.h"
+#include "profiler/alloc/names.h"
 
 #include "profiler/wire/record.h"
 
