@@ -210,6 +210,10 @@ static void put_inconclusive(struct buf *out, const struct owned_verdict *v)
 			      "shows between two of them (strandline diff)");
 		return;
 	}
+	if (v->model->headless) {
+		buf_puts(out, "the beginning of the recording cannot be read");
+		return;
+	}
 	if (v->too_short)
 		buf_printf(out, "%s is too short to see a trend; ",
 			   units_format_duration(text,

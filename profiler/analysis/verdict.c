@@ -494,6 +494,8 @@ static void put_needs(struct judging *j)
 		j->axis.seconds > 0 ? j->axis.x_total / j->axis.seconds : 0;
 
 	v->needs.requests = v->needs.seconds = NAN;
+	if (j->m->headless)
+		return;
 	if (j->out->too_short) {
 		v->needs.seconds = SECONDS_WANTED - j->axis.seconds;
 		if (!(v->needs.seconds >= 1))
@@ -586,7 +588,7 @@ int verdict_of(struct verdict **out, const struct model *m, struct err *err)
 	if (rc == 0) {
 		j.out->too_short = j.axis.count < WINDOWS_MIN ||
 				   j.axis.seconds < SECONDS_MIN;
-		rc = j.out->too_short ? 0 : judge(&j);
+		rc = j.out->too_short || m->headless ? 0 : judge(&j);
 	}
 	if (rc == 0)
 		rc = finish(&j);
@@ -601,7 +603,9 @@ int verdict_of(struct verdict **out, const struct model *m, struct err *err)
 
 int verdict_settle(struct verdict *v)
 {
-	bool needs = !isnan(v->needs.seconds) || !isnan(v->needs.requests);
+	const struct model *m = ((struct owned_verdict *)v)->model;
+	bool needs = !isnan(v->needs.seconds) || !isnan(v->needs.requests) ||
+		     m->headless;
 
 	v->class = needs ? FINDING_INCONCLUSIVE : FINDING_CLEAN;
 	v->confidence = needs ? 0 : 0.99;

@@ -102,6 +102,8 @@ static int build_head(struct model *m, const struct trace_view *v)
 	m->kernel = text_or(m, v->meta.kernel, "");
 	m->version = text_or(m, v->meta.version, first->header.version);
 	m->mode = model_string(m, mode_of(first));
+	for (size_t i = 0; i < v->image_count; i++)
+		m->headless |= v->images[i].headless;
 	m->processors = v->meta.processors;
 	m->memory_bytes = v->meta.memory_bytes;
 	if (v->meta.processor)

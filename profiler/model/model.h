@@ -363,6 +363,7 @@ struct model {
 	/* Who timed them: the kernel, which knows when their bytes came, or
 	 * the shim, which takes that from the event loop's waits. */
 	bool requests_by_kernel, requests_by_shim;
+	bool headless; /* what a process did at first cannot be read */
 	struct model_span *spans; /* most time first */
 	uint32_t span_count;
 	uint64_t spans_forgotten; /* too many were open at a time */

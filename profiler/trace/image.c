@@ -272,7 +272,7 @@ static void forget(struct image *im)
 	weights_fini(&im->weights);
 	im->slow.count = 0;
 	codes_fini(&im->codes);
-	im->view.torn = false;
+	im->view.torn = im->view.headless = false;
 	checkpoint_fini(&im->checkpoint);
 }
 
@@ -298,7 +298,7 @@ static int load_checkpoint(struct image *im)
 		return 0;
 	if (rc != -ENOENT && rc != -ENOTDIR) { /* read what else there is */
 		im->problem = err;
-		im->view.torn = true;
+		im->view.torn = im->view.headless = true;
 	}
 	return checkpoint_init(&im->checkpoint, &im->view.header);
 }

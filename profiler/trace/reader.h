@@ -72,7 +72,8 @@ struct trace_image { /* one <pid>.slabs: a process between exec and exec */
 	const struct trace_patch *patches;
 	size_t patch_count;
 	struct fold_result result;
-	bool torn; /* no orderly end, or unreadable bytes */
+	bool torn;     /* no orderly end, or unreadable bytes */
+	bool headless; /* its digest cannot be read: only its last part is */
 	/* <pid>.probe.slabs: seen from the kernel, perhaps beside the same
 	 * process's own file. */
 	bool probed;

@@ -499,6 +499,7 @@ Test(digest, a_damaged_digest_is_a_problem_and_the_rest_is_read)
 		cr_assert_eq(trace_open(&t, scratch, &err), 0);
 		cr_assert_eq(trace_view(t)->problem_count, 1);
 		cr_assert(trace_view(t)->images[0].torn);
+		cr_assert(trace_view(t)->images[0].headless);
 		trace_close(t);
 	}
 	for (size_t cut = 0; cut < size; cut += size / 50) {

@@ -385,6 +385,20 @@ Test(verdict, three_seconds_are_too_short)
 	verdict_free(v);
 }
 
+Test(verdict, what_stood_before_the_first_readable_byte_is_no_growth)
+{
+	struct verdict *v;
+
+	f.model.headless = true;
+	site(0, in_parse, leak);
+	v = judge();
+	cr_expect_eq(v->class, FINDING_INCONCLUSIVE);
+	cr_expect_eq(v->finding_count, 0);
+	cr_expect_str_eq(v->sentence, "inconclusive: the beginning of the "
+				      "recording cannot be read");
+	verdict_free(v);
+}
+
 Test(verdict, threads_that_stay_are_told_by_who_starts_them)
 {
 	struct verdict *v;
