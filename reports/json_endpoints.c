@@ -2,6 +2,7 @@
  * json_endpoints: the requests, by method and route, of the JSON report.
  */
 #include <math.h>
+#include <stdbool.h>
 
 #include "reports/emit.h"
 #include "reports/json.h"
@@ -28,6 +29,35 @@ static void put_times(struct emit *e, const struct model_endpoint *p)
 	emit_key_real(e, "ttfb_p95_ms", p->ttfb_p95_ms, 6);
 	emit_key_real(e, "gap_p95_ms", p->gap_p95_ms, 6);
 	emit_key_real(e, "queue_p95_ms", p->queue_p95_ms, 6);
+}
+
+static bool is_closed(const struct model *m)
+{
+	return m->load.kind == MODEL_LOAD_CLOSED;
+}
+
+static void put_load(struct emit *e, const struct model *m)
+{
+	if (m->load.kind == MODEL_LOAD_UNKNOWN)
+		return;
+	emit_key(e, "load");
+	emit_open(e, '{');
+	emit_key_text(e, "kind", is_closed(m) ? "closed" : "open");
+	if (is_closed(m)) {
+		emit_key_real(e, "clients", m->load.clients, 1);
+		emit_key_real(e, "interval_ms", m->load.interval_ms, 6);
+	}
+	emit_close(e, '}');
+}
+
+static void put_corrected(struct emit *e, const struct model_endpoint *p)
+{
+	emit_key(e, "corrected");
+	emit_open(e, '{');
+	emit_key_real(e, "p50_ms", p->corrected.p50_ms, 6);
+	emit_key_real(e, "p95_ms", p->corrected.p95_ms, 6);
+	emit_key_real(e, "p99_ms", p->corrected.p99_ms, 6);
+	emit_close(e, '}');
 }
 
 /* In the buckets of traffic.latency_bounds_s; null: nothing was timed. */
@@ -99,6 +129,7 @@ void json_endpoints(struct emit *e, const struct model *m)
 			      !m->requests_by_kernel ? "shim"
 			      : m->requests_by_shim  ? "both"
 						     : "kernel");
+	put_load(e, m);
 	emit_key(e, "latency_bounds_s");
 	emit_open(e, '[');
 	for (size_t i = 0; i < MODEL_LATENCY_BOUNDS; i++)
@@ -119,6 +150,8 @@ void json_endpoints(struct emit *e, const struct model *m)
 		emit_key_unsigned(e, "streamed", p->streamed);
 		put_status(e, p);
 		put_times(e, p);
+		if (is_closed(m))
+			put_corrected(e, p);
 		put_latencies(e, p);
 		put_memory(e, p);
 		emit_close(e, '}');

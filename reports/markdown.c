@@ -203,7 +203,8 @@ static void put_bytes(struct buf *out, double bytes)
 		buf_puts(out, " not measured |");
 }
 
-static void put_endpoint(struct buf *out, const struct model_endpoint *p)
+static void put_endpoint(struct buf *out, const struct model_endpoint *p,
+			 bool closed)
 {
 	char text[UNITS_TEXT_MAX];
 
@@ -216,6 +217,8 @@ static void put_endpoint(struct buf *out, const struct model_endpoint *p)
 	put_ms(out, p->p50_ms);
 	put_ms(out, p->p95_ms);
 	put_ms(out, p->p99_ms);
+	if (closed)
+		put_ms(out, p->corrected.p99_ms);
 	put_ms(out, p->ttfb_p95_ms);
 	put_bytes(out, p->alloc_bytes_per_request);
 	put_bytes(out, p->retained_bytes_per_request);
@@ -224,16 +227,27 @@ static void put_endpoint(struct buf *out, const struct model_endpoint *p)
 
 void markdown_requests(struct buf *out, const struct model *m)
 {
+	bool closed = m->load.kind == MODEL_LOAD_CLOSED;
+
 	if (m->endpoint_count == 0) {
 		buf_puts(out, "Not measured: no requests were seen.\n\n");
 		return;
 	}
-	buf_puts(out, "| endpoint | requests | errors | p50 | p95 | p99 | "
-		      "first byte p95 | allocates | retains |\n"
-		      "|---|---:|---:|---:|---:|---:|---:|---:|---:|\n");
+	buf_printf(out,
+		   "| endpoint | requests | errors | p50 | p95 | p99 |%s "
+		   "first byte p95 | allocates | retains |\n"
+		   "|---|---:|---:|---:|---:|---:|%s---:|---:|---:|\n",
+		   closed ? " p99 corrected |" : "", closed ? "---:|" : "");
 	for (uint32_t i = 0; i < m->endpoint_count; i++)
-		put_endpoint(out, &m->endpoints[i]);
+		put_endpoint(out, &m->endpoints[i], closed);
 	buf_puts(out, "\nallocates, retains: bytes a request.\n\n");
+	if (closed)
+		buf_printf(
+			out,
+			"The load was a closed loop: about %.0f clients, "
+			"each of which waits for its answer. corrected: with "
+			"the requests that they did not send meanwhile.\n\n",
+			m->load.clients);
 }
 
 static void put_site(struct buf *out, const struct model *m,

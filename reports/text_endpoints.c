@@ -83,12 +83,19 @@ static void put_kept(char out[UNITS_TEXT_MAX], const struct model_endpoint *p)
 	put_bytes(out, p->retained_bytes_per_request);
 }
 
+static void put_corrected(char out[UNITS_TEXT_MAX],
+			  const struct model_endpoint *p)
+{
+	put_time(out, p->corrected.p99_ms > 0 ? p->corrected.p99_ms : NAN);
+}
+
 static const struct column columns[] = {
 	{ "count", 9, 0, put_count },
 	{ "errors", 7, 0, put_errors },
 	{ "p50", 8, 0, put_p50 },
 	{ "p95", 8, 0, put_p95 },
 	{ "p99", 8, 96, put_p99 },
+	{ "corrected", 10, 96, put_corrected },
 	{ "ttfb p95", 9, 112, put_first },
 	{ "queue p95", 10, 112, put_queue },
 	{ "alloc/req", 10, 0, put_alloc },
@@ -97,30 +104,39 @@ static const struct column columns[] = {
 
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-static unsigned route_width(const struct layout *l)
+/* Nothing is corrected under a load that does not wait. */
+static bool is_shown(const struct layout *l, const struct model *m,
+		     const struct column *c)
+{
+	return l->columns >= c->from &&
+	       (c->put != put_corrected || m->load.kind == MODEL_LOAD_CLOSED);
+}
+
+static unsigned route_width(const struct layout *l, const struct model *m)
 {
 	unsigned width = l->columns - ROUTE_GAP;
 
 	for (size_t i = 0; i < COLUMNS; i++)
-		if (l->columns >= columns[i].from)
+		if (is_shown(l, m, &columns[i]))
 			width -= columns[i].width;
 	return width;
 }
 
-static void put_heads(const struct layout *l)
+static void put_heads(const struct layout *l, const struct model *m)
 {
 	layout_style(l, LAYOUT_FAINT);
 	for (size_t i = 0; i < COLUMNS; i++)
-		if (l->columns >= columns[i].from)
+		if (is_shown(l, m, &columns[i]))
 			layout_put(l, columns[i].name, columns[i].width,
 				   LAYOUT_RIGHT);
 	layout_fill(l, ROUTE_GAP);
-	layout_put(l, "route", route_width(l), LAYOUT_LAST);
+	layout_put(l, "route", route_width(l, m), LAYOUT_LAST);
 	layout_style(l, LAYOUT_PLAIN);
 	buf_putc(l->out, '\n');
 }
 
-static void put_endpoint(const struct layout *l, const struct model_endpoint *p)
+static void put_endpoint(const struct layout *l, const struct model *m,
+			 const struct model_endpoint *p)
 {
 	char text[UNITS_TEXT_MAX], method[24];
 	unsigned width;
@@ -128,7 +144,7 @@ static void put_endpoint(const struct layout *l, const struct model_endpoint *p)
 	for (size_t i = 0; i < COLUMNS; i++) {
 		bool alarm = columns[i].put == put_errors && p->errors;
 
-		if (l->columns < columns[i].from)
+		if (!is_shown(l, m, &columns[i]))
 			continue;
 		columns[i].put(text, p);
 		if (alarm)
@@ -141,7 +157,7 @@ static void put_endpoint(const struct layout *l, const struct model_endpoint *p)
 	snprintf(method, sizeof(method), "%s ", p->method);
 	width = layout_cells(method);
 	layout_put(l, method, width, LAYOUT_LEFT);
-	layout_put(l, p->route, route_width(l) - width, LAYOUT_LAST_TAIL);
+	layout_put(l, p->route, route_width(l, m) - width, LAYOUT_LAST_TAIL);
 	buf_putc(l->out, '\n');
 }
 
@@ -165,6 +181,43 @@ static void describe(char *out, size_t size, const struct model *m)
 			 units_format_count(count, m->foreign));
 }
 
+/*
+ * Clients that wait for answers send no requests meanwhile: of the endpoint
+ * that is the worse for it, what its p99 were with them.
+ */
+static void put_correction(const struct layout *l, const struct model *m)
+{
+	const struct model_endpoint *worst = NULL;
+	char line[320], raw[UNITS_TEXT_MAX], with[UNITS_TEXT_MAX];
+	double most = 0;
+
+	if (m->load.kind != MODEL_LOAD_CLOSED)
+		return;
+	for (uint32_t i = 0; i < m->endpoint_count; i++) {
+		const struct model_endpoint *p = &m->endpoints[i];
+		double more = p->corrected.p99_ms - p->p99_ms;
+
+		if (isfinite(more) && (!worst || more > most)) {
+			worst = p;
+			most = more;
+		}
+	}
+	if (!worst)
+		return;
+	snprintf(line, sizeof(line),
+		 "  closed loop: about %.0f clients, each of which waits for "
+		 "its answer; with what",
+		 m->load.clients);
+	layout_line(l, LAYOUT_FAINT, line);
+	snprintf(line, sizeof(line),
+		 "  they did not ask meanwhile p99 is %s, not %s: %.100s "
+		 "%.100s",
+		 units_format_duration(with, worst->corrected.p99_ms * 1e6),
+		 units_format_duration(raw, worst->p99_ms * 1e6), worst->method,
+		 worst->route);
+	layout_line(l, LAYOUT_FAINT, line);
+}
+
 void text_endpoints(const struct layout *l, const struct model *m)
 {
 	char detail[160];
@@ -173,9 +226,10 @@ void text_endpoints(const struct layout *l, const struct model *m)
 		return;
 	describe(detail, sizeof(detail), m);
 	text_heading(l, "REQUESTS", detail);
-	put_heads(l);
+	put_heads(l, m);
 	for (uint32_t i = 0; i < m->endpoint_count && i < MOST_ENDPOINTS; i++)
-		put_endpoint(l, &m->endpoints[i]);
+		put_endpoint(l, m, &m->endpoints[i]);
+	put_correction(l, m);
 	if (m->endpoint_count > MOST_ENDPOINTS) {
 		snprintf(detail, sizeof(detail), "  and %u more routes",
 			 m->endpoint_count - MOST_ENDPOINTS);

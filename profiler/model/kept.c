@@ -8,6 +8,8 @@
 
 struct line {	     /* one route's: by window */
 	double *low; /* least bytes alive */
+	double late; /* alive at the end, of stacks whose route the fold did
+		      * not know, but who reads it */
 	double allocated, variance;
 };
 
@@ -48,6 +50,8 @@ static void add_stacks(struct scratch *s)
 		fold_levels(s->r, stack, s->levels);
 		for (size_t w = 0; w < s->r->window_count; w++)
 			l->low[w] += s->levels[w].low;
+		if (stack->by_handler)
+			l->late += s->levels[s->last].end;
 		l->allocated += stack->allocated.bytes;
 		l->variance += stack->allocated.bytes_variance;
 	}
@@ -153,8 +157,8 @@ static double least_squares(const struct scratch *s, size_t count)
  * mean is not.  Where there are but a few requests, it is what was held after
  * the last.
  */
-static struct kept brief(struct scratch *s, const struct fold_route *route,
-			 double per_byte)
+static struct kept by_points(struct scratch *s, const struct fold_route *route,
+			     double per_byte)
 {
 	struct kept k = { 0 };
 	double slope = NAN, n;
@@ -179,6 +183,17 @@ static struct kept brief(struct scratch *s, const struct fold_route *route,
 	return k;
 }
 
+static struct kept brief(struct scratch *s, const struct fold_route *route,
+			 const struct line *l, double per_byte)
+{
+	struct kept k = by_points(s, route, per_byte);
+	double n = (double)route->count;
+
+	k.bytes_per_request += l->late / n;
+	k.variance += l->late * per_byte / (n * n);
+	return k;
+}
+
 static struct kept measure(struct scratch *s, const struct fold_route *route,
 			   const struct line *l)
 {
@@ -191,7 +206,7 @@ static struct kept measure(struct scratch *s, const struct fold_route *route,
 	if (count >= WINDOWS_MIN)
 		slope = theil_sen(s, count);
 	if (isnan(slope))
-		return brief(s, route, per_byte);
+		return brief(s, route, l, per_byte);
 	k.bytes_per_request = fmax(0, slope);
 	k.variance = slope_variance(s, count, slope) +
 		     s->y[count - 1] * per_byte / (n * n);

@@ -221,6 +221,17 @@ struct model_endpoint {
 	const char *percentiles; /* of took, as HdrHistogram's text; or NULL */
 	struct model_latency took, ttfb; /* as p50_ms and ttfb_p50_ms */
 	struct model_latency gap, queue; /* as gap_p95_ms and queue_p95_ms */
+	/* Under a load that waits for its answers, with those requests that it
+	 * did not send meanwhile; 0 else. */
+	struct {
+		double p50_ms, p95_ms, p99_ms;
+	} corrected;
+};
+
+enum model_load_kind { /* see latency/load.h */
+		       MODEL_LOAD_UNKNOWN,
+		       MODEL_LOAD_OPEN,
+		       MODEL_LOAD_CLOSED,
 };
 
 /* One of the slowest requests of its endpoint, and where its time went. */
@@ -357,7 +368,13 @@ struct model {
 	struct model_maker *makers;   /* likewise */
 	struct model_endpoint *endpoints; /* most requests first */
 	uint32_t endpoint_count;
-	uint64_t requests;    /* completed, all of them */
+	uint64_t requests; /* completed, all of them */
+	struct {
+		enum model_load_kind kind;
+		/* Of a closed one: who waits for answers, and how often each
+		 * asks as a rule. */
+		double clients, interval_ms;
+	} load;
 	uint64_t connections; /* that the server served */
 	uint64_t foreign;     /* of them, those that did not speak HTTP/1 */
 	/* Who timed them: the kernel, which knows when their bytes came, or

@@ -29,6 +29,7 @@
 	 (uint64_t)sizeof(struct thread) << 12 ^                              \
 	 (uint64_t)sizeof(struct head) << 6 ^ sizeof(struct request_counts) ^ \
 	 (uint64_t)sizeof(struct span_counts) << 30 ^                         \
+	 (uint64_t)sizeof(struct load) << 40 ^                                \
 	 (uint64_t)sizeof(struct span) << 18 ^ sizeof(struct fold_window))
 
 #define CHUNK		65536u
@@ -168,6 +169,7 @@ static void put_routes(struct file *f, const struct requests *r)
 		for (int t = 0; t < REQUESTS_NTIMES; t++)
 			put_histo(f, route->times[t]);
 	}
+	put(f, &r->load, sizeof(r->load));
 }
 
 static void put_span_names(struct file *f, const struct spans *s)
@@ -547,6 +549,9 @@ static int take_routes(struct file *f, struct fold *fold, uint64_t count)
 		for (int t = 0; rc == 0 && t < REQUESTS_NTIMES; t++)
 			rc = take_histo(f, &r->times[t]);
 	}
+	if (rc == 0 && (!take(f, &fold->requests.load, sizeof(struct load)) ||
+			!load_sound(&fold->requests.load)))
+		return -EBADMSG;
 	return rc;
 }
 

@@ -680,6 +680,18 @@ static int put_routes(struct fold *f)
 	return 0;
 }
 
+static void put_load(struct fold *f)
+{
+	struct load_shape s = load_shape(&f->requests.load);
+
+	f->result.load = (struct fold_load) {
+		.kind = s.kind,
+		.clients = s.clients,
+		.cycle_ns = s.cycle / f->ticks_per_ns,
+		.judged = s.judged,
+	};
+}
+
 static int put_spans(struct fold *f)
 {
 	const struct span_name *name;
@@ -729,6 +741,7 @@ int fold_finish(struct fold *f, const struct slab_file *h)
 	windows_finish(f);
 	f->result.windows = f->windows.at;
 	f->result.window_count = f->windows.count;
+	put_load(f);
 	if (f->failed || put_stacks(f) < 0 || makers_finish(f) < 0 ||
 	    put_threads(f, h) < 0 || put_routes(f) < 0 || put_spans(f) < 0)
 		return -ENOMEM;

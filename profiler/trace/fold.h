@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "profiler/latency/load.h"
+
 struct fold_sum {
 	double bytes;
 	double bytes_variance;
@@ -134,6 +136,11 @@ struct fold_thread {
 	struct fold_sum allocated;
 };
 
+struct fold_load { /* see latency/load.h */
+	enum load_kind kind;
+	double clients, cycle_ns, judged;
+};
+
 struct fold_result { /* owned by the fold, valid until it changes */
 	const struct fold_stack *stacks; /* sorted by node, then route */
 	size_t stack_count;
@@ -146,6 +153,7 @@ struct fold_result { /* owned by the fold, valid until it changes */
 	size_t thread_count;
 	const struct fold_route *routes; /* by id; those with requests */
 	size_t route_count;
+	struct fold_load load;
 	const struct fold_span *spans; /* by name */
 	size_t span_count;
 	uint64_t spans_forgotten; /* too many were open */

@@ -107,6 +107,14 @@ static void note_held(struct request_counts *c)
 	c->held[c->held_count++] = (struct fold_held) { c->count, c->live };
 }
 
+static void note_load(struct load *l, const struct fold_event *e)
+{
+	double took = (double)e->times.took, to = (double)e->ticks;
+
+	if (took < to)
+		load_add(l, e->ticks - (uint64_t)took, e->ticks);
+}
+
 bool requests_add(struct requests *r, const struct fold_event *e,
 		  uint32_t window, double slope)
 {
@@ -131,6 +139,7 @@ bool requests_add(struct requests *r, const struct fold_event *e,
 		if (took <= HISTO_MAX_NS)
 			add_timed(&c->timed[window],
 				  &(struct fold_timed) { 1, took, took });
+		note_load(&r->load, e);
 	}
 	return add_times(route, e, slope);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "profiler/base/vec.h"
+#include "profiler/latency/load.h"
 #include "profiler/trace/fold.h"
 
 struct buf;
@@ -53,6 +54,7 @@ struct route {
 
 struct requests {
 	VEC(struct route) at; /* by route id; those unseen are zeros */
+	struct load load;     /* of all routes; in ticks */
 };
 
 void requests_fini(struct requests *r);

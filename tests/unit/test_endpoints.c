@@ -284,3 +284,30 @@ Test(endpoints, have_percentiles_as_hdrhistogram_writes_them)
 				  "Total count    =          100]"));
 	model_free(m);
 }
+
+/* A client that waits, and meets a stall of two seconds. */
+Test(endpoints, of_clients_that_wait_are_corrected_for_what_they_did_not_ask)
+{
+	static struct recording r;
+	static struct lane lane;
+	struct model *m;
+	uint64_t at = T0;
+
+	begin(&r, &lane, "1.slabs", 1, chat_first);
+	for (unsigned i = 0; i < 300; i++) {
+		uint64_t took = i == 200 ? 2000 : i % 2 ? 4 : 6;
+
+		at += took * MS;
+		lane_request(&lane, 1, 200, REQUEST_ALONE, took * MS, at);
+		at += MS / 10;
+	}
+	end(&r, &lane);
+	m = load();
+	cr_assert_eq(m->load.kind, MODEL_LOAD_CLOSED);
+	cr_expect_eq(m->load.clients, 1);
+	cr_expect(m->endpoints[0].p99_ms < 7);
+	/* Of the 400 that it did not ask half would have waited a second. */
+	cr_expect(m->endpoints[0].corrected.p95_ms > 1500, "%f",
+		  m->endpoints[0].corrected.p95_ms);
+	model_free(m);
+}
