@@ -9,6 +9,7 @@
 #include "preload/internal.h"
 #include "preload/maps.h"
 #include "preload/openers.h"
+#include "preload/pads.h"
 #include "preload/patch.h"
 #include "preload/pyobjects.h"
 #include "preload/python.h"
@@ -38,6 +39,7 @@ static struct {
 	bool ready; /* the real functions are known */
 	char routes[sizeof(((struct late_settings *)0)->routes)];
 	uint32_t turn; /* one thread at a time begins or ends */
+	bool patched;  /* code was changed; a child has that, too */
 } late;
 
 static void nap(void)
@@ -190,6 +192,37 @@ static int ask_for_files(struct late_area *area, int files[LATE_NFILES])
 	return got ? 0 : -71; /* EPROTO */
 }
 
+/*
+ * The entries of an allocator that is linked into the program, by the tool.
+ * They lead to the hooks from then on, which do nothing while there is no
+ * recording: should no tool be there at its end, they stay so.
+ */
+static bool change_code(struct late_area *area, bool on)
+{
+	unsigned count;
+
+	area->code = (uint64_t)pads_later(&count);
+	if (!count || late.patched == on)
+		return true;
+	area->code_count = count;
+	area->code_on = on;
+	area->code_result = -16; /* EBUSY */
+	late.patched = true;	 /* who knows, when no answer comes */
+	if (!tool_says(area, LATE_WANTS_CODE, LATE_GO))
+		return false;
+	late.patched = (area->code_result == 0) == on;
+	return area->code_result == 0;
+}
+
+static void find_code(struct late_area *area)
+{
+	if (!area->settings.patch)
+		return;
+	patch_find_program();
+	with_loader(patch_find_libraries);
+	patch_settle(change_code(area, true));
+}
+
 static void take_settings(const struct late_settings *area)
 {
 	shim.mode = area->mode;
@@ -232,10 +265,14 @@ static int attach(struct late_area *area)
 	if (!find_functions())
 		return -95; /* EOPNOTSUPP */
 	rc = ask_for_files(area, files);
-	if (rc == 0)
-		rc = begin(&area->settings, files);
 	if (rc < 0)
 		return rc;
+	find_code(area);
+	rc = begin(&area->settings, files);
+	if (rc < 0) {
+		change_code(area, false);
+		return rc;
+	}
 	got_patch(&counts);
 	got_patch(&more); /* those that were being bound just then */
 	pyobjects_begin(false);
@@ -335,12 +372,15 @@ static bool end(const struct thread_state *but, uint64_t patience_ns)
 	return true;
 }
 
-static int detach(void)
+static int detach(struct late_area *area)
 {
-	if (!shim.file)
-		return 0;
-	pyobjects_detach();
-	return end(NULL, QUIET_NS) ? 0 : -16; /* EBUSY */
+	bool unchanged = change_code(area, false);
+
+	if (shim.file) {
+		pyobjects_detach();
+		unchanged &= end(NULL, QUIET_NS);
+	}
+	return unchanged ? 0 : -16; /* EBUSY */
 }
 
 /* Where there is no thread of ours; the area is the tool's then to unmap. */
@@ -358,7 +398,7 @@ static int work(struct late_area *area)
 	case LATE_ATTACH:
 		return attach(area);
 	case LATE_DETACH:
-		return detach();
+		return detach(area);
 	default:
 		return -22; /* EINVAL */
 	}
@@ -483,5 +523,8 @@ void late_fork_child(void)
 	shim.on = false;
 	shim.closed = true;
 	got_restore();
+	if (late.patched)
+		pads_restore();
+	late.patched = false;
 	shim.epoch++;
 }

@@ -2,6 +2,7 @@
 
 #include "preload/code.h"
 #include "preload/sys.h"
+#include "profiler/wire/late.h"
 
 #define PAD_ROOM  80 /* the way to the hook, then the moved prologue */
 #define PAD_MOVED 32
@@ -14,6 +15,13 @@ static struct {
 	uint8_t *pads;
 	size_t size;
 } work; /* early stacks can be small */
+
+static struct {
+	struct late_code codes[LATE_CODES];
+	const char *paths[LATE_CODES];
+	unsigned count;
+} later;
+_Static_assert(LATE_CODES >= OWN_SLOTS, "no more can be noted");
 
 static uint8_t *put64(uint8_t *at, const void *value)
 {
@@ -138,8 +146,67 @@ static enum wire_patch_state write_entries(const struct pads_entry *entries,
 	return PATCH_DONE;
 }
 
+static enum wire_patch_state note_entries(const struct pads_entry *entries,
+					  unsigned count)
+{
+	unsigned first = later.count;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct code_site *site = &work.sites[i];
+		uint64_t pad = (uint64_t)work.pads + (uint64_t)i * PAD_ROOM;
+		struct late_code *c = &later.codes[later.count];
+
+		if (entries[i].shape.kind == OWN_MUTED)
+			continue;
+		*c = (struct late_code) {
+			.address = site->address,
+			.size = PROLOGUE_JUMP,
+			.moved = entries[i].prologue.moved,
+		};
+		for (int b = 0; b < PROLOGUE_JUMP; b++)
+			c->before[b] = ((const uint8_t *)site->address)[b];
+		if (!prologue_jump(c->after, site->address, pad)) {
+			later.count = first;
+			return PATCH_NO_ROOM;
+		}
+		later.paths[later.count++] = site->path;
+	}
+	return PATCH_DONE;
+}
+
+const struct late_code *pads_later(unsigned *count)
+{
+	*count = later.count;
+	return later.codes;
+}
+
+static bool is_written(const struct late_code *c)
+{
+	uint8_t now[PROLOGUE_JUMP];
+	bool same = sys_peek(now, c->address, sizeof(now)) == 0;
+
+	for (int b = 0; b < PROLOGUE_JUMP; b++)
+		same &= now[b] == c->after[b];
+	return same;
+}
+
+void pads_restore(void)
+{
+	for (unsigned i = 0; i < later.count; i++) {
+		const struct late_code *c = &later.codes[i];
+		struct code_site site = {
+			.address = c->address,
+			.size = c->size,
+			.path = later.paths[i],
+		};
+
+		if (code_survey(&site, 1, 0), site.sound && is_written(c))
+			code_write(&site, c->before);
+	}
+}
+
 enum wire_patch_state pads_redirect(struct pads_entry *entries, unsigned count,
-				    const char *path)
+				    const char *path, bool wait)
 {
 	enum wire_patch_state state;
 
@@ -150,7 +217,8 @@ enum wire_patch_state pads_redirect(struct pads_entry *entries, unsigned count,
 	if (state == PATCH_DONE)
 		state = write_pads(entries, count);
 	if (state == PATCH_DONE)
-		state = write_entries(entries, count);
+		state = wait ? note_entries(entries, count)
+			     : write_entries(entries, count);
 	if (state == PATCH_DONE)
 		slots += count;
 	else if (work.pads)

@@ -27,9 +27,14 @@ struct pads_entry {
 
 /*
  * All of them, or none: PATCH_DONE, or why not.  They are of the object whose
- * file is @path.
+ * file is @path.  @later: all but the jumps, which a tool is to write.
  */
 enum wire_patch_state pads_redirect(struct pads_entry *entries, unsigned count,
-				    const char *path);
+				    const char *path, bool later);
+/* What is to be written later, of all objects. */
+struct late_code;
+const struct late_code *pads_later(unsigned *count);
+/* Take back what a tool wrote; by the only thread that there is. */
+void pads_restore(void);
 
 #endif

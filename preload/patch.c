@@ -257,6 +257,12 @@ static unsigned add_muted(struct pads_entry *entries, unsigned count,
 	return count;
 }
 
+/* A tool came, and writes what is to be written. */
+static bool by_tool(void)
+{
+	return shim.late && !shim.idle;
+}
+
 static enum wire_patch_state redirect(const struct link_map *map,
 				      const char *path)
 {
@@ -284,7 +290,7 @@ static enum wire_patch_state redirect(const struct link_map *map,
 		return PATCH_DONE;
 	if (prefixed) /* jemalloc's malloc does not call mallocx */
 		count = add_muted(entries, count, map);
-	state = pads_redirect(entries, count, path);
+	state = pads_redirect(entries, count, path, by_tool());
 	for (unsigned i = 0; i < count && state == PATCH_DONE; i++)
 		if (entries[i].shape.kind == OWN_MUTED)
 			real_replace((const void *)entries[i].address,
@@ -302,7 +308,7 @@ static void patch(const struct link_map *map, const char *path, bool wanted)
 	measure();
 	if (!wanted)
 		state = PATCH_OFF;
-	else if (!single_threaded())
+	else if (!by_tool() && !single_threaded())
 		state = PATCH_THREADS;
 	else if (has_text_relocations(map) || has_shadow_stack())
 		state = PATCH_FORBIDDEN;
@@ -321,7 +327,7 @@ static void patch_program(bool wanted)
 	struct image_function f;
 	struct image image;
 
-	if (!image_open(&image, path))
+	if (!map || !image_open(&image, path))
 		return;
 	while (image_next(&image, &f)) {
 		note_marker(f.name, map->l_addr + f.address);
@@ -375,16 +381,46 @@ static void patch_library(const struct link_map *map, bool wanted)
 		patch(map, map->l_name, wanted);
 }
 
-void patch_start(bool wanted)
+static void patch_libraries(bool wanted)
 {
-	const struct link_map *map = real_objects();
-
-	if (!map || found.count)
-		return;
-	patch_program(wanted);
-	while ((map = map->l_next))
+	for (const struct link_map *map = real_objects(); map;
+	     map = map->l_next)
 		if (!real_is_ours(map) && map->l_name && map->l_name[0] == '/')
 			patch_library(map, wanted);
+}
+
+void patch_start(bool wanted)
+{
+	if (by_tool() || found.count)
+		return;
+	patch_program(wanted);
+	patch_libraries(wanted);
+}
+
+void patch_find_program(void)
+{
+	if (!found.count)
+		patch_program(true);
+}
+
+void patch_find_libraries(void)
+{
+	static bool looked;
+
+	if (!looked)
+		patch_libraries(true);
+	looked = true;
+}
+
+void patch_settle(bool written)
+{
+	for (unsigned i = 0; i < found.count; i++) {
+		struct found *f = &found.at[i];
+
+		if (!f->same &&
+		    (f->state == PATCH_DONE || f->state == PATCH_BUSY))
+			f->state = written ? PATCH_DONE : PATCH_BUSY;
+	}
 }
 
 void patch_tell(void)

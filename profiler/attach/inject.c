@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "profiler/attach/borrow.h"
+#include "profiler/attach/code_swap.h"
 #include "profiler/attach/idle.h"
 #include "profiler/attach/inject_check.h"
 #include "profiler/attach/inject_code.h"
@@ -31,6 +32,7 @@
 #define START_NS  10000000000ULL /* for pthread_create: it may wait */
 #define SERVE_NS  20000000000ULL /* for the recorder to do its part */
 #define IDLE_NS	  3000000000ULL	 /* for one that waits to look */
+#define CODE_NS	  2000000000ULL	 /* for its code to be changed; see late.c */
 #define STEP_NS	  50000L
 #define EAGER	  200 /* looks that only yield */
 #define CODE_SIZE 1024
@@ -355,6 +357,33 @@ static int send_files(struct injection *in)
 	return rc;
 }
 
+/*
+ * An allocator that is linked into the program.  The recorder is told how it
+ * went, and goes on without it if need be.
+ */
+static int write_code(struct injection *in)
+{
+	struct late_code codes[LATE_CODES];
+	struct err why = ERR_INIT;
+	struct {
+		uint64_t at;
+		uint32_t count, on;
+	} said = { 0 };
+	int32_t result = -EINVAL;
+	int rc = get(in, FIELD(in, code), &said, sizeof(said));
+
+	if (rc == 0 && said.count <= LATE_CODES)
+		rc = get(in, said.at, codes, said.count * sizeof(codes[0]));
+	if (rc == 0 && said.count <= LATE_CODES)
+		result = code_swap(in->pid, in->mem, codes, said.count, said.on,
+				   CODE_NS, &in->result->still_ns, &why);
+	if (result == 0)
+		in->result->codes = said.count;
+	return rc < 0 ? rc
+		      : put(in, FIELD(in, code_result), &result,
+			    sizeof(result));
+}
+
 static int recorder_error(struct injection *in, int rc)
 {
 	switch (rc) {
@@ -406,6 +435,9 @@ static int answer(struct injection *in, uint32_t step)
 		break;
 	case LATE_NOT_LOADED:
 		rc = not_loaded(in);
+		break;
+	case LATE_WANTS_CODE:
+		rc = write_code(in);
 		break;
 	default:
 		rc = conclude(in);

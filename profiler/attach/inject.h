@@ -34,6 +34,8 @@ struct inject_result {
 	const char *call;  /* in which it waited; NULL: it ran */
 	uint64_t pause_ns; /* how long it was away */
 	uint64_t total_ns; /* until the recorder had done its part */
+	uint64_t still_ns; /* all threads stood, for code to be changed; or 0 */
+	unsigned codes;	   /* functions whose entry was changed */
 	bool here_before;  /* the recorder was dormant there */
 	unsigned slots;	   /* changed */
 	unsigned refused;  /* that the kernel would not let change */

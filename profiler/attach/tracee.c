@@ -262,7 +262,7 @@ static int read_registers(struct tracees *t, struct tracee *thread)
 	if (ptrace(PTRACE_GETREGS, thread->tid, 0, &thread->regs) < 0)
 		return -errno;
 	tracee_hide_stop(thread->tid, &thread->regs); /* we may be killed */
-	if (t->lenient)
+	if (t->plain)
 		return thread->regs.cs == CS_64 ? 0 : -ENOSYS;
 	if (vec_reserve(&t->vectors, at + VECTOR_WORDS) < 0)
 		return -ENOMEM;
@@ -357,10 +357,17 @@ int tracees_stop(struct tracees *t, pid_t pid, uint64_t patience_ns,
 	return stop(t, pid, patience_ns, err);
 }
 
+int tracees_stop_plain(struct tracees *t, pid_t pid, uint64_t patience_ns,
+		       struct err *err)
+{
+	*t = (struct tracees) { .plain = true };
+	return stop(t, pid, patience_ns, err);
+}
+
 int tracees_stop_any(struct tracees *t, pid_t pid, uint64_t patience_ns,
 		     struct err *err)
 {
-	*t = (struct tracees) { .lenient = true };
+	*t = (struct tracees) { .lenient = true, .plain = true };
 	return stop(t, pid, patience_ns, err);
 }
 

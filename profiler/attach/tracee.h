@@ -33,6 +33,7 @@ struct tracees {
 	VEC(struct tracee) threads;
 	VEC(uint64_t) vectors; /* vector registers of all, as words */
 	bool lenient;	       /* tracees_stop_any() */
+	bool plain;	       /* without vector registers */
 	VEC(pid_t) left_out;   /* not seized: they wait inside the kernel */
 	uint64_t asked_ns;     /* when the first was asked to stop */
 };
@@ -45,6 +46,9 @@ struct tracees {
  */
 int tracees_stop(struct tracees *t, pid_t pid, uint64_t patience_ns,
 		 struct err *err);
+/* The same without vector registers, which take longer than all the rest. */
+int tracees_stop_plain(struct tracees *t, pid_t pid, uint64_t patience_ns,
+		       struct err *err);
 /*
  * The same to look and not to change: of a process that a signal has stopped,
  * too, which stays so afterwards; without threads that cannot be stopped

@@ -286,8 +286,11 @@ const struct command cmd_attach = {
 		"to trace it; one of its threads stands still for well under "
 		"a millisecond, the others never. What the server allocated "
 		"before is unknown, and never called a leak. At the end every "
-		"call leads to where it led before. Calls that an allocator "
-		"linked into the program makes to itself are not seen.",
+		"call leads to where it led before. An allocator that is "
+		"linked into the program (jemalloc in Rust, tcmalloc) is "
+		"followed by a jump at the entry of each of its functions; "
+		"for that all threads are stopped for a moment, and again "
+		"when it leaves.",
 	.examples = "strandline attach 1234\tuntil Ctrl-C\n"
 		    "strandline attach $(pgrep -f uvicorn) --duration 60 -o "
 		    "prod.strand\tfor a minute, into prod.strand\n",

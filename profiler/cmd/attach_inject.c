@@ -172,12 +172,19 @@ static int open_quota(const struct session *s, int *fd, struct err *err)
 
 static void tell_joined(const struct session *s, const struct inject_result *r)
 {
+	char all[128] = "";
+
 	if (s->opt->quiet)
 		return;
+	if (r->codes)
+		snprintf(all, sizeof(all),
+			 ", all of them for %llu us, to change the entries of "
+			 "%u functions of its own allocator",
+			 (unsigned long long)r->still_ns / 1000, r->codes);
 	terminal_note("attached to process %d, %s; one thread stood still for "
-		      "%llu us; Ctrl-C leaves it",
+		      "%llu us%s; Ctrl-C leaves it",
 		      (int)s->opt->process->pid, s->opt->process->exe,
-		      (unsigned long long)r->pause_ns / 1000);
+		      (unsigned long long)r->pause_ns / 1000, all);
 	if (r->refused)
 		terminal_note("%u calls could not be led to the recorder, as "
 			      "their memory is sealed; what goes by way of "

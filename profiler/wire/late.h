@@ -34,6 +34,7 @@ enum late_step { /* said by the process */
 		 LATE_NOT_LOADED = 2,  /* `error` is the loader's text */
 		 LATE_WANTS_FILES = 3, /* `socket`: to be sent late_files */
 		 LATE_DONE = 4,	       /* `result` */
+		 LATE_WANTS_CODE = 5,  /* `code` to be written */
 };
 
 enum late_go { /* said by the tool */
@@ -81,6 +82,21 @@ enum late_state {
 	LATE_RECORDING = 2,
 };
 
+/*
+ * Bytes of code to be changed, which only a tool can do: no thread may be
+ * amid them, so all of them stand still meanwhile.
+ */
+struct late_code {
+	uint64_t address;
+	uint8_t size;  /* of what is written */
+	uint8_t moved; /* no thread may be past the first of so many bytes */
+	uint8_t pad[6];
+	uint8_t before[8], after[8];
+};
+_Static_assert(sizeof(struct late_code) == 32, "an array of them is sent");
+
+#define LATE_CODES 160 /* at most */
+
 #define LATE_AREA_SIZE (512u << 10)
 #define LATE_VECTORS   0x2000 /* offset in it: vector registers */
 
@@ -112,6 +128,10 @@ struct late_area {
 	int32_t socket;
 	uint32_t slots;	 /* out: patched */
 	uint32_t forced; /* out: left as it was, would not be written */
+	uint64_t code;	 /* out: where struct late_code are */
+	uint32_t code_count, code_on; /* ...so many; `after`, or `before` */
+	int32_t code_result;	      /* by the tool: 0, or -errno */
+	uint32_t pad;
 	struct late_settings settings;
 };
 _Static_assert(sizeof(struct late_area) <= LATE_VECTORS, "they follow");

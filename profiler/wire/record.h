@@ -386,6 +386,7 @@ enum wire_patch_state {
 	PATCH_NO_ROOM,	    /* no free addresses near, or too many functions */
 	PATCH_FORBIDDEN,    /* the kernel lets no code be changed */
 	PATCH_INCOMPLETE,   /* allocations without their releases are no use */
+	PATCH_BUSY,	    /* its threads were not found to be outside of it */
 	PATCH_NSTATES,
 };
 
@@ -421,6 +422,9 @@ static inline const char *wire_patch_reason(enum wire_patch_state state)
 	case PATCH_INCOMPLETE:
 		return "a function that releases its blocks cannot be "
 		       "followed";
+	case PATCH_BUSY:
+		return "the threads could not be stopped outside of it; "
+		       "attach again";
 	case PATCH_DONE:
 	case PATCH_NSTATES:
 		break;
