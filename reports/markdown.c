@@ -250,35 +250,43 @@ void markdown_requests(struct buf *out, const struct model *m)
 			m->load.clients);
 }
 
-static void put_site(struct buf *out, const struct model *m,
-		     const struct site_group *g, double total)
+void markdown_group(struct buf *out, const struct model *m,
+		    const struct report_options *opt,
+		    const struct site_group *g, double total)
 {
+	const struct model_frame *f =
+		g->frame == MODEL_NONE ? NULL : &m->frames[g->frame];
 	struct buf name = BUF_INIT, place = BUF_INIT;
-	char text[UNITS_TEXT_MAX];
+	char amount[NAME_AMOUNT_MAX];
 
-	buf_puts(out, "| ");
-	if (g->frame == MODEL_NONE) {
-		buf_puts(out, "(hidden) | |");
+	if (f) {
+		name_put_function(&name, f);
+		name_put_place(&place, f, f->line, false);
 	} else {
-		name_put_function(&name, &m->frames[g->frame]);
-		name_put_place(&place, &m->frames[g->frame],
-			       m->frames[g->frame].line, false);
-		escape_markdown_code(out, name.len ? name.bytes : "?");
-		buf_puts(out, " | ");
-		if (place.len)
-			escape_markdown(out, place.bytes);
-		buf_puts(out, " |");
+		buf_puts(&name, "[hidden]");
 	}
-	buf_printf(out, " %s | %.1f %% |\n",
-		   units_format_bytes(text, g->weight),
-		   total > 0 ? 100 * g->weight / total : 0);
-	out->failed |= name.failed || place.failed;
+	buf_puts(out, "| ");
+	escape_markdown_code(out, name.len ? name.bytes : "?");
+	out->failed |= name.failed;
 	buf_free(&name);
-	buf_free(&place);
+	buf_puts(out, " | ");
+	markdown_taken(out, &place);
+	buf_printf(out, " | %s | %.1f %% |",
+		   name_amount(amount, opt->kind, g->weight),
+		   total > 0 ? 100 * g->weight / total : 0);
 }
 
-int markdown_sites(struct buf *out, const struct model *m,
-		   const struct report_options *opt, size_t count)
+static void put_site(struct buf *out, const struct model *m,
+		     const struct report_options *opt,
+		     const struct site_group *g, double total)
+{
+	markdown_group(out, m, opt, g, total);
+	buf_putc(out, '\n');
+}
+
+int markdown_groups(struct buf *out, const struct model *m,
+		    const struct report_options *opt, size_t count,
+		    const struct markdown_table *table)
 {
 	struct site_group *groups;
 	double total = 0;
@@ -293,17 +301,26 @@ int markdown_sites(struct buf *out, const struct model *m,
 		buf_puts(out, "Not measured.\n\n");
 	else
 		buf_printf(out,
-			   "| site | where | %s | share |\n"
-			   "|---|---|---:|---:|\n",
-			   name_weight(opt->kind));
+			   "| %s | where | %s | share |%s\n"
+			   "|---|---|---:|---:|%s\n",
+			   table->first, name_weight(opt->kind), table->heads,
+			   table->rule);
 	for (size_t i = 0; i < all && i < count; i++)
-		put_site(out, m, &groups[i], total);
+		table->put_row(out, m, opt, &groups[i], total);
 	if (all > count)
 		buf_printf(out, "\nand %zu more\n", all - count);
 	if (all > 0)
 		buf_putc(out, '\n');
 	free(groups);
 	return 0;
+}
+
+int markdown_sites(struct buf *out, const struct model *m,
+		   const struct report_options *opt, size_t count)
+{
+	static const struct markdown_table table = { "site", "", "", put_site };
+
+	return markdown_groups(out, m, opt, count, &table);
 }
 
 /* What was lost, zeros included, and what the profiler cost. */

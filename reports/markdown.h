@@ -12,6 +12,7 @@ struct finding;
 struct model;
 struct model_frame;
 struct report_options;
+struct site_group;
 struct verdict;
 
 /* What was put together in @text, escaped; @text is freed. */
@@ -28,6 +29,22 @@ void markdown_requests(struct buf *out, const struct model *m);
 /* The heaviest @count sites of the kind asked for; 0 or -ENOMEM. */
 int markdown_sites(struct buf *out, const struct model *m,
 		   const struct report_options *opt, size_t count);
+/* A table of sites: these columns, and after them those of @heads. */
+struct markdown_table {
+	const char *first; /* what the first column names */
+	const char *heads, *rule;
+	void (*put_row)(struct buf *out, const struct model *m,
+			const struct report_options *opt,
+			const struct site_group *g, double total);
+};
+/* The cells of @g that all such tables have. */
+void markdown_group(struct buf *out, const struct model *m,
+		    const struct report_options *opt,
+		    const struct site_group *g, double total);
+/* The heaviest @count sites; 0 or -ENOMEM. */
+int markdown_groups(struct buf *out, const struct model *m,
+		    const struct report_options *opt, size_t count,
+		    const struct markdown_table *table);
 void markdown_account(struct buf *out, const struct model *m);
 
 #endif

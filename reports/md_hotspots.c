@@ -95,24 +95,8 @@ static void put_row(struct buf *out, const struct model *m,
 {
 	const struct model_frame *f =
 		g->frame == MODEL_NONE ? NULL : &m->frames[g->frame];
-	struct buf name = BUF_INIT, place = BUF_INIT;
-	char amount[NAME_AMOUNT_MAX];
 
-	if (f) {
-		name_put_function(&name, f);
-		name_put_place(&place, f, f->line, false);
-	} else {
-		buf_puts(&name, "[hidden]");
-	}
-	buf_puts(out, "| ");
-	escape_markdown_code(out, name.len ? name.bytes : "?");
-	out->failed |= name.failed;
-	buf_free(&name);
-	buf_puts(out, " | ");
-	markdown_taken(out, &place);
-	buf_printf(out, " | %s (%.1f %%) |",
-		   name_amount(amount, opt->kind, g->weight),
-		   total > 0 ? 100 * g->weight / total : 0);
+	markdown_group(out, m, opt, g, total);
 	put_cpu(out, m, f);
 	put_impact(out, m, opt->verdict, g, f);
 	buf_putc(out, '\n');
@@ -121,28 +105,9 @@ static void put_row(struct buf *out, const struct model *m,
 int md_hotspots(struct buf *out, const struct model *m,
 		const struct report_options *opt, size_t count)
 {
-	struct site_group *groups;
-	double total = 0;
-	size_t all;
-	int rc = sites_grouped(m, opt, &groups, &all);
+	static const struct markdown_table table = { "function",
+						     " CPU | impact |",
+						     "---:|---|", put_row };
 
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < all; i++)
-		total += groups[i].weight;
-	if (all == 0)
-		buf_puts(out, "Not measured.\n\n");
-	else
-		buf_printf(out,
-			   "| function | where | %s | CPU | impact |\n"
-			   "|---|---|---:|---:|---|\n",
-			   name_weight(opt->kind));
-	for (size_t i = 0; i < all && i < count; i++)
-		put_row(out, m, opt, &groups[i], total);
-	if (all > count)
-		buf_printf(out, "\nand %zu more\n", all - count);
-	if (all > 0)
-		buf_putc(out, '\n');
-	free(groups);
-	return 0;
+	return markdown_groups(out, m, opt, count, &table);
 }

@@ -16,6 +16,28 @@
 #define MIN_COLUMNS	72u
 #define MAX_COLUMNS	160u
 
+unsigned text_last_width(const struct layout *l,
+			 const struct text_column *columns, size_t count)
+{
+	unsigned width = l->columns - TEXT_GAP;
+
+	for (size_t i = 0; i < count; i++)
+		width -= columns[i].width;
+	return width;
+}
+
+void text_heads(const struct layout *l, const struct text_column *columns,
+		size_t count, const char *last)
+{
+	layout_style(l, LAYOUT_FAINT);
+	for (size_t i = 0; i < count; i++)
+		layout_put(l, columns[i].name, columns[i].width, LAYOUT_RIGHT);
+	layout_fill(l, TEXT_GAP);
+	layout_put(l, last, text_last_width(l, columns, count), LAYOUT_LAST);
+	layout_style(l, LAYOUT_PLAIN);
+	buf_putc(l->out, '\n');
+}
+
 void text_heading(const struct layout *l, const char *title, const char *detail)
 {
 	buf_putc(l->out, '\n');

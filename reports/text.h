@@ -35,4 +35,17 @@ void text_labelled(const struct layout *l, const char *label,
 void text_heading(const struct layout *l, const char *title,
 		  const char *detail);
 
+struct text_column {
+	const char *name;
+	unsigned width;
+};
+
+#define TEXT_GAP 2u /* before the last column, which takes what is left */
+
+unsigned text_last_width(const struct layout *l,
+			 const struct text_column *columns, size_t count);
+/* The names of a table's columns, the last of them @last. */
+void text_heads(const struct layout *l, const struct text_column *columns,
+		size_t count, const char *last);
+
 #endif

@@ -11,37 +11,13 @@
 #include "reports/text.h"
 
 #define MOST_PHASES 24u
-#define NAME_GAP    2u
 
-static const struct {
-	const char *name;
-	unsigned width;
-} columns[] = {
+static const struct text_column columns[] = {
 	{ "from", 8 }, { "lasted", 8 },	   { "requests", 9 },
 	{ "mean", 8 }, { "resident", 11 }, { "live heap", 11 },
 };
 
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
-
-static unsigned name_width(const struct layout *l)
-{
-	unsigned width = l->columns - NAME_GAP;
-
-	for (size_t i = 0; i < COLUMNS; i++)
-		width -= columns[i].width;
-	return width;
-}
-
-static void put_heads(const struct layout *l)
-{
-	layout_style(l, LAYOUT_FAINT);
-	for (size_t i = 0; i < COLUMNS; i++)
-		layout_put(l, columns[i].name, columns[i].width, LAYOUT_RIGHT);
-	layout_fill(l, NAME_GAP);
-	layout_put(l, "phase", name_width(l), LAYOUT_LAST);
-	layout_style(l, LAYOUT_PLAIN);
-	buf_putc(l->out, '\n');
-}
 
 static void put_time(const struct layout *l, unsigned column, double ns)
 {
@@ -81,9 +57,9 @@ static void put_phase(const struct layout *l, const struct phase *p)
 	put_time(l, 3, p->mean_ms * 1e6);
 	put_change(l, 4, p->begin.rss, p->end.rss);
 	put_change(l, 5, p->begin.live, p->end.live);
-	layout_fill(l, NAME_GAP);
+	layout_fill(l, TEXT_GAP);
 	layout_put(l, p->label ? p->label : "(before the first mark)",
-		   name_width(l), LAYOUT_LAST);
+		   text_last_width(l, columns, COLUMNS), LAYOUT_LAST);
 	buf_putc(l->out, '\n');
 }
 
@@ -95,7 +71,7 @@ void text_phases(const struct layout *l, const struct model *m)
 	if (!count)
 		return;
 	text_heading(l, "PHASES", "between marks; what memory gained");
-	put_heads(l);
+	text_heads(l, columns, COLUMNS, "phase");
 	for (uint32_t i = 0; i < count && i < MOST_PHASES; i++) {
 		struct phase p;
 

@@ -12,38 +12,14 @@
 
 #define SLOW_MS	  1000 /* of p95 */
 #define MOST_SLOW 8u   /* endpoints */
-#define GAP	  2u
 
-static const struct {
-	const char *name;
-	unsigned width;
-} columns[] = { { "at", 9 },
-		{ "took", 9 },
-		{ "unread", 9 },
-		{ "to first", 10 },
-		{ "to last", 9 } };
+static const struct text_column columns[] = { { "at", 9 },
+					      { "took", 9 },
+					      { "unread", 9 },
+					      { "to first", 10 },
+					      { "to last", 9 } };
 
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
-
-static unsigned route_width(const struct layout *l)
-{
-	unsigned width = l->columns - GAP;
-
-	for (size_t i = 0; i < COLUMNS; i++)
-		width -= columns[i].width;
-	return width;
-}
-
-static void put_heads(const struct layout *l)
-{
-	layout_style(l, LAYOUT_FAINT);
-	for (size_t i = 0; i < COLUMNS; i++)
-		layout_put(l, columns[i].name, columns[i].width, LAYOUT_RIGHT);
-	layout_fill(l, GAP);
-	layout_put(l, "route", route_width(l), LAYOUT_LAST);
-	layout_style(l, LAYOUT_PLAIN);
-	buf_putc(l->out, '\n');
-}
 
 /* Until the server had read it, from then to the first byte, to the last. */
 static void put_row(const struct layout *l, const char *at,
@@ -62,9 +38,10 @@ static void put_row(const struct layout *l, const char *at,
 			units_format_duration(text, times[i - 1] * 1e6);
 		layout_put(l, text, columns[i].width, LAYOUT_RIGHT);
 	}
-	layout_fill(l, GAP);
+	layout_fill(l, TEXT_GAP);
 	snprintf(route, sizeof(route), "%s %s", s->method, s->route);
-	layout_put(l, route, route_width(l), LAYOUT_LAST_TAIL);
+	layout_put(l, route, text_last_width(l, columns, COLUMNS),
+		   LAYOUT_LAST_TAIL);
 	buf_putc(l->out, '\n');
 }
 
@@ -101,7 +78,7 @@ void text_slow(const struct layout *l, const struct model *m)
 			text_heading(l, "SLOW",
 				     "endpoints with a p95 above 1 s, and "
 				     "their slowest requests");
-			put_heads(l);
+			text_heads(l, columns, COLUMNS, "route");
 		}
 		put_endpoint(l, m, &m->endpoints[i]);
 	}

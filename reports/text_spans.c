@@ -10,37 +10,13 @@
 #include "reports/text.h"
 
 #define MOST_SPANS 12u
-#define NAME_GAP   2u
 
-static const struct {
-	const char *name;
-	unsigned width;
-} columns[] = {
+static const struct text_column columns[] = {
 	{ "count", 9 }, { "p50", 8 },  { "p95", 8 },
 	{ "p99", 8 },	{ "busy", 8 }, { "alloc/span", 11 },
 };
 
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
-
-static unsigned name_width(const struct layout *l)
-{
-	unsigned width = l->columns - NAME_GAP;
-
-	for (size_t i = 0; i < COLUMNS; i++)
-		width -= columns[i].width;
-	return width;
-}
-
-static void put_heads(const struct layout *l)
-{
-	layout_style(l, LAYOUT_FAINT);
-	for (size_t i = 0; i < COLUMNS; i++)
-		layout_put(l, columns[i].name, columns[i].width, LAYOUT_RIGHT);
-	layout_fill(l, NAME_GAP);
-	layout_put(l, "span", name_width(l), LAYOUT_LAST);
-	layout_style(l, LAYOUT_PLAIN);
-	buf_putc(l->out, '\n');
-}
 
 static void put_span(const struct layout *l, const struct model_span *s)
 {
@@ -58,8 +34,9 @@ static void put_span(const struct layout *l, const struct model_span *s)
 	else
 		units_format_bytes(text, s->alloc_bytes_per_span);
 	layout_put(l, text, columns[5].width, LAYOUT_RIGHT);
-	layout_fill(l, NAME_GAP);
-	layout_put(l, s->name, name_width(l), LAYOUT_LAST_TAIL);
+	layout_fill(l, TEXT_GAP);
+	layout_put(l, s->name, text_last_width(l, columns, COLUMNS),
+		   LAYOUT_LAST_TAIL);
 	buf_putc(l->out, '\n');
 }
 
@@ -70,7 +47,7 @@ void text_spans(const struct layout *l, const struct model *m)
 	if (!m->span_count)
 		return;
 	text_heading(l, "SPANS", "named by the program");
-	put_heads(l);
+	text_heads(l, columns, COLUMNS, "span");
 	for (uint32_t i = 0; i < m->span_count && i < MOST_SPANS; i++)
 		put_span(l, &m->spans[i]);
 	if (m->span_count > MOST_SPANS) {

@@ -74,8 +74,17 @@ Test(report_md, a_hotspot_has_the_cpu_time_of_what_it_calls)
 	check_row(m, &performance,
 		  "| `rag::Index::add(float const*, long)` | "
 		  "/srv/rag/native/index.cpp:120 in libragindex.so | "
-		  "22.5 MiB (10.7 %) | 50.0 % | allocates 26.1 KiB per "
+		  "22.5 MiB | 10.7 % | 50.0 % | allocates 26.1 KiB per "
 		  "request |");
+}
+
+Test(report_md, time_is_told_as_time)
+{
+	struct report_options opt = { .kind = MODEL_CPU };
+	const struct model *m = fixture_rag(&one, false);
+
+	one.sites[0].cpu = 2.5e9;
+	check_row(m, &opt, "| 2.5 s | 100.0 % |");
 }
 
 Test(report_md, a_hotspot_that_leaks_says_so)
@@ -91,7 +100,7 @@ Test(report_md, a_hotspot_that_leaks_says_so)
 
 	opt.verdict = &v;
 	check_row(fixture_rag(&one, false), &opt,
-		  "15.0 MiB (7.1 %) | not measured | leak: see the verdict |");
+		  "15.0 MiB | 7.1 % | not measured | leak: see the verdict |");
 }
 
 Test(report_md, the_machine_is_told_where_it_is_known)
