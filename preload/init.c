@@ -33,7 +33,7 @@
 #define DEFAULT_MAX_BYTES (256ULL << 20)
 #define FIRST_MEAN	  (128u << 10)
 
-uint8_t shim_filter_closed[2] __attribute__((aligned(64)));
+uint8_t shim_filter_closed[FILTER_LINE] __attribute__((aligned(64)));
 
 struct shim shim = {
 	.filter = SHIM_NO_FILTER,

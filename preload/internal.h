@@ -114,18 +114,27 @@ static inline bool sample_due(size_t size)
  * Is this address perhaps sampled?  An array of counts and the shift that
  * makes an index of a hash, in one word, so that they change together: the
  * array is aligned to 64 and the shift stands in its low bits.
+ *
+ * Blocks of one page have their counts in one cache line: what a program
+ * frees lies together, in few pages, so their lines stay in the cache where
+ * counts strewn over the array would miss it nearly each time.
  */
 typedef uint64_t filter_word;
 
+#define FILTER_LINE 64u
+
 static inline uint8_t *filter_count_of(filter_word f, uint64_t addr)
 {
-	uint64_t h = (addr >> 4) * 0x9e3779b97f4a7c15ULL;
+	uint64_t h = (addr >> 12) * 0x9e3779b97f4a7c15ULL;
+	uint64_t within = addr >> 4 ^ addr >> 10;
 
-	return (uint8_t *)(f & ~63ULL) + (h >> (f & 63));
+	return (uint8_t *)(f & ~63ULL) + ((h >> (f & 63)) & ~63ULL) +
+	       (within & (FILTER_LINE - 1));
 }
 
-/* No address is in it; the shift alone keeps lookups within two bytes. */
-extern uint8_t shim_filter_closed[2] __attribute__((visibility("hidden")));
+/* No address is in it; the shift alone keeps lookups within one line. */
+extern uint8_t shim_filter_closed[FILTER_LINE]
+	__attribute__((visibility("hidden")));
 #define SHIM_NO_FILTER ((uint64_t)shim_filter_closed + 63)
 
 struct shim {

@@ -57,6 +57,9 @@ void python_stack_forget(struct thread_state *ts);
  * another one gets another id, the same source run again the same.
  */
 uint32_t python_code_id(uint64_t code);
+/* It will be asked for soon; then, of a code object, what it points to. */
+void python_code_fetch(uint64_t code);
+void python_code_fetch_names(uint64_t code);
 bool python_codes_start(void); /* false: no memory */
 /* Which interpreter, and whether its frames can be read. */
 void python_tell(void);

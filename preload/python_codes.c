@@ -69,6 +69,25 @@ static inline uint64_t looks(uint64_t code)
 	return mix(h, spread(word(lines + 16), 32));
 }
 
+void python_code_fetch(uint64_t code)
+{
+	const struct cpython *py = &python.layout;
+
+	__builtin_prefetch((const void *)code);
+	__builtin_prefetch((const void *)(code + py->in_code.first_line));
+	__builtin_prefetch((const void *)(code + py->in_code.lines));
+}
+
+void python_code_fetch_names(uint64_t code)
+{
+	const struct cpython *py = &python.layout;
+
+	__builtin_prefetch(
+		(const void *)(word(code + py->in_code.qualname) + 16));
+	__builtin_prefetch((const void *)(word(code + py->in_code.file) + 16));
+	__builtin_prefetch((const void *)(word(code + py->in_code.lines) + 16));
+}
+
 static void copy(void *to, const void *from, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

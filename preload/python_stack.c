@@ -157,18 +157,39 @@ static bool read_frame(uint64_t frame, struct frame *f)
 	f->instruction = instruction_of(frame);
 	f->out = word(frame + python.layout.in_frame.previous);
 	f->entry = has_entry_flag(frame);
-	if (unlikely(!plausible(f->code) ||
-		     word(f->code + 8) != python.layout.code_type))
+	if (unlikely(!plausible(f->code)))
 		return false;
-	f->id = python_code_id(f->code);
-	return f->id != 0;
+	python_code_fetch(f->code);
+	return true;
+}
+
+/*
+ * Which code the fresh frames run; false: it cannot be read.  What tells is
+ * in the cache of few programs, and here it is wanted of all at once: the
+ * loads are begun for all before any is waited for.
+ */
+static bool identify(struct python_stack *s, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t code = s->fresh[i].code;
+
+		if (unlikely(word(code + 8) != python.layout.code_type))
+			return false;
+		python_code_fetch_names(code);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		s->fresh[i].id = python_code_id(s->fresh[i].code);
+		if (unlikely(!s->fresh[i].id))
+			return false;
+	}
+	return true;
 }
 
 /*
  * From @frame outwards into fresh[], up to a frame that is kept.  Returns how
  * many, and which is met in *@met; or -1: something cannot be read.
  */
-static int follow(struct python_stack *s, uint64_t frame, unsigned *met)
+static int follow_frames(struct python_stack *s, uint64_t frame, unsigned *met)
 {
 	unsigned count = 0;
 
@@ -194,6 +215,13 @@ static int follow(struct python_stack *s, uint64_t frame, unsigned *met)
 		frame = s->fresh[count++].out;
 	}
 	return (int)count;
+}
+
+static int follow(struct python_stack *s, uint64_t frame, unsigned *met)
+{
+	int count = follow_frames(s, frame, met);
+
+	return count < 0 || identify(s, (unsigned)count) ? count : -1;
 }
 
 static void append(struct python_stack *s, unsigned kept, unsigned fresh)

@@ -16,7 +16,7 @@
  * say "perhaps" too often.  It says "no" wrongly only where a removal is
  * stalled between set and filter while all of the set is copied.
  *
- * In exact mode the filter is two bytes that are always set.
+ * In exact mode the filter is a line of counts that are all set.
  */
 #include "preload/internal.h"
 #include "preload/sys.h"
@@ -24,8 +24,14 @@
 #define NEIGHBOURS 16
 #define SEGMENTS   6
 #define FILTER_MAX ((size_t)1 << 22) /* address space; touched as used */
-#define EMPTY	   0u		     /* never used: a lookup may stop here */
-#define REMOVED	   1u
+/*
+ * One count in so many at most is not 0: where objects of Python are followed
+ * a block is freed every few ns, and each that seems to be sampled costs a
+ * search.
+ */
+#define SPARSE	32
+#define EMPTY	0u /* never used: a lookup may stop here */
+#define REMOVED 1u
 
 static struct {
 	uint64_t *slots[SEGMENTS]; /* 4096 * 4^k slots; set once, release */
@@ -223,7 +229,7 @@ static void filter_step(uint64_t live)
 	struct filters f = filters_now();
 	uint64_t ticks = ticks_now();
 
-	if (!f.next && live >= filter_size(f.current) / 16)
+	if (!f.next && live >= filter_size(f.current) / SPARSE)
 		filter_prepare(f.current, ticks);
 	else if (f.next && ticks - set.next_since > shim.second_ticks)
 		filter_take_over(f.next);
@@ -235,7 +241,7 @@ void sampled_maintain(void)
 	uint64_t live = __atomic_load_n(&set.live, __ATOMIC_RELAXED);
 	struct filters f = filters_now();
 
-	if (likely(!f.next && live < filter_size(f.current) / 16))
+	if (likely(!f.next && live < filter_size(f.current) / SPARSE))
 		return;
 	if (shim.mode == SLAB_MODE_EXACT ||
 	    filter_size(f.current) >= FILTER_MAX)
@@ -246,24 +252,22 @@ void sampled_maintain(void)
 	__atomic_store_n(&set.busy, 0, __ATOMIC_RELEASE);
 }
 
-/*
- * 16 KiB of the filter to begin with, and at most one count in 16 that is not
- * 0: where objects of Python are followed a block is freed every few ns, and
- * each that seems to be sampled costs a search.
- */
+/* 64 KiB of the filter to begin with; few of its lines are ever touched. */
 void sampled_start(void)
 {
-	static uint8_t always[2] __attribute__((aligned(64))) = { 1, 1 };
+	static uint8_t always[FILTER_LINE] __attribute__((aligned(64)));
 	static uint8_t *counts;
 
 	if (shim.mode == SLAB_MODE_EXACT) {
+		for (unsigned i = 0; i < FILTER_LINE; i++)
+			always[i] = 1;
 		shim.filter = (uint64_t)always | 63;
 		return;
 	}
 	if (!counts)
 		counts = shim_memory(FILTER_MAX);
 	if (counts)
-		shim.filter = (uint64_t)counts | (64 - 14);
+		shim.filter = (uint64_t)counts | (64 - 16);
 }
 
 /* Where the samples are not ours: in a forked child; after the end. */
