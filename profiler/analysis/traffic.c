@@ -56,3 +56,20 @@ double traffic_variance(const struct model *m, const struct model_endpoint *e)
 				  (double)e->count
 			: 0;
 }
+
+double traffic_at_once(const struct model *m, const struct model_endpoint *e)
+{
+	double most = 0;
+
+	if (!e->windows || !e->window_mean_ms)
+		return 0;
+	for (uint32_t i = 0; i < m->window_count; i++) {
+		double width = window_end(m, i) - m->windows[i].t;
+		double at_once =
+			e->windows[i] * e->window_mean_ms[i] / 1e3 / width;
+
+		if (width > 0 && at_once > most) /* not where it is NAN */
+			most = at_once;
+	}
+	return most;
+}

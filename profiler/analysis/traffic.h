@@ -27,6 +27,10 @@ bool traffic_span(const struct model *m, const struct model_endpoint *e,
 /* Of the bytes that each of @e's requests allocates, by sampling; 0: exact. */
 double traffic_variance(const struct model *m, const struct model_endpoint *e);
 
+/* The most requests of @e that were at work at a time, window by window: their
+ * rate times what they took (Little's law). */
+double traffic_at_once(const struct model *m, const struct model_endpoint *e);
+
 /* The window that begins at @t lies within. */
 static inline bool traffic_covers(const struct traffic_span *span, double t)
 {

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "profiler/analysis/fingerprint.h"
+#include "profiler/analysis/traffic.h"
 #include "profiler/base/err.h"
 #include "profiler/model/model.h"
 
@@ -45,6 +46,7 @@
 #define DEFINITE_SHARE 0.1
 #define NEVER_FREED    0.95 /* of the bytes that a leak's place allocates */
 #define CHURN	       0.05 /* less of its bytes survive: they come and go */
+#define MOSTLY_FREED   0.5  /* of what a place allocates lives on */
 #define SECONDS_WANTED 30
 #define HARDLY	       0.25 /* of the slope of the whole */
 #define PAIRED	       0.25 /* of the pairs that both are on record */
@@ -313,6 +315,24 @@ static int only_churns(struct judging *j, const struct place *p,
 	return rc;
 }
 
+/*
+ * Requests that are being answered hold memory, more of it where more come or
+ * each takes longer.  What @p has gained is no more than that, if it goes to
+ * one endpoint and most of it comes and goes.
+ */
+static bool may_be_at_work(const struct judging *j, const struct place *p,
+			   const struct trend *t, double survivors)
+{
+	const struct model_endpoint *e = endpoint_of(j->m, p);
+	double at_once;
+
+	if (!e || !e->count || survivors > MOSTLY_FREED)
+		return false;
+	at_once = traffic_at_once(j->m, e);
+	at_once += 3 * sqrt(at_once); /* they come by chance */
+	return t->rise < at_once * p->allocated / (double)e->count;
+}
+
 static int judge_place(struct judging *j, const struct place *p)
 {
 	double survivors = p->born > 0 ? fmin(p->kept / p->born, 1) : 1;
@@ -333,6 +353,10 @@ static int judge_place(struct judging *j, const struct place *p)
 		rc = only_churns(j, p, &t, &churns);
 		if (rc < 0 || churns)
 			return rc;
+	}
+	if (t.class == TREND_GROWS && may_be_at_work(j, p, &t, survivors)) {
+		j->at_work += t.slope.value;
+		t.class = TREND_UNDECIDED;
 	}
 	if (t.class == TREND_UNDECIDED) {
 		note_undecided(j, &t);
@@ -419,7 +443,8 @@ static int judge_total(struct judging *j)
 	if (rc < 0)
 		return rc;
 	if (t.class != TREND_GROWS || may_have_ended(&t) ||
-	    j->explained > (t.slope.value - t.slope.low) + t.slope.value / 2)
+	    j->explained + j->at_work >
+		    (t.slope.value - t.slope.low) + t.slope.value / 2)
 		return 0;
 	if (j->findings.count || !is_exact(j->m)) {
 		j->undecided += t.rise;

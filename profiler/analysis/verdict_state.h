@@ -38,6 +38,7 @@ struct judging {
 	double *scratch[4];	     /* x, t, y and variance of a series */
 	double alpha;		     /* of each series */
 	double explained;	     /* bytes per x that findings grow by */
+	double at_work;		     /* and what requests hold meanwhile */
 	double *gained;		     /* level of those that may have moved */
 	double *both;		     /* room for it and another's */
 	bool may_have_moved;	     /* there is one */

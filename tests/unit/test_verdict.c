@@ -608,3 +608,46 @@ Test(verdict, the_endpoint_that_it_grows_for_is_named)
 	cr_expect_float_eq(v->findings[0].bytes_per_request.value, 4096, 4);
 	verdict_free(v);
 }
+
+/* What requests hold while they are answered, which takes longer and longer;
+ * an eighth of what they allocate stays a while. */
+static double at_work(uint32_t w)
+{
+	return 20000 + 300 * w;
+}
+
+Test(verdict, what_requests_at_work_hold_is_no_growth)
+{
+	static double counts[WINDOWS], means[WINDOWS];
+	struct model_endpoint chat = {
+		.method = "POST",
+		.route = "/api/v1/chat",
+		.count = WINDOWS * RATE,
+		.windows = counts,
+		.window_mean_ms = means,
+	};
+	struct model_site *s = site(0, in_parse, at_work);
+	struct verdict *v;
+
+	for (uint32_t w = 0; w < WINDOWS; w++) {
+		counts[w] = RATE;
+		means[w] = 300;
+		levels[0][w].allocated = 4 * 300;
+	}
+	f.model.endpoints = &chat;
+	f.model.endpoint_count = 1;
+	f.model.requests = chat.count;
+	s->route = "POST /api/v1/chat";
+	s->route_share = 1;
+	/* 30 of them at a time, each with 1 KiB of the place's. */
+	s->allocated.bytes = 1024.0 * (double)chat.count;
+	v = judge();
+	cr_expect_eq(v->finding_count, 0, "%s", v->sentence);
+	verdict_free(v);
+	means[WINDOWS - 1] = NAN; /* a window without any */
+	for (uint32_t w = 0; w < WINDOWS; w++)
+		means[w] /= 10; /* of 3 at a time that is too much */
+	v = judge();
+	cr_expect_eq(v->finding_count, 1, "%s", v->sentence);
+	verdict_free(v);
+}
