@@ -168,11 +168,29 @@ static void merge_finding(struct finding *into, const struct finding *f)
 		sum(into->bytes_per_second, f->bytes_per_second);
 	larger.bytes_per_request =
 		sum(into->bytes_per_request, f->bytes_per_request);
+	larger.class = f->class < into->class ? f->class : into->class;
+	larger.evidence.definite =
+		f->evidence.definite || into->evidence.definite;
 	larger.evidence.samples = into->evidence.samples + f->evidence.samples;
 	larger.evidence.unreachable += f->evidence.unreachable +
 				       into->evidence.unreachable -
 				       larger.evidence.unreachable;
 	*into = larger;
+}
+
+/*
+ * Lines of one function.  Where blocks are sampled, those that hang on a lost
+ * one that is not on record look as if something reached them.
+ */
+static bool are_one(const struct judging *j, const struct finding *a,
+		    const struct finding *b)
+{
+	bool alike = a->class == b->class ||
+		     (j->m->mean_bytes > 0 && a->class <= FINDING_GROWTH &&
+		      b->class <= FINDING_GROWTH);
+
+	return alike && a->function && same_text(a->function, b->function) &&
+	       same_text(a->module, b->module);
 }
 
 void refine_lines(struct judging *j)
@@ -183,10 +201,7 @@ void refine_lines(struct judging *j)
 		const struct finding *f = &j->findings.at[i];
 		size_t k = 0;
 
-		while (k < kept &&
-		       (j->findings.at[k].class != f->class || !f->function ||
-			!same_text(j->findings.at[k].function, f->function) ||
-			!same_text(j->findings.at[k].module, f->module)))
+		while (k < kept && !are_one(j, &j->findings.at[k], f))
 			k++;
 		if (k < kept)
 			merge_finding(&j->findings.at[k], f);

@@ -356,6 +356,30 @@ Test(verdict, two_lines_of_a_function_are_one_finding)
 	verdict_free(v);
 }
 
+Test(verdict, what_hangs_on_a_lost_block_that_was_not_sampled_is_lost_too)
+{
+	struct model_site *lost, *held;
+	struct verdict *v;
+
+	f.model.mode = "sample";
+	f.model.mean_bytes = 1024;
+	lost = site(0, in_parse, leak);
+	held = site(1, in_parse_too, leak);
+	lost->unreachable.bytes = lost->unreachable.twice_bytes =
+		lost->live.bytes;
+	held->unreachable.bytes = held->unreachable.twice_bytes = 0;
+	v = judge();
+	cr_assert_eq(v->finding_count, 1, "%s", v->sentence);
+	cr_expect_eq(v->findings[0].class, FINDING_LEAK);
+	cr_expect(v->findings[0].evidence.definite);
+	verdict_free(v);
+	f.model.mode = "exact"; /* all blocks are on record: it is held */
+	f.model.mean_bytes = 0;
+	v = judge();
+	cr_expect_eq(v->finding_count, 2);
+	verdict_free(v);
+}
+
 Test(verdict, without_requests_growth_is_by_the_second)
 {
 	struct verdict *v;

@@ -3,9 +3,9 @@
  *
  * class: growth
  * function: set_timer
- * bytes: 176
+ * bytes: 160
  * hides: a cancelled timer is marked so, and is freed when its time has come.
- * argued: 160 bytes each, and 8 to 16 in the table of all.
+ * argued: the table of all, 8 to 16 bytes for each, is another function's.
  */
 #include "tests/programs/corpus/corpus.h"
 
