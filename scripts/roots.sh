@@ -29,7 +29,7 @@ mirror() {
 make_root() {
 	local suite=$1 folder=$cache/$1 uri log
 	local options=(--variant=minbase
-		"--include=python3-minimal,redis-server")
+		"--include=python3-minimal,libpython3-stdlib,redis-server")
 
 	[[ -e $folder/.complete-2 ]] && return
 	[[ $(id -u) -eq 0 ]] || cannot "a root of $suite needs root to make"

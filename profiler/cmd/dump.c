@@ -285,7 +285,8 @@ static int name_all(struct dump *d, struct err *err)
 	}
 	note_problems(d);
 	dump_python_problem(d);
-	if (dump_python_names(d) < 0 || dump_find_locks(d, &s->there) < 0)
+	if (dump_python_names(d) < 0 || dump_python_tasks(d) < 0 ||
+	    dump_find_locks(d, &s->there) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -366,14 +367,19 @@ void dump_fini(struct dump *d)
 {
 	struct dump_source *s = d->source;
 	struct dump_thread *t;
+	struct dump_task *task;
 
 	vec_foreach (&d->threads, t)
 		vec_free(&t->frames);
+	vec_foreach (&d->tasks, task)
+		vec_free(&task->frames);
+	vec_free(&d->tasks);
 	vec_free(&d->threads);
 	vec_free(&d->deadlocks);
 	vec_free(&d->problems);
 	if (s) {
 		pyframes_fini(&s->python);
+		pytasks_fini(&s->tasks);
 		backtraces_free(s->backtraces);
 		images_free(s->images);
 		backtrace_fini(&s->stack);

@@ -53,12 +53,21 @@ struct dump_thread {
 	enum dump_end end;
 };
 
+/* Of asyncio, and not on a thread's stack unless it runs. */
+struct dump_task {
+	const char *name;
+	const char *state; /* "waiting", "ready", "running" */
+	const char *waits; /* "Future", "task Task-7"; NULL: for nothing */
+	VEC(struct dump_frame) frames; /* innermost first */
+};
+
 struct dump {
 	pid_t pid;
 	const char *exe, *command;
 	double stopped_ms;
 	bool job_control; /* a signal had stopped it before */
 	VEC(struct dump_thread) threads;
+	VEC(struct dump_task) tasks;
 	/* Threads that wait for each other, each run ending with 0. */
 	VEC(pid_t) deadlocks;
 	VEC(const char *) problems; /* sentences */

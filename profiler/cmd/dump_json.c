@@ -76,6 +76,33 @@ static void put_thread(struct emit *e, const struct dump_thread *t,
 	emit_close(e, '}');
 }
 
+static void put_task(struct emit *e, const struct dump_task *t)
+{
+	emit_line(e);
+	emit_open(e, '{');
+	emit_key_text(e, "name", t->name);
+	emit_key_text(e, "state", t->state);
+	emit_key_text(e, "waits_for", t->waits);
+	emit_key(e, "stack");
+	emit_open(e, '[');
+	for (size_t i = t->frames.count; i-- > 0;)
+		put_frame(e, &t->frames.at[i]);
+	emit_close(e, ']');
+	emit_close(e, '}');
+}
+
+static void put_tasks(struct emit *e, const struct dump *d)
+{
+	const struct dump_task *t;
+
+	emit_line(e);
+	emit_key(e, "tasks");
+	emit_open(e, '[');
+	vec_foreach (&d->tasks, t)
+		put_task(e, t);
+	emit_close(e, ']');
+}
+
 static void put_deadlocks(struct emit *e, const struct dump *d)
 {
 	bool inside = false;
@@ -116,6 +143,7 @@ void dump_json(const struct dump *d, enum dump_view view, struct buf *out)
 	vec_foreach (&d->threads, t)
 		put_thread(&e, t, view);
 	emit_close(&e, ']');
+	put_tasks(&e, d);
 	emit_line(&e);
 	emit_key(&e, "problems");
 	emit_open(&e, '[');

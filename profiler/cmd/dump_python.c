@@ -1,20 +1,19 @@
 /*
  * dump_python: Python frames in the place of the evaluators that run them.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "profiler/cmd/dump_source.h"
 #include "profiler/sym/pythreads.h"
 
-static void add_python(struct dump *d, struct dump_thread *t,
-		       const struct cpython_frame *from)
+static void name_python(struct dump *d, struct dump_frame *f,
+			const struct cpython_frame *from)
 {
-	struct dump_frame *f = vec_push(&t->frames);
 	struct cpython_code code;
 	uint32_t line = 0;
 
-	if (!f)
-		return;
+	*f = (struct dump_frame) { 0 };
 	f->frame.kind = FRAME_PYTHON;
 	f->frame.module_kind = MODULE_PYTHON;
 	f->frame.function = "?";
@@ -25,6 +24,15 @@ static void add_python(struct dump *d, struct dump_thread *t,
 	f->frame.file = dump_keep(d, code.file);
 	f->frame.module = f->frame.file;
 	f->frame.line = line;
+}
+
+static void add_python(struct dump *d, struct dump_thread *t,
+		       const struct cpython_frame *from)
+{
+	struct dump_frame *f = vec_push(&t->frames);
+
+	if (f)
+		name_python(d, f, from);
 }
 
 struct dump_python dump_python_of(const struct dump *d,
@@ -98,4 +106,57 @@ int dump_python_names(struct dump *d)
 		return 0;
 	return pythreads_names(&d->source->there, p->layout.version >> 16,
 			       modules, take_name, d);
+}
+
+/* "Future", or "task Task-7" where that is one. */
+static const char *waits_of(struct dump *d, const struct pytask *task)
+{
+	const struct pytask *other =
+		pytasks_at(&d->source->tasks, task->waits_on);
+	char text[128];
+
+	if (!task->waits[0])
+		return NULL;
+	snprintf(text, sizeof(text), other ? "task %s" : "%s",
+		 other ? other->name : task->waits);
+	return dump_keep(d, text);
+}
+
+static int add_task(struct dump *d, const struct pytask *from)
+{
+	static const char *const states[] = {
+		[PYTASK_WAITING] = "waiting",
+		[PYTASK_READY] = "ready",
+		[PYTASK_RUNNING] = "running",
+	};
+	struct dump_task *t = vec_push(&d->tasks);
+
+	if (!t)
+		return -ENOMEM;
+	t->name = dump_keep(d, from->name);
+	t->state = states[from->state];
+	t->waits = waits_of(d, from);
+	for (size_t i = 0; i < from->count; i++) {
+		struct dump_frame *f = vec_push(&t->frames);
+
+		if (!f)
+			return -ENOMEM;
+		name_python(d, f, &d->source->tasks.frames.at[from->first + i]);
+	}
+	return 0;
+}
+
+int dump_python_tasks(struct dump *d)
+{
+	struct pytasks *tasks = &d->source->tasks;
+	const struct pytask *task;
+	int rc = 0;
+
+	if (d->source->python.verdict != CPYTHON_OK)
+		return 0;
+	rc = pytasks_read(tasks, &d->source->python);
+	vec_foreach (&tasks->tasks, task)
+		if (rc == 0)
+			rc = add_task(d, task);
+	return rc;
 }

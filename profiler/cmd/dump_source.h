@@ -7,6 +7,7 @@
 #include "profiler/attach/backtrace.h"
 #include "profiler/attach/images.h"
 #include "profiler/attach/pyframes.h"
+#include "profiler/attach/pytasks.h"
 #include "profiler/attach/threads.h"
 #include "profiler/cmd/dump.h"
 #include "profiler/proc/remote.h"
@@ -21,6 +22,7 @@ struct dump_source {
 	struct backtrace stack; /* in hand */
 	struct threads threads;
 	struct pyframes python;
+	struct pytasks tasks;
 };
 
 /* A copy that lives as long as the dump; "" when out of memory. */
@@ -46,6 +48,8 @@ void dump_python_rest(struct dump *d, struct dump_thread *t,
 		      struct dump_python *p);
 /* What `threading` calls the threads; 0 or -ENOMEM. */
 int dump_python_names(struct dump *d);
+/* asyncio's tasks; 0 or -ENOMEM. */
+int dump_python_tasks(struct dump *d);
 /* Why there are no Python frames, where an interpreter is. */
 void dump_python_problem(struct dump *d);
 

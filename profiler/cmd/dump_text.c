@@ -174,6 +174,67 @@ static void put_thread(const struct dump *d, size_t i, enum dump_view view,
 	buf_free(&line);
 }
 
+static bool same_task_place(const struct dump_task *a,
+			    const struct dump_task *b)
+{
+	const char *x = a->waits ? a->waits : "", *y = b->waits ? b->waits : "";
+
+	if (strcmp(a->state, b->state) || strcmp(x, y) ||
+	    a->frames.count != b->frames.count)
+		return false;
+	for (size_t i = 0; i < a->frames.count; i++)
+		if (!same_frame(&a->frames.at[i], &b->frames.at[i]))
+			return false;
+	return true;
+}
+
+/* Those from @first on that are where it is; 0: an earlier one is. */
+static size_t put_task_names(const struct dump *d, size_t first,
+			     struct buf *out)
+{
+	const struct dump_task *t = &d->tasks.at[first];
+	size_t count = 0;
+
+	for (size_t i = 0; i < first; i++)
+		if (same_task_place(&d->tasks.at[i], t))
+			return 0;
+	for (size_t i = first; i < d->tasks.count; i++) {
+		if (!same_task_place(&d->tasks.at[i], t))
+			continue;
+		if (count++ < NUMBERS_SHOWN)
+			buf_printf(out, "%s%s", count > 1 ? ", " : "",
+				   d->tasks.at[i].name);
+	}
+	if (count > NUMBERS_SHOWN)
+		buf_puts(out, ", ...");
+	return count;
+}
+
+static void put_task(const struct dump *d, size_t i, const struct layout *l)
+{
+	const struct dump_task *t = &d->tasks.at[i];
+	struct buf names = BUF_INIT, line = BUF_INIT;
+	size_t count = put_task_names(d, i, &names);
+	const struct dump_frame *f;
+
+	if (count) {
+		buf_putc(l->out, '\n');
+		if (count == 1)
+			buf_puts(&line, "task ");
+		else
+			buf_printf(&line, "%zu tasks ", count);
+		buf_printf(&line, "%s: %s", names.bytes, t->state);
+		if (t->waits)
+			buf_printf(&line, " for %s%s",
+				   strchr(t->waits, ' ') ? "" : "a ", t->waits);
+		layout_line(l, LAYOUT_TITLE, line.bytes ? line.bytes : "");
+		vec_foreach (&t->frames, f)
+			put_frame(l, f);
+	}
+	buf_free(&names);
+	buf_free(&line);
+}
+
 static void put_head(const struct dump *d, const struct layout *l)
 {
 	struct buf line = BUF_INIT;
@@ -222,6 +283,8 @@ void dump_text(const struct dump *d, enum dump_view view,
 	for (size_t i = 0; i < d->threads.count; i++)
 		if (is_first_of_kind(d, i))
 			put_thread(d, i, view, l);
+	for (size_t i = 0; i < d->tasks.count; i++)
+		put_task(d, i, l);
 	if (d->problems.count)
 		buf_putc(l->out, '\n');
 	vec_foreach (&d->problems, problem)

@@ -1,96 +1,29 @@
 #include "profiler/sym/pythreads.h"
 
 #include <errno.h>
-#include <string.h>
+#include <stdbool.h>
 
 #include "profiler/proc/remote.h"
+#include "profiler/sym/pyattr.h"
 #include "profiler/sym/pydict.h"
 #include "profiler/sym/pypages.h"
-#include "profiler/sym/pyrefs.h"
 #include "profiler/sym/pytypes.h"
 
-#define MODULE_DICT  16 /* module.md_dict */
-#define INT_SIZE     16 /* of an int: its digits and sign */
-#define INT_DIGITS   24
-#define DIGIT_BITS   30
-#define DIGITS_MOST  3 /* of 64 bits */
 #define THREADS_MOST 100000
 
 struct reading {
 	struct pypages *pages;
 	struct pytypes *types;
 	uint32_t version;
-	char name[128]; /* of the thread in hand; "" when it has none */
 };
 
-/* An int that is no less than 0; 0 where it is another, or too large. */
-static uint64_t int_of(const struct reading *r, uint64_t object)
+/* The attribute `_name` of a Thread; false: it has none. */
+static bool name_of(const struct reading *r, uint64_t thread, char *to,
+		    size_t size)
 {
-	uint64_t size, value = 0;
-	uint32_t digit;
+	uint64_t name = pyattr(r->pages, r->types, r->version, thread, "_name");
 
-	if (!pypages_word(r->pages, object + INT_SIZE, &size))
-		return 0;
-	if (r->version >= 0x030c)
-		size = size & 3 ? 0 : size >> 3; /* bits 0 and 1: its sign */
-	for (uint64_t i = 0; size <= DIGITS_MOST && i < size; i++) {
-		if (!pypages_read(r->pages, object + INT_DIGITS + 4 * i, &digit,
-				  sizeof(digit)))
-			return 0;
-		value |= (uint64_t)digit << (DIGIT_BITS * i);
-	}
-	return value;
-}
-
-static void take_name(void *context, const struct pyref *ref)
-{
-	struct reading *r = context;
-	char key[16];
-
-	if (ref->kind != PYREF_NAME || !ref->key ||
-	    !pydict_text(r->pages, r->version, ref->key, key, sizeof(key)) ||
-	    strcmp(key, "_name") != 0)
-		return;
-	if (!pydict_text(r->pages, r->version, ref->to, r->name,
-			 sizeof(r->name)))
-		r->name[0] = '\0';
-}
-
-static void nothing_of_its_own(void *context, uint64_t at, const char *what)
-{
-	(void)context;
-	(void)at;
-	(void)what;
-}
-
-/* The attribute `_name` of a Thread. */
-static const char *name_of(struct reading *r, uint64_t thread)
-{
-	const struct pytype *type = pytypes_of(r->types, thread);
-	const struct pyrefs refs = {
-		.pages = r->pages,
-		.types = r->types,
-		.version = r->version,
-		.refer = take_name,
-		.own = nothing_of_its_own,
-		.context = r,
-	};
-
-	r->name[0] = '\0';
-	if (type)
-		pyrefs_of(&refs, thread, type);
-	return r->name;
-}
-
-/* threading._active; 0: there is none. */
-static uint64_t find_active(const struct reading *r, uint64_t modules)
-{
-	uint64_t module, dict;
-
-	module = pydict_find(r->pages, r->version, modules, "threading");
-	if (!module || !pypages_word(r->pages, module + MODULE_DICT, &dict))
-		return 0;
-	return pydict_find(r->pages, r->version, dict, "_active");
+	return name && pydict_text(r->pages, r->version, name, to, size);
 }
 
 int pythreads_names(const struct remote *from, uint32_t version,
@@ -102,6 +35,7 @@ int pythreads_names(const struct remote *from, uint32_t version,
 	struct reading r = { .version = version };
 	uint64_t key, value, active;
 	struct pydict d;
+	char name[128];
 	int rc = -ENOMEM;
 
 	r.pages = pypages_new(from);
@@ -111,15 +45,16 @@ int pythreads_names(const struct remote *from, uint32_t version,
 	if (!r.types)
 		goto free_pages;
 	rc = 0;
-	active = find_active(&r, modules);
+	active = pyattr_global(r.pages, version, modules, "threading",
+			       "_active");
 	if (!active || !pydict_open(&d, r.pages, version, active))
 		goto free_types;
 	for (int i = 0; i < THREADS_MOST && pydict_next(&d, &key, &value);
 	     i++) {
-		uint64_t ident = int_of(&r, key);
+		uint64_t ident = pyattr_int(r.pages, version, key);
 
-		if (ident && *name_of(&r, value))
-			each(context, ident, r.name);
+		if (ident && name_of(&r, value, name, sizeof(name)))
+			each(context, ident, name);
 	}
 free_types:
 	pytypes_free(r.types);

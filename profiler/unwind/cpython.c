@@ -74,6 +74,7 @@ static const struct cpython layouts[] = {
 			      .code = 32,
 			      .instruction = 104,
 			      .locals = 360,
+			      .top = 72,
 			      .size = 108 },
 		.in_code = { .first_line = 40,
 			     .file = 104,
@@ -95,6 +96,8 @@ static const struct cpython layouts[] = {
 			      .code = 32,
 			      .instruction = 96,
 			      .locals = 352,
+			      .top = 80,
+			      .values = 64,
 			      .size = 100 },
 		.in_code = { .first_line = 40,
 			     .file = 104,
@@ -120,6 +123,8 @@ static const struct cpython layouts[] = {
 			      .owner = 69,
 			      .entry = 68,
 			      .locals = 72,
+			      .top = 64,
+			      .values = 72,
 			      .size = 72 },
 		.in_code = { .first_line = 72,
 			     .file = 112,
@@ -145,6 +150,8 @@ static const struct cpython layouts[] = {
 			      .instruction = 56,
 			      .owner = 70,
 			      .locals = 72,
+			      .top = 64,
+			      .values = 72,
 			      .size = 72 },
 		.in_code = { .first_line = 68,
 			     .file = 112,
@@ -213,6 +220,9 @@ static void read_states(struct cpython *py, struct offsets *o, bool is_3_14)
 	py->in_frame.instruction = field(o, 3);
 	py->in_frame.locals = field(o, 4);
 	py->in_frame.owner = field(o, 5);
+	/* 3.13 does not tell; there it stands behind the instruction. */
+	py->in_frame.top = is_3_14 ? field(o, 6) : py->in_frame.instruction + 8;
+	py->in_frame.values = is_3_14 ? 0 : py->in_frame.locals;
 	py->in_frame.size = py->in_frame.locals;
 }
 

@@ -87,6 +87,9 @@ struct cpython {
 	} in_cframe;
 	struct {
 		uint32_t previous, code, instruction, owner, entry, locals;
+		/* Past the topmost value: a pointer, or (3.10 to 3.13) a
+		 * number of them, from `values` on, an address if so. */
+		uint32_t top, values;
 		/* Those past the last field that is read. */
 		uint32_t size;
 	} in_frame;
@@ -151,6 +154,16 @@ struct cpython_frame {
  */
 size_t cpython_frames(const struct cpython *py, const struct cpython_reader *r,
 		      uint64_t thread, struct cpython_frame *out, size_t max);
+
+/* That frame by itself; false: it is none of Python's. */
+bool cpython_frame(const struct cpython *py, const struct cpython_reader *r,
+		   uint64_t at, struct cpython_frame *out);
+/*
+ * What a generator's or coroutine's frame at @at awaits while it is suspended
+ * in an await, an object; 0: it cannot be read.
+ */
+uint64_t cpython_awaited(const struct cpython *py,
+			 const struct cpython_reader *r, uint64_t at);
 
 struct cpython_code {
 	char qualname[256]; /* UTF-8; until 3.10 the plain name */

@@ -95,33 +95,76 @@ static int32_t instruction_of(const struct cpython *py,
 	return index * (int32_t)py->index_scale;
 }
 
+/* What stands at @at; false: nothing that can be followed. */
+static bool get_frame(const struct cpython *py, const struct cpython_reader *r,
+		      uint64_t at, struct frame_bytes *b)
+{
+	return py->in_frame.size <= sizeof(b->at) && at % 8 == 0 &&
+	       get(r, at, b->at, py->in_frame.size);
+}
+
+/* Not one of Python's, but what an evaluator puts outside of its first. */
+static bool is_shim(const struct cpython *py, const struct frame_bytes *b)
+{
+	return py->entry_owner && b->at[py->in_frame.owner] >= py->entry_owner;
+}
+
+/* False: it runs no code object. */
+static bool describe(const struct cpython *py, const struct cpython_reader *r,
+		     uint64_t at, const struct frame_bytes *b,
+		     struct cpython_frame *out)
+{
+	uint64_t code =
+		frame_word(b, py->in_frame.code) & ~(uint64_t)py->finest_tag;
+
+	*out = (struct cpython_frame) {
+		.frame = at,
+		.code = code,
+		.instruction = instruction_of(py, b, code),
+		.entry = py->entry_flag ? b->at[py->in_frame.entry] != 0
+					: !py->entry_owner,
+	};
+	return is_a(r, code, py->code_type);
+}
+
+bool cpython_frame(const struct cpython *py, const struct cpython_reader *r,
+		   uint64_t at, struct cpython_frame *out)
+{
+	struct frame_bytes b;
+
+	return get_frame(py, r, at, &b) && !is_shim(py, &b) &&
+	       describe(py, r, at, &b, out);
+}
+
+uint64_t cpython_awaited(const struct cpython *py,
+			 const struct cpython_reader *r, uint64_t at)
+{
+	uint64_t top = word(r, at + py->in_frame.top);
+	uint64_t values = at + py->in_frame.locals;
+
+	if (py->in_frame.values) {
+		if (py->in_frame.values != py->in_frame.locals)
+			values = word(r, at + py->in_frame.values);
+		top = values + (uint32_t)top * 8UL;
+	}
+	return word(r, top - 8) & ~(uint64_t)py->finest_tag;
+}
+
 size_t cpython_frames(const struct cpython *py, const struct cpython_reader *r,
 		      uint64_t thread, struct cpython_frame *out, size_t max)
 {
-	uint64_t at = cpython_innermost(py, r, thread), code;
+	uint64_t at = cpython_innermost(py, r, thread);
 	struct frame_bytes b;
 	size_t count = 0;
 
-	if (py->in_frame.size > sizeof(b.at))
-		return 0;
 	for (size_t i = 0; at && i < 2 * max && count < max; i++) {
-		if (at % 8 || !get(r, at, b.at, py->in_frame.size))
+		if (!get_frame(py, r, at, &b))
 			break;
-		code = frame_word(&b, py->in_frame.code) &
-		       ~(uint64_t)py->finest_tag;
-		if (py->entry_owner &&
-		    b.at[py->in_frame.owner] >= py->entry_owner) {
+		if (is_shim(py, &b)) {
 			if (count) /* it stands outside of that frame */
 				out[count - 1].entry = true;
-		} else if (is_a(r, code, py->code_type)) {
-			out[count++] = (struct cpython_frame) {
-				.frame = at,
-				.code = code,
-				.instruction = instruction_of(py, &b, code),
-				.entry = py->entry_flag
-						 ? b.at[py->in_frame.entry] != 0
-						 : !py->entry_owner,
-			};
+		} else if (describe(py, r, at, &b, &out[count])) {
+			count++;
 		} else {
 			break;
 		}

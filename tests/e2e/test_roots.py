@@ -42,7 +42,7 @@ class Container:
 
     def __init__(self, product, suite, folder):
         self.product = product
-        self.root = self._make(suite)
+        self.root = self.make(suite)
         self.folder = folder
         self.inside = pathlib.Path(f"{self.root}{folder}")
         self.inside.mkdir(parents=True)
@@ -58,7 +58,8 @@ class Container:
         folder.chmod(0o755)
 
     @staticmethod
-    def _make(suite):
+    def make(suite):
+        """The folder of the root."""
         made = subprocess.run([str(ROOT / "scripts/roots.sh"), suite],
                               capture_output=True, text=True, timeout=500)
         if made.returncode:
@@ -182,7 +183,7 @@ def root(request):
     if subprocess.run(["unshare", "--mount", "true"],
                       capture_output=True).returncode:
         pytest.skip("roots of other releases need root")
-    return Container._make(request.param)
+    return Container.make(request.param)
 
 
 ENDLESS = """

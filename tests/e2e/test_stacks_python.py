@@ -1,15 +1,23 @@
-"""strandline stacks: Python frames as Python tells them, in each version."""
+"""strandline stacks: Python frames as Python tells them, in each version.
 
+Interpreters: Debian's, those of pyenv, and 3.14 in a root of unstable
+(scripts/roots.sh).  What a machine lacks is skipped by name.
+"""
+
+import contextlib
 import glob
 import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
 
-PROGRAM = pathlib.Path(__file__).parents[1] / "programs/stacks/places.py"
+from test_roots import Container
+
+PROGRAMS = pathlib.Path(__file__).parents[1] / "programs/stacks"
 WANTED = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
 
 
@@ -27,20 +35,47 @@ def interpreters():
 FOUND = interpreters()
 
 
-@pytest.fixture(params=["debian", *WANTED])
-def told(request):
-    """A process of that version, and what it tells of its threads."""
-    python = FOUND.get(request.param)
-    if not python or not os.path.exists(python):
-        pytest.skip(f"no Python {request.param} here")
-    process = subprocess.Popen([python, str(PROGRAM)], stdin=subprocess.PIPE,
+@contextlib.contextmanager
+def command_of(version, program, folder):
+    """What runs that program with that version."""
+    if FOUND.get(version):
+        yield [FOUND[version], str(PROGRAMS / program)]
+        return
+    if version != "3.14" or os.geteuid():
+        pytest.skip(f"no Python {version} here")
+    root = Container.make("sid")
+    within = pathlib.Path(f"{root}{folder}")
+    within.mkdir(parents=True)
+    try:
+        shutil.copy(PROGRAMS / program, within)
+        yield ["chroot", root, "python3", str(folder / program)]
+    finally:
+        shutil.rmtree(within)
+
+
+@contextlib.contextmanager
+def running(command):
+    """A process that has told where it is: (process, what it told)."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
-    line = process.stdout.readline()
-    yield process, {int(tid): frames for tid, frames
-                    in json.loads(line)["threads"].items()}
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    try:
+        yield process, json.loads(process.stdout.readline() or "null")
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+@pytest.fixture(params=["debian", *WANTED])
+def told(request, tmp_path):
+    """A process of that version, and what it tells of its threads."""
+    if request.param not in FOUND:
+        pytest.skip(f"no Python {request.param} here")
+    with command_of(request.param, "places.py", tmp_path) as command:
+        with running(command) as (process, places):
+            yield process, {int(tid): frames for tid, frames
+                            in places["threads"].items()}
 
 
 def stacks(product, pid, *options):
@@ -92,6 +127,24 @@ def test_threads_are_named_as_in_threading(product, told):
     named = {seen[tid]["python_name"] for tid in threads}
     assert named == {"py-deep", "py-through_native", "py-drive"}
     assert seen[process.pid]["python_name"] == "MainThread"
+
+
+@pytest.mark.parametrize("version", ["debian", "debian uvloop", *WANTED])
+def test_tasks_are_where_their_coroutines_await(product, version, tmp_path):
+    version, *loop = version.split()
+    with command_of(version, "tasks.py", tmp_path) as command:
+        if subprocess.run([*command[:-1], "-c", "import asyncio"],
+                          capture_output=True).returncode:
+            pytest.skip(f"{' '.join(command[:-1])} has no asyncio")
+        with running([*command, *loop]) as (process, places):
+            report = json.loads(product("stacks", process.pid, "--json"))
+    tasks = {t["name"]: t for t in report["tasks"]}
+    for name, (waits, frames) in places.items():
+        seen = [[f["function"], f["line"]]
+                for f in reversed(tasks[name]["stack"])]
+        assert [tasks[name]["waits_for"], seen] == [waits, frames], name
+        assert tasks[name]["state"] == "waiting"
+    assert len(tasks) == len(places) + 3, "main, and the two of gather()"
 
 
 def test_a_process_without_an_interpreter_has_nothing_to_say_of_it(product):
