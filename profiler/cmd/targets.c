@@ -17,6 +17,7 @@
 
 #include "profiler/base/err.h"
 #include "profiler/base/hash.h"
+#include "profiler/base/vec.h"
 #include "profiler/cmd/ledger.h"
 #include "profiler/cmd/recording.h"
 #include "profiler/cmd/terminal.h"
@@ -26,6 +27,11 @@
 
 #define MOST_ANCESTORS 64
 #define STATUS_UNKNOWN (-1)
+
+struct missed {
+	pid_t pid;
+	uint32_t image;
+};
 
 struct targets {
 	const char *dir_name;
@@ -39,9 +45,10 @@ struct targets {
 	size_t files;
 	bool write_failed;
 	pid_t first;
-	char first_exe[PATH_MAX]; /* the program it was seen to run last */
-	uint64_t first_seen_ns;	  /* ...for the first time */
-	struct hash *own;	  /* pid -> own pid, where they differ */
+	char first_exe[PATH_MAX];  /* the program it was seen to run last */
+	uint64_t first_seen_ns;	   /* ...for the first time */
+	struct hash *own;	   /* pid -> own pid, where they differ */
+	VEC(struct missed) missed; /* about to end when they were seen */
 };
 
 static uint64_t now_ns(void)
@@ -217,14 +224,42 @@ static bool has_ended(pid_t pid)
 /*
  * A child that ended before anybody looked, perhaps by _exit(): its memory is
  * gone, which nothing on record says.  Where the parent's number is one that
- * we know, the child's is of our own pid namespace too.
+ * we know, the child's is of our own pid namespace too.  False: it has yet to
+ * end.
  */
-static void note_missed(struct targets *t, pid_t pid, uint32_t image)
+static bool note_missed(struct targets *t, pid_t pid, uint32_t image)
 {
 	pid_t parent = recording_read_parent(t->dir, pid, image);
 
-	if (parent > 0 && sampler_has(t->sampler, parent) && has_ended(pid))
-		write_end(t, pid, STATUS_UNKNOWN);
+	if (parent <= 0 || !sampler_has(t->sampler, parent))
+		return true;
+	if (!has_ended(pid))
+		return false;
+	write_end(t, pid, STATUS_UNKNOWN);
+	return true;
+}
+
+/* Its memory was gone already, and it was no zombie yet: look again. */
+static void add_missed(struct targets *t, pid_t pid, uint32_t image)
+{
+	struct missed *m = vec_push(&t->missed);
+
+	if (m)
+		*m = (struct missed) { pid, image };
+}
+
+static void see_missed(struct targets *t)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < t->missed.count; i++) {
+		struct missed m = t->missed.at[i];
+
+		if (!sampler_has(t->sampler, m.pid) &&
+		    !note_missed(t, m.pid, m.image))
+			t->missed.at[left++] = m;
+	}
+	t->missed.count = left;
 }
 
 static void see_file(struct targets *t, const char *name)
@@ -247,8 +282,9 @@ static void see_file(struct targets *t, const char *name)
 	}
 	if (!sampler_has(t->sampler, pid) && is_descendant(pid))
 		(void)sampler_add(t->sampler, pid);
-	if (fresh && !sampler_has(t->sampler, pid))
-		note_missed(t, pid, image);
+	if (fresh && !sampler_has(t->sampler, pid) &&
+	    !note_missed(t, pid, image))
+		add_missed(t, pid, image);
 }
 
 static void list_files(struct targets *t)
@@ -352,6 +388,7 @@ void targets_close(struct targets *t)
 		close(t->dir);
 	hash_free(t->recorded);
 	hash_free(t->own);
+	vec_free(&t->missed);
 	free(t);
 }
 
@@ -368,6 +405,7 @@ void targets_work(struct targets *t)
 		take_notices(t);
 	else
 		list_files(t);
+	see_missed(t);
 	sampler_tick(t->sampler);
 }
 
@@ -390,6 +428,7 @@ void targets_reaped(struct targets *t, pid_t pid, int status)
 
 void targets_read_all(struct targets *t)
 {
+	see_missed(t);
 	sampler_read_all(t->sampler);
 }
 

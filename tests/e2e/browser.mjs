@@ -31,6 +31,7 @@ const actions = {
 			await context.close();
 		context = await browser.newContext(options);
 		page = await context.newPage();
+		page.setDefaultTimeout(120000);
 		complaints = [];
 		requests = [];
 		page.on("console", (message) => complaints.push(message.text()));
@@ -43,7 +44,7 @@ const actions = {
 		began = performance.now();
 		await page.goto(url);
 		if (ready)
-			await page.waitForSelector(ready, { timeout: 30000,
+			await page.waitForSelector(ready, { timeout: 120000,
 				state: "attached" });
 		return performance.now() - began;
 	},
@@ -69,7 +70,7 @@ const actions = {
 		.hover({ position: { x, y } }),
 	/* Playwright's own would eval in the page, which refuses it. */
 	async wait({ script }) {
-		const deadline = performance.now() + 20000;
+		const deadline = performance.now() + 120000;
 
 		while (!await page.evaluate(script)) {
 			if (performance.now() > deadline)

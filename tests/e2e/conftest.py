@@ -30,6 +30,13 @@ def pytest_collection_modifyitems(items):
                 reason="long: scripts/test.sh --all runs it"))
 
 
+def settle(folder):
+    """Have files of a folder on disk: what they take there changes no more."""
+    for path in folder.iterdir():
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+
+
 class Recording:
     """One run's folder, and its report."""
 
@@ -104,6 +111,24 @@ def product():
 def recording(product, tmp_path):
     """Where a recording is to be made."""
     return Recording(product, tmp_path / "t.strand")
+
+
+@pytest.fixture
+def some_time(product, tmp_path):
+    """Call a function with new recordings until what it asserts holds.
+
+    For what others on the machine may spoil, a few times in a row at most;
+    what the product did wrong would be wrong each time.
+    """
+    def hold(measure, times=5):
+        for n in range(times):
+            try:
+                return measure(Recording(product, tmp_path / f"{n}.strand"))
+            except AssertionError:
+                if n == times - 1:
+                    raise
+
+    return hold
 
 
 @pytest.fixture

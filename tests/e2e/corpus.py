@@ -68,7 +68,7 @@ class Load:
 
     def collect(self, tool):
         """Add what it counted."""
-        out = tool.communicate(timeout=30)[0]
+        out = tool.communicate(timeout=120)[0]
         for kind in json.loads(out)["requests"] if out else []:
             path = corpus_cases.PATHS.get(kind["name"], kind["name"])
             self.count[path] += kind["count"] + kind["errors"]

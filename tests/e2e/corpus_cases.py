@@ -180,7 +180,7 @@ class Planted(Case):
             start_new_session=True, **options,
             env={**os.environ, "RAG_FAULT": self.fault})
         serve.wait_until(lambda: server.poll() is not None or
-                         serve.answers(port), 60, f"{self.name} on {port}")
+                         serve.answers(port), what=f"{self.name} on {port}")
         return server, port
 
 

@@ -20,14 +20,15 @@ CASES = corpus_cases.corpus()
 def outcomes(tmp_path_factory):
     """The short cases, two at a time."""
     jobs = corpus.wanted(corpus.options(["--short"]), CASES)
-    return corpus.campaign(corpus.Run(BUILD, seconds=6, faster=2), jobs,
-                           corpus_judge.Judge(BUILD, CASES),
+    # Once in a million an interval of 97 % misses by more than this.
+    judge = corpus_judge.Judge(BUILD, CASES, widths=2.5)
+    return corpus.campaign(corpus.Run(BUILD, seconds=6, faster=2), jobs, judge,
                            tmp_path_factory.mktemp("corpus"), workers=2)
 
 
 def test_every_verdict_is_the_truth(outcomes):
     print(corpus_judge.confusion(outcomes))
-    assert not corpus_judge.failures(outcomes)
+    assert not corpus_judge.failures(outcomes, many=False)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)

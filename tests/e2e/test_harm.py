@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 import serve
-from conftest import Recording
+from conftest import Recording, settle
 
 PYTHON = serve.PYTHON
 WORK = """
@@ -125,8 +125,9 @@ def test_a_storm_of_forks_takes_little_of_the_disk_each(product, tmp_path):
     env = product.preload_alone(folder, "exact")
     assert printed(PYTHON, "-c", STORM, env=env) == (0, "done\n", "")
     assert len(list(folder.glob("*.slabs"))) == 401
-    # 8 for the header, 3 slabs, and one of what Python's code is called
-    assert on_disk(folder) < 401 * (32 << 10)
+    settle(folder)
+    # 8 for the header, 3 slabs, and one or two of what Python's code is called
+    assert on_disk(folder) <= 401 * (36 << 10)
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -140,6 +141,7 @@ def test_the_cap_is_one_for_all_processes(product, recording, kept):
         env = product.preload_alone(recording.path, "exact",
                                     STRANDLINE_MAX_BYTES=str(cap))
     assert printed(*command, env=env)[:2] == (0, "done\n")
+    settle(recording.path)
     # beside the cap: the ledger and what was resolved at the end
     assert on_disk(recording.path) < cap + (512 << 10)
     report = recording.json()

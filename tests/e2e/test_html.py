@@ -18,6 +18,7 @@ import subprocess
 import pytest
 
 import serve
+from conftest import settle
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -122,9 +123,7 @@ def record(product, folder, command, port, mix, seconds, **environment):
         product.load(port, "--duration", seconds, "--connections", "4",
                      "--mix", mix)
         product("mark", recording, "load ends")
-    for path in recording.iterdir():  # its size on disk is in the report
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
+    settle(recording)  # its size on disk is in the report
     return recording
 
 
@@ -360,13 +359,19 @@ def test_the_page_carries_what_the_json_report_tells(product, leaking,
         assert page[section] == report[section]
 
 
-def test_names_are_text(browser, product, modules, tmp_path):
+def test_names_are_text(browser, product, modules, tmp_path, eventually):
     """A server whose name and mark are markup."""
     hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     recording = tmp_path / "run.strand"
-    subprocess.run([*product.under(recording), "/bin/sh", "-c",
-                    "i=0; while [ $i -lt 9999 ]; do i=$((i+1)); done; : '" +
-                    hostile + "'"], check=True)
+    with subprocess.Popen([*product.under(recording), "/bin/sh", "-c",
+                           f"echo; read x; : '{hostile}'"], text=True,
+                          stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        eventually(lambda: hostile in product("report", "-f", "json",
+                                              recording))
+        process.communicate("\n", timeout=120)
+    assert process.returncode == 0
     page = Page(browser, write_page(product, recording), DESKTOP)
     assert "onerror=alert(1)" in page.text("#verdict")
     assert page("evaluate",
@@ -418,5 +423,5 @@ def test_200000_stacks_open_at_once(browser, product, tmp_path):
         "+document.querySelector('#sites .more').innerText"
         ".replace(/.* of ([0-9]+) .*/s, '$1')"))
     print(f"{stacks} places; open after {page.took:.2f} s")
-    assert page.took < 30  # 0.8 s on idle cores
+    assert page.took < 60  # 0.8 s on idle cores
     page.check_quiet()

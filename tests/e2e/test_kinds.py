@@ -138,7 +138,7 @@ def test_a_command_that_becomes_one_is_said(stranger):
     os.chown(program, 0, 0)
     os.chmod(program, 0o4755)
     done = stranger("./strandline", "run", "-q", "-o", "t.strand",
-                    "--interval", "50", "--", "sh", "-c", "exec ./sleep 1")
+                    "--interval", "50", "--", "sh", "-c", "exec ./sleep 2")
     assert done.returncode == 0
     assert "became [sleep], which did not record" in done.stderr
 
@@ -174,7 +174,7 @@ def test_the_ledger_knows_processes_of_a_nested_pid_namespace(
         pytest.skip("namespaces need root")
     under(product, recording, "unshare", "-pf", "--mount-proc",
           "/usr/bin/python3", "-c",
-          "import time; kept = b'x' * (50 << 20); time.sleep(1)",
+          "import time; kept = b'x' * (50 << 20); time.sleep(2)",
           options=["--interval", "100"])
     report = recording.json()
     server = next(p for p in report["processes"] if p["main"])

@@ -168,10 +168,12 @@ def rust(product):
         command = [cargo, "build", "--release", "--quiet", "--locked",
                    "--manifest-path", str(SOURCES / "own/rust/Cargo.toml"),
                    "--target-dir", str(target), "--features", allocator]
+        impatient = {**os.environ, "CARGO_NET_RETRY": "1",
+                     "CARGO_HTTP_TIMEOUT": "20"}
         try:
-            done = outcome(*command, timeout=400)
+            done = outcome(*command, timeout=300, env=impatient)
         except subprocess.TimeoutExpired:
-            pytest.skip("cargo does not build it within 400 s")
+            pytest.skip("cargo does not build it within 300 s")
         if done[0]:
             pytest.skip(f"cargo cannot build it: {done[2][-200:]}")
         return str(target / "release/own")

@@ -64,7 +64,7 @@ def some_python(request):
 
 def run(product, folder, words, **settings):
     """(what it said, the report) of a recorded run."""
-    env = product.preload_alone(folder, **settings)
+    env = product.preload_alone(folder, PYTHONHASHSEED="0", **settings)
     done = subprocess.run(words, env=env, check=True, timeout=60,
                           capture_output=True, text=True)
     return done.stdout, Recording(product, folder).json()
@@ -206,7 +206,7 @@ def serve(product, recording, folder, python, *options):
 def test_what_is_kept_has_a_type_and_a_holder(recording, product, tmp_path,
                                               some_python):
     report = serve(product, recording, tmp_path, some_python,
-                   "--rate", "16KiB")
+                   "--rate", "4KiB")
     told = {(s["objects"]["type"], s["objects"]["holder"],
              s["objects"]["holder_type"])
             for s in report["sites"] if "objects" in s}

@@ -19,7 +19,7 @@ import pytest
 BUILD = Path(os.environ.get("STRANDLINE_BUILD", "build/release")).resolve()
 STRANDLINE = str(BUILD / "strandline")
 PYTHON = "/usr/bin/python3"
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def slabs(recording="t.strand"):
 def alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().split(")")[1][1] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
@@ -248,14 +248,14 @@ def test_the_terminals_interrupt_reaches_the_server_once():
 
 def test_the_duration_ends_the_server():
     began = time.monotonic()
-    answer = run("sleep", "60", options=["--duration", "1"])
+    answer = run("sleep", "600", options=["--duration", "1"])
     assert answer.returncode == 128 + signal.SIGTERM
     assert 0.9 < time.monotonic() - began < PATIENCE_S
 
 
 def test_a_server_that_ignores_sigterm_is_killed_after_its_grace():
     answer = run("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done",
-                 options=["--duration", "0.5"])
+                 options=["--duration", "2"])  # the trap is set by then
     assert answer.returncode == 128 + signal.SIGKILL
     assert "it is killed" in answer.stderr
 
@@ -282,16 +282,21 @@ def test_children_record_too():
 
 
 def test_children_that_end_at_once_are_seen_to_end():
-    code = ("import os\n"
-            "for _ in range(20):\n"
-            "    child = os.fork()\n"
-            "    if not child: os._exit(0)\n"
-            "    os.waitpid(child, 0)\n"
-            "import time; time.sleep(1.5)\n")
-    run(PYTHON, "-c", code, options=["--mode", "exact"])
+    p = start(PYTHON, "-c", "import os\n"
+              "for _ in range(20):\n"
+              "    child = os.fork()\n"
+              "    if not child: os._exit(0)\n"
+              "    os.waitpid(child, 0)\n"
+              "print(flush=True)\n"
+              "input()\n",
+              options=["--mode", "exact"], stdin=subprocess.PIPE)
+    p.stdout.readline()
+    await_(lambda: [process["ended"] for process in
+                    report()["processes"]].count(None) == 1)
+    p.communicate("\n", timeout=PATIENCE_S)
     processes = report()["processes"]
     assert len(processes) > 10  # those that allocated before they ended
-    assert all(p["ended"] is not None for p in processes)
+    assert all(process["ended"] is not None for process in processes)
 
 
 DAEMON = ("import os, sys, time\n"
@@ -314,9 +319,9 @@ def test_a_signal_after_that_goes_to_the_detached_server():
            Path("daemon").read_text().isdigit())
     daemon = int(Path("daemon").read_text())
     await_(lambda: len(slabs()) == 2)
-    await_(lambda: os.path.exists(f"/proc/{daemon}") and
-           f"PPid:\t{p.pid}\n" in Path(f"/proc/{daemon}/status").read_text())
-    time.sleep(0.2)
+    children = Path(f"/proc/{p.pid}/task/{p.pid}/children")
+    await_(lambda: children.read_text().split() == [str(daemon)])
+    time.sleep(0.5)  # it has seen whom it reaped
     p.send_signal(signal.SIGTERM)
     assert p.wait(PATIENCE_S) == 128 + signal.SIGTERM
     assert not alive(daemon)
@@ -328,7 +333,7 @@ def test_orphans_of_a_failed_server_are_not_waited_for_for_ever():
     orphan = int(answer.stdout)
     try:
         assert answer.returncode == 4
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 50
         assert alive(orphan)
         assert f"process {orphan} among them" in answer.stderr
     finally:
@@ -437,5 +442,5 @@ def test_an_exact_recording_outgrows_its_cap():
     told = report()
     assert told["losses"]["after_stop"] == 0
     # A pair takes 11 bytes at the least, so 8 MiB hold 0.8 million.
-    assert told["totals"]["allocated"]["count"]["value"] > 2_000_000
+    assert told["totals"]["allocated"]["count"]["value"] > 1_600_000
     assert sum(p.stat().st_blocks * 512 for p in slabs()) < 9 << 20

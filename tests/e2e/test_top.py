@@ -30,7 +30,7 @@ class Terminal:
         return subprocess.run(
             ["tmux", "-S", str(self.socket), "-f", "/dev/null",
              *map(str, words)], check=True, capture_output=True,
-            text=True, timeout=20).stdout
+            text=True, timeout=120).stdout
 
     def run(self, *words, columns=80, rows=24, **environment):
         """Run a command in it; its status is shown when it ends."""
@@ -39,7 +39,7 @@ class Terminal:
                             *map(str, words)])
         self.tmux("new-session", "-d", "-s", "t", "-x", columns, "-y", rows,
                   "-c", self.folder,
-                  f"{command}; echo ended with $?; sleep 60")
+                  f"{command}; echo ended with $?; sleep 600")
 
     def screen(self, *options):
         """The text that stands on it."""
@@ -53,7 +53,7 @@ class Terminal:
         """Another size."""
         self.tmux("resize-window", "-t", "t", "-x", columns, "-y", rows)
 
-    def shows(self, text, seconds=20):
+    def shows(self, text, seconds=120):
         """Wait until it does; the screen then."""
         deadline = time.monotonic() + seconds
         screen = ""
@@ -141,7 +141,7 @@ def test_another_size_is_drawn_anew(product, terminal, ended):
     terminal.run(product.tool, "top", ended, **UTF8)
     terminal.shows("q quit")
     terminal.resize(120, 40)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         lines = terminal.screen().splitlines()
         if len(lines) == 40 and "q quit" in lines[-1]:
@@ -205,13 +205,13 @@ def test_a_process_is_followed_into_its_recording(product, terminal,
         terminal.run(product.tool, "top", pid, **UTF8)
         assert "live" in terminal.shows("live heap").splitlines()[0]
         product.load(server.port, "-c", 2, "-n", 300, "-m", "search")
-        terminal.shows(" 30", seconds=40)
+        terminal.shows(" 30")
     terminal.shows("  ended")
 
 
 def test_a_process_that_nothing_records_has_a_ledger(product, terminal,
                                                      eventually):
-    process = subprocess.Popen(["sleep", "60"])
+    process = subprocess.Popen(["sleep", "600"])
     try:
         terminal.run(product.tool, "top", process.pid, **UTF8)
         screen = terminal.shows("nothing records this process; a attaches")
@@ -238,9 +238,9 @@ def test_a_attaches_and_leaves(product, terminal):
         terminal.run(product.tool, "top", process.pid, "-k", "rss", **UTF8)
         terminal.shows("a attaches to it")
         terminal.press("a")
-        terminal.shows(f"top-{process.pid}-1.strand", seconds=40)
+        terminal.shows(f"top-{process.pid}-1.strand")
         terminal.press("q")
-        screen = terminal.shows("ended with 0", seconds=40)
+        screen = terminal.shows("ended with 0")
         assert "Recording: " in screen
         assert process.poll() is None
     finally:

@@ -69,9 +69,10 @@ def tapped(product, server_port):
             [str(product.build / "tests/servers/tap"), str(tap.port),
              str(server_port)], stdout=said)
         try:
-            serve.wait_until(lambda: listens(tap.port), 30, "the tap")
+            serve.wait_until(lambda: listens(tap.port), what="the tap")
             yield tap
-            serve.wait_until(lambda: idle(process.pid), 30, "no connection")
+            serve.wait_until(lambda: idle(process.pid),
+                             what="no connection")
         finally:
             serve.stop(process)
             said.seek(0)
@@ -167,33 +168,38 @@ def scripted(product):
             yield tap
 
 
-def test_waits_and_gaps_are_those_of_the_client(product):
-    seen = []
-    with scripted(product) as tap:
-        client = http.client.HTTPConnection("127.0.0.1", tap.port, timeout=30)
-        for _ in range(20):
-            begin = time.monotonic()
-            client.request("GET", "/stream/20/60/5")
-            response = client.getresponse()
-            seen.append((time.monotonic() - begin, max(gaps_of(response))))
-        client.close()
-    agree(tap)
-    told = tap.only("GET /stream/{}/{}/{}")
-    assert len(told) == 20
-    assert all(r["parts"] == 4 and r["flags"] == STREAMED for r in told)
-    # One by one they differ by what this machine's scheduler does.
-    assert statistics.median(r["gap"] for r in told) >= 50e6
-    off = [abs(r["gap"] / 1e9 - gap) for r, (_, gap) in zip(told, seen)]
-    assert statistics.median(off) < 0.005, off
-    off = [abs(r["ttfb"] / 1e9 - ttfb) for r, (ttfb, _) in zip(told, seen)]
-    assert statistics.median(off) < 0.005, off
+def test_waits_and_gaps_are_those_of_the_client(product, some_time):
+    def measure(_):
+        seen = []
+        with scripted(product) as tap:
+            client = http.client.HTTPConnection("127.0.0.1", tap.port,
+                                                timeout=120)
+            for _ in range(20):
+                begin = time.monotonic()
+                client.request("GET", "/stream/20/60/5")
+                response = client.getresponse()
+                seen.append((time.monotonic() - begin,
+                             max(gaps_of(response))))
+            client.close()
+        agree(tap)
+        told = tap.only("GET /stream/{}/{}/{}")
+        assert len(told) == 20
+        assert all(r["parts"] == 4 and r["flags"] == STREAMED for r in told)
+        # One by one they differ by what this machine's scheduler does.
+        assert statistics.median(r["gap"] for r in told) >= 50e6
+        for figure, theirs in (("ttfb", 0), ("gap", 1)):
+            off = [abs(r[figure] / 1e9 - s[theirs])
+                   for r, s in zip(told, seen)]
+            assert statistics.median(off) < 0.005, (figure, off)
+
+    some_time(measure)
 
 
 def test_answers_without_bodies_or_lengths_end(product):
     with scripted(product) as tap:
         client = http.client.HTTPConnection("127.0.0.1", tap.port, timeout=30)
         for path in ("/status/204", "/status/304", "/status/500", "/health",
-                     "/close/30", "/health"):
+                     "/close/300", "/health"):
             client.request("GET", path)
             client.getresponse().read()
         client.request("POST", "/echo", b"x" * 3000)
@@ -206,7 +212,7 @@ def test_answers_without_bodies_or_lengths_end(product):
         ("GET /close/{}", 200): 1, ("POST /echo", 200): 1}
     closed, = tap.only("GET /close/{}")
     assert closed["flags"] & (CUT | GUESSED) == 0
-    assert closed["last"] - closed["ttfb"] >= 29e6
+    assert closed["last"] - closed["ttfb"] >= 200e6
     echoed, = tap.only("POST /echo")
     assert echoed["in"] > 3000 and echoed["out"] > 3000
 

@@ -22,7 +22,7 @@ class Served:
         port = self.line_with(r"listening on (\d+)")[1]
         self.load = subprocess.Popen(
             [product.load_tool, "--json", "--rate", "1000", "--duration",
-             "120", "--mix", "/work", f"127.0.0.1:{port}"],
+             "600", "--mix", "/work", f"127.0.0.1:{port}"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def line_with(self, pattern):
@@ -39,7 +39,7 @@ class Served:
         self.load.wait()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.communicate(timeout=60)[0]
+        return self.process.communicate(timeout=120)[0]
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_leak_is_told_while_the_server_runs(served):
 def test_a_quiet_run_tells_nothing(served):
     server = served("leak_small", "--quiet", "--verdict-every", "1",
                     "--duration", "6")
-    assert "verdict" not in server.process.communicate(timeout=60)[0]
+    assert "verdict" not in server.process.communicate(timeout=120)[0]
 
 
 @pytest.mark.parametrize("name", ["glibc", "jemalloc", "tcmalloc",

@@ -4,10 +4,12 @@
  */
 #include <criterion/criterion.h>
 #include <dlfcn.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,12 +27,12 @@
 #define HERTZ  499
 #define WANTED 50 /* samples */
 
-static volatile uint64_t turns;
+static volatile uint64_t *turns; /* the child's, seen by its parent */
 
 __attribute__((noinline)) static void work(void)
 {
 	for (;;)
-		turns++;
+		++*turns;
 }
 
 /* Frames of sizes that only they know, and calls back out of libc. */
@@ -57,15 +59,22 @@ static void dive(int depth)
 		qsort(two, 2, sizeof(two[0]), compare);
 	else
 		dive(depth - 1);
-	turns += (uint64_t)room[1];
+	*turns += (uint64_t)room[1];
 }
 
+/* A child that is there: no sample before would agree. */
 static pid_t diver(void)
 {
-	pid_t child = fork();
+	pid_t child;
 
+	turns = mmap(NULL, sizeof(*turns), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(turns, MAP_FAILED);
+	child = fork();
 	if (child == 0)
 		dive(DEPTH);
+	while (*turns == 0)
+		sched_yield();
 	return child;
 }
 
@@ -129,7 +138,6 @@ Test(probe_stacks, they_agree_with_libunwind_frame_for_frame)
 	if (probes_possible(&err) < 0)
 		cr_skip_test("%s", err.text);
 	child = diver();
-	usleep(50000); /* let it get there: no sample before would agree */
 	ask_oracle(&seen.oracle, child);
 	cr_assert_eq(capture_open(&capture, &capturing, &err), 0);
 	options.capture = capture;
