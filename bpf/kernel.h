@@ -43,6 +43,7 @@ struct files_struct;
 
 struct task_struct {
 	unsigned int flags;
+	unsigned int ptrace;
 	pid_t pid;
 	pid_t tgid;
 	struct task_struct *group_leader;
@@ -53,6 +54,7 @@ struct task_struct {
 	unsigned int in_iowait : 1;
 	__u64 start_boottime;
 	int exit_code;
+	int exit_signal;
 	char comm[16];
 };
 

@@ -63,10 +63,16 @@ static bool in_cgroup(void)
 	       bpf_get_current_ancestor_cgroup_id((int)cgroup_level) == cgroup;
 }
 
+/* What a search for lost blocks takes of a process (attach/snapshot.c). */
+static bool is_snapshot(const struct task_struct *child)
+{
+	return child->ptrace && child->exit_signal == 0;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(procs_fork, struct task_struct *parent, struct task_struct *child)
 {
-	if (child->pid != child->tgid) /* a thread */
+	if (child->pid != child->tgid /* a thread */ || is_snapshot(child))
 		return 0;
 	if (!(follow && target_find(parent->tgid)) && !in_cgroup())
 		return 0;

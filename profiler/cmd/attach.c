@@ -18,10 +18,6 @@
 #include "profiler/trace/writer.h"
 
 #define NS_PER_MS	1000000ULL
-#define INTERVAL_MIN_MS 10
-#define INTERVAL_MAX_MS 3600000
-#define MAX_SIZE_MIN	(1ULL << 20)
-#define HERTZ_MAX	1000
 #define HEAP_BUDGET	2
 #define HEAP_BUDGET_MAX 10000
 
@@ -34,10 +30,10 @@ static const struct attach_way *const ways[] = {
 #define WAY_COUNT (sizeof(ways) / sizeof(ways[0]))
 
 struct attach_args {
-	const char *output, *with, *cgroup, *mode, *rate, *heap_budget;
-	uint64_t interval_ms, duration_ns, max_size, hertz;
-	bool follow, http, heap, dry_run, quiet;
-	struct opt_list handlers, routes;
+	const char *output, *with, *cgroup, *heap_budget;
+	uint64_t duration_ns;
+	bool heap, dry_run;
+	struct record_args record;
 };
 
 static const char *way_choice(size_t n)
@@ -55,42 +51,12 @@ static const struct opt options[] = {
 	{ 0, "with", OPT_CHOICE, AT(with), "WAY",
 	  "the way in (default the first of them that is possible)", way_choice,
 	  false },
-	{ 0, "mode", OPT_CHOICE, AT(mode), "MODE",
-	  "how much the recorder records, with inject (default sample)",
-	  record_args_mode, false },
-	{ 0, "rate", OPT_TEXT, AT(rate), "auto|SIZE",
-	  "bytes allocated between two samples, with inject or --heap; auto "
-	  "(default) holds 1,000 samples a second, 500 with --heap",
-	  NULL, false },
-	{ 0, "route", OPT_LIST, AT(routes), "PATH",
-	  "requests of such paths are one route: '/users/{id}', or with a "
-	  "method 'GET /files/{name:path}'",
-	  NULL, false },
-	{ 0, "http", OPT_FLAG, AT(http), NULL,
-	  "follow the HTTP requests that the server answers (default)", NULL,
-	  true },
 	{ 0, "duration", OPT_DURATION, AT(duration_ns), "SECONDS",
 	  "leave the server after this time (default at Ctrl-C, or when it "
 	  "ends)",
 	  NULL, false },
-	{ 0, "interval", OPT_COUNT, AT(interval_ms), "MS",
-	  "milliseconds between two readings of the ledger (default 1000)",
-	  NULL, false },
-	{ 0, "max-size", OPT_BYTES, AT(max_size), "SIZE",
-	  "the most that the recording may hold on disk (default 256MiB)", NULL,
-	  false },
-	{ 0, "hertz", OPT_COUNT, AT(hertz), "COUNT",
-	  "looks at what runs on each CPU a second (default 99, 0 for none)",
-	  NULL, false },
 	{ 0, "cgroup", OPT_TEXT, AT(cgroup), "DIR",
 	  "all processes of this cgroup, now and later, in place of a PID",
-	  NULL, false },
-	{ 0, "follow", OPT_FLAG, AT(follow), NULL,
-	  "record the processes that the server starts too (default)", NULL,
-	  true },
-	{ 0, "handler", OPT_LIST, AT(handlers), "NAME",
-	  "time the calls of this native function, 'search' or "
-	  "'libindex.so:ns::search'; what that costs is said first",
 	  NULL, false },
 	{ 0, "heap", OPT_FLAG, AT(heap), NULL,
 	  "watch malloc and free, too, with bpf; what that costs is said "
@@ -101,8 +67,7 @@ static const struct opt options[] = {
 	  false },
 	{ 0, "dry-run", OPT_FLAG, AT(dry_run), NULL,
 	  "say what would be done, and do nothing", NULL, false },
-	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL,
-	  "print no summary at the end", NULL, false },
+	RECORD_ARGS_OPTIONS(struct attach_args, record),
 	{ 0 },
 };
 
@@ -121,27 +86,6 @@ static int parse_budget(const char *text, double *percent, struct err *err)
 		       "--heap-budget: '%s' is no percentage of a CPU between "
 		       "0 and %d",
 		       text, HEAP_BUDGET_MAX);
-}
-
-static int check_args(const struct attach_args *args, struct err *err)
-{
-	if (args->interval_ms < INTERVAL_MIN_MS ||
-	    args->interval_ms > INTERVAL_MAX_MS)
-		return err_set(err, -EINVAL,
-			       "--interval: %llu ms is not between %d ms and "
-			       "an hour",
-			       (unsigned long long)args->interval_ms,
-			       INTERVAL_MIN_MS);
-	if (args->max_size < MAX_SIZE_MIN)
-		return err_set(err, -EINVAL,
-			       "--max-size: less than 1 MiB holds no "
-			       "recording");
-	if (args->hertz > HERTZ_MAX)
-		return err_set(err, -EINVAL,
-			       "--hertz: more than %d looks a second would "
-			       "slow the server down",
-			       HERTZ_MAX);
-	return record_args_check_routes(&args->routes, err);
 }
 
 /* The one that was asked for, or the first that is possible. */
@@ -211,20 +155,14 @@ static int attach(const struct attach_args *args, struct attach_options *opt,
 		recording_discard(path);
 		return rc;
 	}
-	conclude(path, args->quiet);
+	conclude(path, args->record.quiet);
 	return rc;
 }
 
 static int run(int argc, char **argv, struct err *err)
 {
-	struct attach_args args = {
-		.interval_ms = 1000,
-		.max_size = 256ULL << 20,
-		.follow = true,
-		.http = true,
-		.mode = "sample",
-		.hertz = 99,
-	};
+	struct attach_args args = { .record = RECORD_ARGS_DEFAULT };
+	const struct record_args *r = &args.record;
 	struct attach_options opt = { .python = true };
 	struct admitted process;
 	int arg, rc;
@@ -235,11 +173,7 @@ static int run(int argc, char **argv, struct err *err)
 	if (argc - arg != (args.cgroup ? 0 : 1))
 		return err_set(err, -EINVAL, "one process, or --cgroup DIR: %s",
 			       cmd_attach.usage);
-	opt.exact = strcmp(args.mode, "exact") == 0;
-	rc = check_args(&args, err);
-	if (rc == 0)
-		rc = record_args_rate(args.rate, opt.exact, &opt.mean_bytes,
-				      err);
+	rc = record_args_check(&args.record, err);
 	if (rc == 0)
 		rc = parse_budget(args.heap_budget, &opt.heap_cpu_pct, err);
 	if (rc == 0 && !args.cgroup)
@@ -248,18 +182,20 @@ static int run(int argc, char **argv, struct err *err)
 		return rc;
 	opt.process = args.cgroup ? NULL : &process;
 	opt.cgroup = args.cgroup;
-	opt.interval_ns = args.interval_ms * NS_PER_MS;
+	opt.exact = r->exact;
+	opt.mean_bytes = r->mean_bytes;
+	opt.interval_ns = r->interval_ms * NS_PER_MS;
 	opt.duration_ns = args.duration_ns;
-	opt.max_bytes = args.max_size;
-	opt.follow = args.follow;
-	opt.http = args.http;
-	opt.routes = args.routes.at;
-	opt.route_count = args.routes.count;
-	opt.handlers = args.handlers.at;
-	opt.handler_count = args.handlers.count;
-	opt.quiet = args.quiet;
+	opt.max_bytes = r->max_size;
+	opt.follow = r->follow;
+	opt.http = r->http;
+	opt.routes = r->routes.at;
+	opt.route_count = r->routes.count;
+	opt.handlers = r->handlers.at;
+	opt.handler_count = r->handlers.count;
+	opt.quiet = r->quiet;
+	opt.hertz = r->hertz;
 	opt.heap = args.heap;
-	opt.hertz = args.hertz;
 	rc = attach(&args, &opt, err);
 	if (opt.process)
 		admitted_close(&process);

@@ -6,8 +6,12 @@
 
 #include "profiler/base/err.h"
 #include "profiler/base/units.h"
-#include "profiler/cmd/command.h"
 #include "profiler/http/route.h"
+
+#define INTERVAL_MIN_MS 10
+#define INTERVAL_MAX_MS 3600000
+#define MAX_SIZE_MIN	(1ULL << 20)
+#define HERTZ_MAX	1000
 
 const char *record_args_mode(size_t n)
 {
@@ -16,7 +20,8 @@ const char *record_args_mode(size_t n)
 	return modes[n];
 }
 
-int record_args_rate(const char *rate, bool exact, uint64_t *mean_bytes,
+/* As a mean distance between samples; 0 for auto. */
+static int read_rate(const char *rate, bool exact, uint64_t *mean_bytes,
 		     struct err *err)
 {
 	struct err why = ERR_INIT;
@@ -39,7 +44,8 @@ int record_args_rate(const char *rate, bool exact, uint64_t *mean_bytes,
 	return 0;
 }
 
-int record_args_check_routes(const struct opt_list *routes, struct err *err)
+/* What the recorder would not take. */
+static int check_routes(const struct opt_list *routes, struct err *err)
 {
 	void *memory = aligned_alloc(64, (routes_size() + 63) & ~(size_t)63);
 	struct routes *table;
@@ -59,4 +65,31 @@ int record_args_check_routes(const struct opt_list *routes, struct err *err)
 				     routes->at[i], ROUTE_TEXT_MAX - 1);
 	free(memory);
 	return rc;
+}
+
+int record_args_check(struct record_args *args, struct err *err)
+{
+	int rc;
+
+	if (args->interval_ms < INTERVAL_MIN_MS ||
+	    args->interval_ms > INTERVAL_MAX_MS)
+		return err_set(err, -EINVAL,
+			       "--interval: %llu ms is not between %d ms and "
+			       "an hour",
+			       (unsigned long long)args->interval_ms,
+			       INTERVAL_MIN_MS);
+	if (args->max_size < MAX_SIZE_MIN)
+		return err_set(err, -EINVAL,
+			       "--max-size: less than 1 MiB holds no "
+			       "recording");
+	if (args->hertz > HERTZ_MAX)
+		return err_set(err, -EINVAL,
+			       "--hertz: more than %d looks a second would "
+			       "slow the server down",
+			       HERTZ_MAX);
+	args->exact = strcmp(args->mode, "exact") == 0;
+	rc = check_routes(&args->routes, err);
+	return rc < 0 ? rc
+		      : read_rate(args->rate, args->exact, &args->mean_bytes,
+				  err);
 }

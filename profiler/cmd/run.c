@@ -22,23 +22,18 @@
 #include "profiler/cmd/terminal.h"
 #include "profiler/trace/writer.h"
 
-#define NS_PER_MS	1000000ULL
-#define NS_PER_SECOND	1000000000ULL
-#define INTERVAL_MIN_MS 10
-#define INTERVAL_MAX_MS 3600000
-#define MAX_SIZE_MIN	(1ULL << 20)
+#define NS_PER_MS     1000000ULL
+#define NS_PER_SECOND 1000000000ULL
 
 struct run_args {
-	const char *output, *mode, *rate;
-	uint64_t interval_ms, duration_ns, max_size;
-	uint64_t verdict_ns;
-	bool follow, http, python, reach, quiet, fail_fast;
-	const char *python_objects;
-	struct opt_list routes, handlers;
-	const char *http_by;
-	const char *allocator_name;
+	const char *output;
+	uint64_t duration_ns, verdict_ns;
+	bool python, reach, fail_fast;
+	const char *python_objects, *http_by, *allocator_name;
+	struct opt_list probes;
 	struct allocator allocator; /* of that name */
-	uint64_t mean_bytes;	    /* of `rate`; 0: auto */
+	struct record_args record;
+	bool cpu, faults, offcpu; /* of `probes` */
 };
 
 #define AT(field) offsetof(struct run_args, field)
@@ -62,25 +57,10 @@ static const struct opt options[] = {
 	  "the recording to make (default NAME-<n>.strand here, after the "
 	  "command)",
 	  NULL, false },
-	{ 0, "mode", OPT_CHOICE, AT(mode), "MODE",
-	  "how much is recorded (default sample)", record_args_mode, false },
-	{ 0, "rate", OPT_TEXT, AT(rate), "auto|SIZE",
-	  "bytes allocated between two samples; auto (default) holds 1,000 "
-	  "samples a second",
-	  NULL, false },
-	{ 0, "interval", OPT_COUNT, AT(interval_ms), "MS",
-	  "milliseconds between two readings of the ledger (default 1000)",
-	  NULL, false },
 	{ 0, "duration", OPT_DURATION, AT(duration_ns), "SECONDS",
 	  "end the server with SIGTERM after this time, and with SIGKILL ten "
 	  "seconds later",
 	  NULL, false },
-	{ 0, "max-size", OPT_BYTES, AT(max_size), "SIZE",
-	  "the most that the recording may hold on disk (default 256MiB)", NULL,
-	  false },
-	{ 0, "follow", OPT_FLAG, AT(follow), NULL,
-	  "record the processes that the command starts too (default)", NULL,
-	  true },
 	{ 0, "allocator", OPT_TEXT, AT(allocator_name), "NAME",
 	  "run the command on another allocator: glibc, jemalloc, tcmalloc, "
 	  "mimalloc, or the path of one",
@@ -92,22 +72,15 @@ static const struct opt options[] = {
 	{ 0, "fail-fast", OPT_FLAG, AT(fail_fast), NULL,
 	  "end the server at a definite leak, with exit status 10", NULL,
 	  false },
-	{ 0, "route", OPT_LIST, AT(routes), "PATH",
-	  "requests of such paths are one route: '/users/{id}', or with a "
-	  "method 'GET /files/{name:path}'",
-	  NULL, false },
-	{ 0, "http", OPT_FLAG, AT(http), NULL,
-	  "follow the HTTP requests that the server answers (default)", NULL,
-	  true },
 	{ 0, "http-by", OPT_CHOICE, AT(http_by), "WAY",
 	  "who times requests: the recorder within the server (shim, the "
 	  "default), programs in the kernel (bpf), which know when bytes came "
 	  "and look into TLS, or those where they are allowed (auto)",
 	  http_way, false },
-	{ 0, "handler", OPT_LIST, AT(handlers), "NAME",
-	  "time the calls of this native function, 'search' or "
-	  "'libindex.so:ns::search', by programs in the kernel; what that "
-	  "costs is said",
+	{ 0, "probe", OPT_LIST, AT(probes), "cpu,offcpu,faults",
+	  "programs in the kernel, as of attach: where CPU time goes (cpu), "
+	  "what threads wait for (offcpu), who makes the resident size grow "
+	  "(faults)",
 	  NULL, false },
 	{ 0, "python-objects", OPT_CHOICE, AT(python_objects), "auto|yes|no",
 	  "record the objects of CPython, which never reach malloc; auto "
@@ -120,39 +93,62 @@ static const struct opt options[] = {
 	  "look for blocks that nothing refers to, now and then and at the "
 	  "end (default); the server stands still for some 10 ms a GiB",
 	  NULL, true },
-	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL,
-	  "print no summary at the end", NULL, false },
+	RECORD_ARGS_OPTIONS(struct run_args, record),
 	{ 0 },
 };
 
+/* One of those between commas; @size bytes of it. */
+static bool choose_probe(struct run_args *args, const char *name, size_t size)
+{
+	const struct {
+		const char *name;
+		bool *chosen;
+	} probes[] = {
+		{ "cpu", &args->cpu },
+		{ "offcpu", &args->offcpu },
+		{ "faults", &args->faults },
+	};
+
+	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++)
+		if (strlen(probes[i].name) == size &&
+		    strncmp(probes[i].name, name, size) == 0)
+			return *probes[i].chosen = true;
+	return false;
+}
+
+static int choose_probes(struct run_args *args, struct err *err)
+{
+	for (size_t i = 0; i < args->probes.count; i++) {
+		const char *name = args->probes.at[i];
+
+		for (size_t size; *name; name += size + (name[size] == ',')) {
+			size = strcspn(name, ",");
+			if (!choose_probe(args, name, size))
+				return err_set(err, -EINVAL,
+					       "--probe: '%.*s' is none of "
+					       "cpu, offcpu, faults",
+					       (int)size, name);
+		}
+	}
+	return 0;
+}
+
 static int check_args(struct run_args *args, struct err *err)
 {
-	if (args->interval_ms < INTERVAL_MIN_MS ||
-	    args->interval_ms > INTERVAL_MAX_MS)
-		return err_set(err, -EINVAL,
-			       "--interval: %llu ms is not between %d ms and "
-			       "an hour",
-			       (unsigned long long)args->interval_ms,
-			       INTERVAL_MIN_MS);
-	if (args->max_size < MAX_SIZE_MIN)
-		return err_set(err, -EINVAL,
-			       "--max-size: less than 1 MiB holds no "
-			       "recording");
+	int rc = record_args_check(&args->record, err);
+
+	if (rc == 0)
+		rc = choose_probes(args, err);
+	if (rc < 0)
+		return rc;
 	if (args->fail_fast && !args->verdict_ns)
 		return err_set(err, -EINVAL,
 			       "--fail-fast needs verdicts on the way; leave "
 			       "out --verdict-every 0");
-	if (args->allocator_name) {
-		int rc = allocator_find(&args->allocator, args->allocator_name,
-					err);
-
-		if (rc < 0)
-			return rc;
-	}
-	if (record_args_check_routes(&args->routes, err) < 0)
-		return -EINVAL;
-	return record_args_rate(args->rate, strcmp(args->mode, "exact") == 0,
-				&args->mean_bytes, err);
+	if (args->allocator_name)
+		rc = allocator_find(&args->allocator, args->allocator_name,
+				    err);
+	return rc;
 }
 
 static int find_library(char path[PATH_MAX], struct err *err)
@@ -172,8 +168,8 @@ static int make_recording(const struct run_args *args, char *const *command,
 {
 	const struct writer_meta meta = {
 		.command = (const char *const *)command,
-		.mode = args->mode,
-		.interval_ms = args->interval_ms,
+		.mode = args->record.mode,
+		.interval_ms = args->record.interval_ms,
 	};
 	int rc;
 
@@ -217,7 +213,7 @@ static void note_troubles(const char *name, const struct session_result *r)
 static bool wants_objects(const struct run_args *args)
 {
 	if (strcmp(args->python_objects, "auto") == 0)
-		return strcmp(args->mode, "exact") != 0;
+		return !args->record.exact;
 	return strcmp(args->python_objects, "yes") == 0;
 }
 
@@ -226,45 +222,51 @@ static int run_command(const struct run_args *args, char **command,
 {
 	char program[PATH_MAX], library[PATH_MAX];
 	char path[PATH_MAX], absolute[PATH_MAX];
+	const struct record_args *r = &args->record;
 	struct session_result result;
-	const bool by_kernel = args->http && strcmp(args->http_by, "shim") != 0;
+	const bool by_kernel = r->http && strcmp(args->http_by, "shim") != 0;
+	const bool stacks = args->cpu || args->faults || args->offcpu;
 	const struct probing_options probing = {
 		.dir = absolute,
-		.max_bytes = args->max_size,
-		.follow = args->follow,
-		.lazy = true,
+		.max_bytes = r->max_size,
+		.follow = r->follow,
+		.lazy = !stacks,
+		.hertz = args->cpu ? r->hertz : 0,
+		.faults = args->faults,
+		.offcpu = args->offcpu,
 		.http = by_kernel,
-		.routes = args->routes.at,
-		.route_count = args->routes.count,
-		.handlers = args->handlers.at,
-		.handler_count = args->handlers.count,
+		.routes = r->routes.at,
+		.route_count = r->routes.count,
+		.handlers = r->handlers.at,
+		.handler_count = r->handlers.count,
 	};
 	struct session_options session = {
 		.dir = path,
-		.interval_ns = args->interval_ms * NS_PER_MS,
+		.interval_ns = r->interval_ms * NS_PER_MS,
 		.duration_ns = args->duration_ns,
 		.verdict_ns = args->verdict_ns,
 		.fail_fast = args->fail_fast,
-		.quiet = args->quiet,
+		.quiet = r->quiet,
 		.reach = args->reach,
-		.probing = by_kernel || args->handlers.count ? &probing : NULL,
+		.probing = by_kernel || stacks || r->handlers.count ? &probing
+								    : NULL,
 		.probing_optional = strcmp(args->http_by, "auto") == 0 &&
-				    !args->handlers.count,
+				    !r->handlers.count && !stacks,
 		.launch = {
 			.path = program,
 			.argv = command,
 			.library = library,
 			.dir = absolute,
-			.exact = strcmp(args->mode, "exact") == 0,
-			.mean_bytes = args->mean_bytes,
-			.max_bytes = args->max_size,
-			.follow = args->follow,
+			.exact = r->exact,
+			.mean_bytes = r->mean_bytes,
+			.max_bytes = r->max_size,
+			.follow = r->follow,
 			.allocator = args->allocator,
-			.http = args->http,
+			.http = r->http,
 			.python = args->python,
 			.python_objects = wants_objects(args),
-			.routes = args->routes.at,
-			.route_count = args->routes.count,
+			.routes = r->routes.at,
+			.route_count = r->routes.count,
 		},
 	};
 	int rc;
@@ -284,7 +286,7 @@ static int run_command(const struct run_args *args, char **command,
 		return rc;
 	}
 	note_troubles(command[0], &result);
-	conclude(path, args->quiet);
+	conclude(path, r->quiet);
 	if (result.failed_fast)
 		terminal_note("ended early: a leak is definite");
 	return result.failed_fast ? EXIT_LEAK : exit_status(result.wait_status);
@@ -293,16 +295,12 @@ static int run_command(const struct run_args *args, char **command,
 static int run(int argc, char **argv, struct err *err)
 {
 	struct run_args args = {
-		.mode = "sample",
 		.http_by = "shim",
-		.interval_ms = 1000,
-		.max_size = 256ULL << 20,
-		.follow = true,
 		.reach = true,
 		.verdict_ns = 60 * NS_PER_SECOND,
-		.http = true,
 		.python = true,
 		.python_objects = "auto",
+		.record = RECORD_ARGS_DEFAULT,
 	};
 	int arg, rc;
 
@@ -341,7 +339,10 @@ const struct command cmd_run = {
 		"started, as a rule) and room in its memory cgroup; where it "
 		"lacks either it is left out, and that is said. Pointers that "
 		"a program hides (XORed, compressed, in io_uring) are not "
-		"seen; what is found there and released later shows it.",
+		"seen; what is found there and released later shows it.\n\n"
+		"With --probe, programs in the kernel look on beside the "
+		"recorder, as they do for `strandline attach`: that takes "
+		"CAP_BPF and CAP_PERFMON.",
 	.examples =
 		"strandline run -- python3 -m uvicorn app:app\tprofile until "
 		"the server ends\n"

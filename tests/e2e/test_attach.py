@@ -541,3 +541,27 @@ def test_blocks_of_other_allocators_are_seen(
     made = 4 * 4096 * 1300
     assert under(folded(recording, "alloc"), "churn") == pytest.approx(
         made, abs=heap_margin(made, rate))
+
+
+def test_a_command_is_probed_from_its_start(product, recording):
+    probed = product.build / "tests/programs/probed/probed"
+    done = subprocess.run(
+        product.under(recording.path, "--probe", "cpu,offcpu", "--probe",
+                      "faults", "--duration", "3") +
+        [str(probed), "spin", "3"], capture_output=True, text=True,
+        timeout=120)
+    assert done.returncode == 128 + signal.SIGTERM, done.stderr
+    assert share(folded(recording, "cpu"),
+                 "main;spin;dive;dive;dive;work") > 0.5
+    assert folded(recording, "wall")
+    report = recording.json()
+    assert len({p["pid"] for p in report["processes"]}) == 1
+    assert report["losses"]["faults.ring_full"] == 0
+
+
+def test_a_probe_that_there_is_not_is_a_usage_error(product):
+    done = subprocess.run(product.under("x.strand", "--probe", "cpu,gpu") +
+                          ["true"], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 2
+    assert "'gpu'" in done.stderr
