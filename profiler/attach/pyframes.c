@@ -89,6 +89,17 @@ static void copy_thread(struct pyframes *p, const struct cpython_reader *r,
 	p->frames.count += t->count;
 }
 
+static bool has_interpreter(const struct pyframes *p,
+			    const struct cpython_reader *r)
+{
+	uint64_t first = 0;
+
+	return r->read(r->context,
+		       p->layout.runtime + p->layout.in_runtime.interpreters,
+		       &first, sizeof(first)) &&
+	       first;
+}
+
 void pyframes_copy(struct pyframes *p)
 {
 	struct cpython_thread *ids;
@@ -102,7 +113,9 @@ void pyframes_copy(struct pyframes *p)
 		return;
 	r = reader_of_stop(p);
 	count = cpython_threads(&p->layout, &r, ids, PYFRAMES_THREADS);
-	p->verdict = CPYTHON_EARLY;
+	/* Where there is an interpreter, it has a thread. */
+	p->verdict =
+		count || !has_interpreter(p, &r) ? CPYTHON_EARLY : CPYTHON_ODD;
 	for (size_t i = 0; i < count && p->verdict == CPYTHON_EARLY; i++)
 		p->verdict = cpython_check(&p->layout, &r, ids[i].state);
 	for (size_t i = 0; i < count && p->verdict == CPYTHON_OK; i++)

@@ -299,6 +299,7 @@ static int open_source(struct dump *d, struct err *err)
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
 	s->dir = -1;
+	s->python.verdict = CPYTHON_ABSENT; /* until it is looked for */
 	s->strings = intern_new();
 	s->symbols = symtab_new("");
 	if (!s->strings || !s->symbols)

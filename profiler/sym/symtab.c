@@ -25,6 +25,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/sym/compiled.h"
 #include "profiler/sym/demangle.h"
+#include "profiler/sym/evaluator.h"
 #include "profiler/sym/saved.h"
 
 struct answer { /* symbols [first, first + count) of symtab.symbols */
@@ -37,9 +38,10 @@ struct module {
 	uint32_t build_id_size;
 	bool opened;
 	Dwfl *dwfl;
-	Dwfl_Module *dwfl_module;  /* NULL: cannot be read */
-	Dwarf_Addr base;	   /* address dwfl gave to vaddr 0 */
-	struct compiled *compiled; /* made when first asked */
+	Dwfl_Module *dwfl_module;    /* NULL: cannot be read */
+	Dwarf_Addr base;	     /* address dwfl gave to vaddr 0 */
+	struct compiled *compiled;   /* made when first asked */
+	struct evaluator *evaluator; /* NULL: there is none */
 	char *problem;
 	struct hash *answers; /* vaddr -> index in symtab.answers */
 };
@@ -81,6 +83,7 @@ void symtab_free(struct symtab *st)
 		return;
 	vec_foreach (&st->modules, m) {
 		compiled_free(m->compiled);
+		evaluator_free(m->evaluator);
 		if (m->dwfl)
 			dwfl_end(m->dwfl);
 		hash_free(m->answers);
@@ -184,6 +187,7 @@ static void module_open(struct symtab *st, struct module *m)
 		m->dwfl_module = NULL;
 	} else {
 		find_base(m);
+		m->evaluator = evaluator_new(m->dwfl_module);
 	}
 free_path:
 	free(path);
@@ -318,6 +322,9 @@ add_function:
 		s->linkage = keep(st, name);
 		s->function = pretty(st, name);
 		s->offset = (uint32_t)offset;
+	} else if (evaluator_has(m->evaluator, vaddr)) {
+		s->linkage = s->function =
+			keep(st, "_PyEval_EvalFrameDefault.part");
 	}
 	s->file = keep(st, file);
 	s->line = line;

@@ -36,21 +36,21 @@ FOUND = interpreters()
 
 
 @contextlib.contextmanager
-def command_of(version, program, folder):
+def command_of(product, version, program, folder):
     """What runs that program with that version."""
     if FOUND.get(version):
         yield [FOUND[version], str(PROGRAMS / program)]
         return
     if version != "3.14" or os.geteuid():
         pytest.skip(f"no Python {version} here")
-    root = Container.make("sid")
-    within = pathlib.Path(f"{root}{folder}")
-    within.mkdir(parents=True)
+    shared = folder / "shared"
+    shared.mkdir()
+    container = Container(product, "sid", shared)
     try:
-        shutil.copy(PROGRAMS / program, within)
-        yield ["chroot", root, "python3", str(folder / program)]
+        yield container.command("python3", shutil.copy(PROGRAMS / program,
+                                                       shared))
     finally:
-        shutil.rmtree(within)
+        container.close()
 
 
 @contextlib.contextmanager
@@ -68,11 +68,10 @@ def running(command):
 
 
 @pytest.fixture(params=["debian", *WANTED])
-def told(request, tmp_path):
+def told(product, request, tmp_path):
     """A process of that version, and what it tells of its threads."""
-    if request.param not in FOUND:
-        pytest.skip(f"no Python {request.param} here")
-    with command_of(request.param, "places.py", tmp_path) as command:
+    with command_of(product, request.param, "places.py",
+                    tmp_path) as command:
         with running(command) as (process, places):
             yield process, {int(tid): frames for tid, frames
                             in places["threads"].items()}
@@ -132,7 +131,7 @@ def test_threads_are_named_as_in_threading(product, told):
 @pytest.mark.parametrize("version", ["debian", "debian uvloop", *WANTED])
 def test_tasks_are_where_their_coroutines_await(product, version, tmp_path):
     version, *loop = version.split()
-    with command_of(version, "tasks.py", tmp_path) as command:
+    with command_of(product, version, "tasks.py", tmp_path) as command:
         if subprocess.run([*command[:-1], "-c", "import asyncio"],
                           capture_output=True).returncode:
             pytest.skip(f"{' '.join(command[:-1])} has no asyncio")
