@@ -19,6 +19,7 @@
 
 #include "preload/internal.h"
 #include "preload/real.h"
+#include "preload/tls.h"
 
 EXPORT void *malloc(size_t size)
 {
@@ -201,6 +202,7 @@ EXPORT int dlclose(void *handle)
 	rc = real.dlclose(handle);
 	saved_errno = errno;
 	real_forget_late();
+	tls_forget();
 	if (shim.on)
 		modules_invalidate();
 	errno = saved_errno;

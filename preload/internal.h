@@ -79,6 +79,10 @@ struct request_context {
 	bool slept;	/* the last wait did */
 	bool pinned;	/* the program says what it works for */
 	uint64_t ready, ready_after; /* the last two waits ended, ticks */
+	const void *tls;    /* object whose library this thread is in; NULL */
+	uint64_t sealed;    /* bytes of sealed_fd arrived, not decrypted; 0 */
+	uint64_t sealed_at; /* they were read, ticks */
+	int sealed_fd;	    /* whose ciphertext it read last */
 };
 
 /*

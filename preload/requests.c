@@ -26,11 +26,10 @@
 #include "profiler/http/track.h"
 
 #define CONNECTIONS   16384u
-#define KEY_MARK      (1ULL << 32) /* keys are never 0 */
-#define FEEDS_TIMED   63u	   /* 1 feed in 64 is timed */
-#define SLEPT_NS      20000u	   /* a call that took as long has slept */
-#define SMALL_WRITE   65536u	   /* not above it: handed over at once */
-#define FEW_QUEUED    8192	   /* bytes the client has not taken */
+#define FEEDS_TIMED   63u    /* 1 feed in 64 is timed */
+#define SLEPT_NS      20000u /* a call that took as long has slept */
+#define SMALL_WRITE   65536u /* not above it: handed over at once */
+#define FEW_QUEUED    8192   /* bytes the client has not taken */
 #define PINNED	      (1u << 31)
 #define KERNEL_MS_MIN 8u /* the kernel's clock ticks each 4 or 10 ms */
 
@@ -40,7 +39,12 @@ static struct routebook book;
 
 static uint64_t key_of(int fd)
 {
-	return KEY_MARK | (uint64_t)(unsigned)fd;
+	return REQUESTS_KEY_FD | (uint64_t)(unsigned)fd;
+}
+
+static uint64_t key_of_tls(const void *object)
+{
+	return REQUESTS_KEY_TLS | (uint64_t)object >> 4;
 }
 
 /* Longer than a call that had nothing to wait for. */
@@ -90,7 +94,8 @@ static void began(const struct track_event *ev)
 	c->key = r->key;
 	if (!c->pinned)
 		c->route = r->route;
-	requests.fds[(uint32_t)r->key].route = (uint16_t)r->route;
+	if (!(r->key & REQUESTS_KEY_TLS))
+		requests.fds[(uint32_t)r->key].route = (uint16_t)r->route;
 	routebook_write(&book);
 }
 
@@ -165,12 +170,18 @@ static uint64_t counted(enum track_count which)
 void requests_account(void)
 {
 	struct slab_stats *s = &shim.file->stats;
+	uint64_t tls, plain, sealed;
 
 	if (!requests.fds)
 		return;
+	tls = counted(TRACK_TLS);
+	plain = __atomic_load_n(&requests.plain, __ATOMIC_RELAXED);
+	/* What TLS carries is foreign only where nobody sees it decrypted. */
+	sealed = tls > plain ? tls - plain : 0;
+	__atomic_store_n(&s->sealed, sealed, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->foreign,
-			 counted(TRACK_NOT_HTTP) + counted(TRACK_TLS) +
-				 counted(TRACK_HTTP2) + counted(TRACK_CLIENT),
+			 counted(TRACK_NOT_HTTP) + counted(TRACK_HTTP2) +
+				 counted(TRACK_CLIENT) + sealed,
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&s->drops[DROP_TRACK_FULL],
 			 counted(TRACK_BUSY) + counted(TRACK_TABLE_FULL) +
@@ -184,6 +195,7 @@ void requests_fork_child(void)
 	if (!requests.fds)
 		return;
 	track_fork_child(requests.track);
+	requests.plain = 0;
 	routebook_fork_child(&book);
 }
 
@@ -344,25 +356,22 @@ static void work_for_none(void)
 	c->open = 0;
 }
 
-/* This thread works for @fd from here on. */
-static void turn_to(int fd, const struct requests_fd *e)
+/* This thread works for that connection from here on. */
+static void turn_to(uint64_t key, uint32_t route)
 {
 	struct request_context *c = &self.context;
 
-	if (c->key == key_of(fd))
-		return;
-	c->key = key_of(fd);
+	c->key = key;
 	if (!c->pinned)
-		c->route = e->route;
+		c->route = route;
 	c->open = 0;
 	c->alone = false;
 }
 
 /* Each iovec by itself; false: it is nothing that can be followed. */
-static bool feed(int fd, struct track_feed *f, const struct iovec *at,
+static bool feed(uint64_t key, struct track_feed *f, const struct iovec *at,
 		 size_t count, size_t total)
 {
-	uint64_t key = key_of(fd);
 	bool taken = false;
 
 	for (size_t i = 0; i < count && total; i++) {
@@ -381,10 +390,61 @@ static bool feed(int fd, struct track_feed *f, const struct iovec *at,
 		f->total = total;
 		taken |= track_feed(requests.track, key, f);
 	}
-	if (taken || !track_left(requests.track, key))
-		return true;
-	track_close(requests.track, key, f->at);
-	return false;
+	return taken || !track_left(requests.track, key);
+}
+
+/* Its first bytes are a TLS record of a handshake. */
+static bool is_sealed(const struct iovec *at, size_t total)
+{
+	const uint8_t *bytes = at->iov_base;
+
+	return total >= 3 && at->iov_len >= 3 && bytes[0] == 22 &&
+	       bytes[1] == 3 && bytes[2] <= 4;
+}
+
+/* Not followed any more: a read of it costs a look, or says when it came. */
+static void let_go(int fd, struct requests_fd *e, uint64_t now, bool sealed)
+{
+	track_close(requests.track, key_of(fd), now);
+	requests_account();
+	__atomic_store_n(&e->kind, sealed ? REQUESTS_SEALED : REQUESTS_OTHER,
+			 __ATOMIC_RELAXED);
+}
+
+/*
+ * Ciphertext.  The first read of what a wait reported says when it came: a
+ * library reads a record's head and then the rest.
+ */
+static void read_sealed(int fd, struct requests_fd *e, uint64_t since,
+			uint64_t now)
+{
+	struct request_context *c = &self.context;
+
+	if (c->sealed_fd != fd || !c->sealed || c->sealed_at < c->ready ||
+	    slept(now - since)) {
+		c->sealed = arrival(fd, e, since, now);
+		c->sealed_at = now;
+		c->sealed_fd = fd;
+	}
+	e->last = now;
+}
+
+static void read_plain(int fd, struct requests_fd *e, const struct iovec *at,
+		       size_t count, size_t total, uint64_t since, uint64_t now)
+{
+	struct track_feed f = {
+		.way = TRACK_IN,
+		.at = now,
+		.arrived = arrival(fd, e, since, now),
+	};
+	bool fresh = e->fresh;
+
+	if (self.context.key != key_of(fd))
+		turn_to(key_of(fd), e->route);
+	if (!feed(key_of(fd), &f, at, count, total))
+		let_go(fd, e, now, fresh && is_sealed(at, total));
+	e->last = now;
+	e->fresh = 0;
 }
 
 void requests_read(int fd, const struct iovec *at, size_t count, size_t total,
@@ -397,19 +457,11 @@ void requests_read(int fd, const struct iovec *at, size_t count, size_t total,
 	if (!ts)
 		return;
 	now = ticks_now();
-	if (likely(e->kind == REQUESTS_CONNECTION) || adopt(fd, e, at, total)) {
-		struct track_feed f = {
-			.way = TRACK_IN,
-			.at = now,
-			.arrived = arrival(fd, e, since, now),
-		};
-
-		turn_to(fd, e);
-		if (!feed(fd, &f, at, count, total))
-			e->kind = REQUESTS_OTHER;
-		e->last = now;
-		e->fresh = 0;
-	}
+	if (e->kind == REQUESTS_SEALED)
+		read_sealed(fd, e, since, now);
+	else if (likely(e->kind == REQUESTS_CONNECTION) ||
+		 adopt(fd, e, at, total))
+		read_plain(fd, e, at, count, total, since, now);
 	leave(ts, now);
 }
 
@@ -444,21 +496,21 @@ void requests_written(int fd, const struct iovec *at, size_t count,
 		return;
 	now = ticks_now();
 	f.at = departure(fd, total, since, now);
-	if (!feed(fd, &f, at, count, total))
-		e->kind = REQUESTS_OTHER;
+	if (!feed(key_of(fd), &f, at, count, total))
+		let_go(fd, e, now, false);
 	e->last = f.at;
 	leave(ts, now);
 }
 
-static void end_connection(int fd)
+static void end_connection(uint64_t key)
 {
 	struct thread_state *ts = record_enter();
 	uint64_t now = ticks_now();
 
 	if (!ts)
 		return;
-	track_close(requests.track, key_of(fd), now);
-	if (self.context.key == key_of(fd))
+	track_close(requests.track, key, now);
+	if (self.context.key == key)
 		work_for_none();
 	leave(ts, now);
 }
@@ -470,7 +522,7 @@ COLD void requests_forget(int fd)
 	if (e->kind == REQUESTS_CONNECTION && shim.file) {
 		if (record_in_vfork())
 			return;
-		end_connection(fd);
+		end_connection(key_of(fd));
 	}
 	__atomic_store_n(&e->kind, REQUESTS_UNKNOWN, __ATOMIC_RELAXED);
 }
@@ -482,8 +534,77 @@ COLD void requests_shut(int fd)
 	if (!e || e->kind != REQUESTS_CONNECTION || !shim.file ||
 	    record_in_vfork())
 		return;
-	end_connection(fd);
+	end_connection(key_of(fd));
 	e->kind = REQUESTS_OTHER;
+}
+
+/*
+ * A server that was preloaded has no connection from before; one that we came
+ * to late may have, and is in the middle of something there.
+ */
+static void follow_tls(uint64_t key, const void *at, size_t size)
+{
+	if (track_knows(requests.track, key))
+		return;
+	if (shim.late && !looks_asked(at, size))
+		track_follow(requests.track, key);
+	else
+		track_open(requests.track, key);
+	__atomic_fetch_add(&requests.plain, 1, __ATOMIC_RELAXED);
+}
+
+void requests_tls_read(const void *object, const void *at, size_t size,
+		       uint64_t since)
+{
+	const struct iovec bytes = { (void *)at, size };
+	struct request_context *c = &self.context;
+	struct track_feed f = { .way = TRACK_IN };
+	uint64_t key = key_of_tls(object);
+	struct thread_state *ts = enter();
+	uint64_t now;
+
+	if (!ts)
+		return;
+	now = ticks_now();
+	f.at = now;
+	f.arrived = c->sealed ? c->sealed : slept(now - since) ? now : 0;
+	c->sealed = 0;
+	follow_tls(key, at, size);
+	if (c->key != key)
+		turn_to(key, track_route(requests.track, key));
+	(void)feed(key, &f, &bytes, 1, size);
+	leave(ts, now);
+}
+
+void requests_tls_written(const void *object, const void *at, size_t size,
+			  uint64_t since)
+{
+	const struct iovec bytes = { (void *)at, size };
+	struct track_feed f = { .way = TRACK_OUT };
+	uint64_t key = key_of_tls(object);
+	struct thread_state *ts;
+	uint64_t now;
+
+	if (!track_knows(requests.track, key))
+		return;
+	ts = enter();
+	if (!ts)
+		return;
+	now = ticks_now();
+	f.at = slept(now - since) && size <= SMALL_WRITE ? since + slept_ticks()
+							 : now;
+	(void)feed(key, &f, &bytes, at != NULL, size);
+	leave(ts, now);
+}
+
+void requests_tls_closing(const void *object)
+{
+	uint64_t key = key_of_tls(object);
+
+	if (!track_knows(requests.track, key) || !shim.file ||
+	    record_in_vfork())
+		return;
+	end_connection(key);
 }
 
 uint32_t requests_pin(const char *method, const char *path, size_t len)

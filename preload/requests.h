@@ -25,6 +25,7 @@ enum requests_kind {
 	REQUESTS_UNKNOWN = 0,
 	REQUESTS_OTHER,	     /* not a connection, or not ours to follow */
 	REQUESTS_CONNECTION, /* taken by accept, or seen to be asked */
+	REQUESTS_SEALED,     /* one that carries TLS: see requests_tls_read() */
 };
 
 struct requests_fd {
@@ -40,6 +41,7 @@ struct requests {
 	struct requests_fd *fds; /* NULL: requests are not followed */
 	struct track *track;
 	struct routes *routes;
+	uint32_t plain; /* TLS objects that were followed */
 };
 extern struct requests requests;
 
@@ -94,6 +96,16 @@ void requests_written(int fd, const struct iovec *at, size_t count,
 void requests_accepted(int fd);
 void requests_shut(int fd); /* before the writing side is closed */
 
+/*
+ * The same of the plaintext of a TLS object, which is a connection of its own:
+ * it need not know a descriptor.  Only one that serves.
+ */
+void requests_tls_read(const void *object, const void *at, size_t size,
+		       uint64_t since);
+void requests_tls_written(const void *object, const void *at, size_t size,
+			  uint64_t since);
+void requests_tls_closing(const void *object);
+
 void requests_forget(int fd);
 /* Before @fd is closed, or becomes another one's duplicate. */
 static inline void requests_closing(int fd)
@@ -118,10 +130,28 @@ enum requests_waiting {			 /* for what a thread waits */
 			REQUESTS_OTHERS, /* what its request needs */
 };
 
+/* Keys of the tracker are a descriptor's, or a TLS object's; never 0. */
+#define REQUESTS_KEY_FD	 (1ULL << 32)
+#define REQUESTS_KEY_TLS (1ULL << 63)
+
 /* This thread is at a request of @fd's. */
 static inline bool requests_is_at(int fd)
 {
-	return self.context.open && (int)(uint32_t)self.context.key == fd;
+	const struct request_context *c = &self.context;
+
+	if (!c->open)
+		return false;
+	if (c->key & REQUESTS_KEY_TLS)
+		return c->sealed_fd == fd;
+	return c->key == (REQUESTS_KEY_FD | (uint64_t)(unsigned)fd);
+}
+
+/* A connection that is served. */
+static inline bool requests_is_served(int fd)
+{
+	enum requests_kind kind = requests_kind(fd);
+
+	return kind == REQUESTS_CONNECTION || kind == REQUESTS_SEALED;
 }
 
 /* Before and after a wait for events. */

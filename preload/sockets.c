@@ -7,7 +7,7 @@
  * is cancelled within one leaves nothing behind.
  *
  * Not seen: stdio on a socket, splice, io_uring, system calls past libc; TLS is
- * seen as such and not looked into.
+ * seen as such here, and looked into in tls.c.
  */
 #include <poll.h>
 #include <signal.h>
@@ -276,8 +276,7 @@ static enum requests_waiting who_polls(const struct pollfd *fds, nfds_t count)
 	if (count == 1 && requests_is_at(fds[0].fd))
 		return REQUESTS_OWN;
 	for (nfds_t i = 0; i < count; i++)
-		if (fds[i].fd >= 0 &&
-		    requests_kind(fds[i].fd) == REQUESTS_CONNECTION)
+		if (fds[i].fd >= 0 && requests_is_served(fds[i].fd))
 			return REQUESTS_LOOP;
 	return REQUESTS_OTHERS;
 }
@@ -295,7 +294,7 @@ static enum requests_waiting who_selects(int end, const fd_set *a,
 			continue;
 		count++;
 		last = fd;
-		served |= requests_kind(fd) == REQUESTS_CONNECTION;
+		served |= requests_is_served(fd);
 	}
 	if (count == 1 && requests_is_at(last))
 		return REQUESTS_OWN;

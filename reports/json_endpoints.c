@@ -124,6 +124,7 @@ void json_endpoints(struct emit *e, const struct model *m)
 	emit_key_unsigned(e, "requests", m->requests);
 	emit_key_unsigned(e, "connections", m->connections);
 	emit_key_unsigned(e, "foreign", m->foreign);
+	emit_key_unsigned(e, "sealed", m->sealed);
 	if (m->requests_by_kernel || m->requests_by_shim)
 		emit_key_text(e, "timed_by",
 			      !m->requests_by_kernel ? "shim"

@@ -218,12 +218,45 @@ static void put_correction(const struct layout *l, const struct model *m)
 	layout_line(l, LAYOUT_FAINT, line);
 }
 
+/* What was not seen, and the next best way to see it. */
+static void put_unseen(const struct layout *l, const struct model *m)
+{
+	char detail[160], count[UNITS_TEXT_MAX];
+
+	if (m->sealed) {
+		snprintf(detail, sizeof(detail),
+			 "  %s carried TLS unseen; --http-by bpf, as root, "
+			 "looks into more of it",
+			 units_format_count(count, m->sealed));
+		layout_line(l, LAYOUT_FAINT, detail);
+	}
+	if (m->foreign > m->sealed && !m->endpoint_count)
+		layout_line(l, LAYOUT_FAINT,
+			    "  --handler FUNCTION, or a span of strandline.h, "
+			    "times what else it does");
+}
+
+static void put_none(const struct layout *l, const struct model *m)
+{
+	char detail[160], count[UNITS_TEXT_MAX];
+
+	if (!m->foreign)
+		return;
+	snprintf(detail, sizeof(detail),
+		 "none: %s connections did not speak HTTP/1",
+		 units_format_count(count, m->foreign));
+	text_heading(l, "REQUESTS", detail);
+	put_unseen(l, m);
+}
+
 void text_endpoints(const struct layout *l, const struct model *m)
 {
 	char detail[160];
 
-	if (!m->endpoint_count)
+	if (!m->endpoint_count) {
+		put_none(l, m);
 		return;
+	}
 	describe(detail, sizeof(detail), m);
 	text_heading(l, "REQUESTS", detail);
 	put_heads(l, m);
@@ -235,4 +268,5 @@ void text_endpoints(const struct layout *l, const struct model *m)
 			 m->endpoint_count - MOST_ENDPOINTS);
 		layout_line(l, LAYOUT_FAINT, detail);
 	}
+	put_unseen(l, m);
 }

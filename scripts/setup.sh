@@ -38,6 +38,7 @@ test_packages=(
 	libc6-dbg git binutils man-db procps curl chromium libxml2-utils
 	python3-pytest python3-httpx python3-jsonschema python3-yaml
 	redis-server nginx-light debootstrap musl-tools gcc-multilib tmux
+	openssl libssl-dev android-libboringssl-dev
 	protobuf-compiler prometheus python3-prometheus-client
 	libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0
 )

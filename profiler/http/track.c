@@ -412,6 +412,23 @@ void track_sweep(struct track *t, uint64_t now, uint64_t idle)
 	}
 }
 
+uint32_t track_route(struct track *t, uint64_t key)
+{
+	uint64_t slot = enter(t, key);
+	const struct connection *c;
+	uint32_t route = 0;
+
+	if (slot == NO_SLOT)
+		return 0;
+	c = &t->connections[slot].c;
+	if (c->kind == CONNECTION_HTTP && c->awaited)
+		route = c->queue[(c->oldest + c->awaited - 1) %
+				 TRACK_PIPELINE_MAX]
+				.route;
+	unlock(t, slot);
+	return route;
+}
+
 bool track_awaits(struct track *t)
 {
 	bool awaits = false;

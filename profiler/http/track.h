@@ -148,6 +148,8 @@ void track_close(struct track *t, uint64_t key, uint64_t now);
  */
 void track_sweep(struct track *t, uint64_t now, uint64_t idle);
 
+/* The route of its youngest request that awaits its answer; 0: none. */
+uint32_t track_route(struct track *t, uint64_t key);
 /* Is any answer that was asked for not known to its end? */
 bool track_awaits(struct track *t);
 

@@ -228,6 +228,7 @@ static int add_image(struct table *t, const struct trace_view *v,
 		add_load(t, &im->result.load);
 	t->m->connections += im->header.stats.connections;
 	t->m->foreign += im->header.stats.foreign;
+	t->m->sealed += im->header.stats.sealed;
 	return rc == 0 ? add_memory(t, im) : rc;
 }
 

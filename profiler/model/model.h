@@ -377,6 +377,7 @@ struct model {
 	} load;
 	uint64_t connections; /* that the server served */
 	uint64_t foreign;     /* of them, those that did not speak HTTP/1 */
+	uint64_t sealed;      /* of those: TLS that was not seen decrypted */
 	/* Who timed them: the kernel, which knows when their bytes came, or
 	 * the shim, which takes that from the event loop's waits. */
 	bool requests_by_kernel, requests_by_shim;

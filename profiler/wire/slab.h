@@ -103,7 +103,8 @@ struct slab_stats {
 	uint64_t requests;	/* recorded */
 	uint64_t connections;	/* taken by the server, or seen to serve */
 	uint64_t foreign;	/* of them, those that do not speak HTTP/1 */
-	uint64_t pad[5];
+	uint64_t sealed;	/* of those: TLS that nobody saw decrypted */
+	uint64_t pad[4];
 };
 
 /*
