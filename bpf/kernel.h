@@ -41,6 +41,10 @@ struct signal_struct {
 
 struct files_struct;
 
+struct thread_struct { /* of x86 */
+	unsigned long fsbase;
+};
+
 struct task_struct {
 	unsigned int flags;
 	unsigned int ptrace;
@@ -56,6 +60,7 @@ struct task_struct {
 	int exit_code;
 	int exit_signal;
 	char comm[16];
+	struct thread_struct thread;
 };
 
 struct linux_binprm;

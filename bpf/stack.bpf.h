@@ -16,6 +16,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/python.bpf.h"
 #include "bpf/stack.h"
 
 /* struct cfi_rule of profiler/unwind/cfi.h, which has no kernel types. */
@@ -313,17 +314,19 @@ static __always_inline void user_stack(struct stack_sample *out, __u64 pc,
 	if (!walk.space && walk.why == STACK_END_UNMAPPED)
 		walk.why = STACK_END_NO_SPACE;
 	out->head.user_count = (__u16)walk.count;
-	out->head.end = walk.why;
+	out->head.end = (__u8)walk.why;
 	out->head.id = walk.hash | 1;
+	python_stack(out);
 }
 
 /* Of the frames that @out holds, for the size of what is sent. */
 static __always_inline __u32 stack_bytes(const struct stack_sample *out)
 {
-	__u32 count = (__u32)out->head.kernel_count + out->head.user_count;
+	__u32 count = (__u32)out->head.kernel_count + out->head.user_count +
+		      2 * (__u32)out->head.python_count;
 
-	if (count > STACK_KERNEL_FRAMES + STACK_USER_FRAMES)
-		count = STACK_KERNEL_FRAMES + STACK_USER_FRAMES;
+	if (count > STACK_WORDS)
+		count = STACK_WORDS;
 	return sizeof(struct stack_head) + count * sizeof(__u64);
 }
 

@@ -11,9 +11,13 @@
 
 #include <linux/types.h>
 
-/* User and kernel frames of one sample at most. */
+/* User, kernel and Python frames of one sample at most. */
 #define STACK_USER_FRAMES   256
 #define STACK_KERNEL_FRAMES 64
+#define STACK_PYTHON_FRAMES 128
+/* Words of all: a Python frame is two. */
+#define STACK_WORDS \
+	(STACK_KERNEL_FRAMES + STACK_USER_FRAMES + 2 * STACK_PYTHON_FRAMES)
 
 /*
  * A node of a table's tree.  Keys ascend, and the last key not past an
@@ -59,22 +63,65 @@ enum stack_end_reason {
 	STACK_NENDS,
 };
 
-/* What every sample begins with; frames follow, kernel ones first, each
- * innermost first.  A user frame is an address to look up: of a call, one
- * less than the return address. */
+/*
+ * Where CPython keeps what a stack needs: struct cpython of profiler/unwind,
+ * which has no kernel types.  Offsets in bytes.
+ */
+struct stack_python {
+	__u64 interpreters; /* address of the pointer to the first one */
+	__u64 code_type;    /* PyCode_Type */
+	__u32 interpreter_next, interpreter_threads;
+	__u32 thread_next, thread_ident;
+	__u32 thread_frame;  /* ...or, where thread_cframe is not 0, */
+	__u32 thread_cframe; /* what points to it by cframe_frame */
+	__u32 cframe_frame;
+	__u32 frame_size, frame_previous, frame_code, frame_instruction;
+	__u32 frame_owner, frame_entry;
+	__u32 code_size, code_line, code_file, code_name, code_lines;
+	__u32 code_instructions;
+	__u32 index_scale; /* as are those below */
+	__u8 entry_flag, entry_owner, finest_tag, pad[5];
+};
+_Static_assert(sizeof(struct stack_python) == 104, "shared with user space");
+
+/* Bytes of a frame and of a code object that are looked at. */
+#define STACK_PYTHON_FRAME_SIZE 128
+#define STACK_PYTHON_CODE_SIZE	256
+
+enum stack_python_state {
+	STACK_PYTHON_NONE, /* this thread runs none */
+	STACK_PYTHON_WHOLE,
+	STACK_PYTHON_CUT,    /* more than STACK_PYTHON_FRAMES */
+	STACK_PYTHON_UNREAD, /* they make no sense: changed meanwhile */
+};
+
+/*
+ * A Python frame: the address of its code object, and where that stands: bytes
+ * from the first instruction, whether native code called it, and 31 bits of
+ * what the code object looks like, so that it is not taken for the one that
+ * was at its address before.
+ */
+#define STACK_PYTHON_ENTRY (1ULL << 32)
+#define STACK_PYTHON_LOOKS 33
+
+/* What every sample begins with; frames follow, kernel ones first, then the
+ * user's, then Python's, each innermost first.  A user frame is an address to
+ * look up: of a call, one less than the return address. */
 struct stack_head {
 	__s32 pid; /* tgid of the first pid namespace */
 	__s32 tid;
 	__u64 id; /* hash of the frames; never 0 */
 	__u16 kernel_count;
 	__u16 user_count;
-	__u32 end; /* enum stack_end_reason */
+	__u8 end;    /* enum stack_end_reason */
+	__u8 python; /* enum stack_python_state */
+	__u16 python_count;
 };
 _Static_assert(sizeof(struct stack_head) == 24, "shared with user space");
 
 struct stack_sample {
 	struct stack_head head;
-	__u64 frames[STACK_KERNEL_FRAMES + STACK_USER_FRAMES];
+	__u64 frames[STACK_WORDS];
 };
 
 #endif

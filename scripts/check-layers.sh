@@ -87,8 +87,8 @@ objection() {
 	elif [[ -z ${may[$target]+known} ]]; then
 		echo "\"$name\" is in no layer"
 	elif [[ $target == profiler/sym && $layer != profiler/sym &&
-		$name != profiler/sym/@(symtab|function|segment|py*).h ]]; then
-		echo "of sym others see {symtab,function,segment,py*}.h only"
+		$name != profiler/sym/@(symtab|function|dynsym|segment|py*).h ]]; then
+		echo "of sym others see {symtab,function,dynsym,segment,py*}.h only"
 	elif [[ $target != "$layer" ]] && ! has_word "${may[$layer]}" "$target"
 	then
 		echo "$layer may not include $target"

@@ -166,24 +166,44 @@ static size_t count_entries(const struct splice *s)
 	return count;
 }
 
+/*
+ * Of more evaluators than there are entries, which have none?  One that a
+ * clock's tick met before it had begun, or when it was done: the innermost.
+ * Where Python's frames were cut, and of what the shim saw: the outermost.
+ */
+static bool lacks_innermost(const struct splice *s)
+{
+	size_t count = s->pythons.list.count;
+
+	return s->im->probed &&
+	       wire_node_kind(wire(s, s->pythons.list.at[count - 1])) ==
+		       NODE_PYTHON;
+}
+
 static void put_mixed(struct splice *s)
 {
 	size_t evaluators = count_evaluators(s), entries = count_entries(s);
+	size_t most = evaluators, inner = 0; /* those without an entry */
 
 	s->left = s->pythons.list.count;
 	s->entries = entries;
+	if (entries < evaluators && lacks_innermost(s))
+		inner = evaluators - entries;
+	else
+		most = entries;
 	if (!evaluators)
 		put_pythons(s, 0);
 	for (size_t i = s->natives.list.count; i > 0; i--) {
 		uint32_t node = s->natives.list.at[i - 1];
 		const struct known *k = known(s, node);
 
-		if (k->evaluator == k->count || evaluators-- > entries) {
+		if (k->evaluator == k->count || evaluators-- > most ||
+		    evaluators < inner) {
 			put(s, k, k->count);
 			continue;
 		}
 		put(s, k, k->evaluator);
-		put_pythons(s, evaluators);
+		put_pythons(s, evaluators - inner);
 	}
 }
 

@@ -18,6 +18,7 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/probe/kernel.h"
+#include "profiler/probe/python.h"
 #include "profiler/probe/tables.h"
 #include "profiler/proc/procfs.h"
 #include "profiler/trace/probefile.h"
@@ -35,6 +36,8 @@ struct captured {
 	uint32_t *modules; /* of the tables -> of the file; 0: not yet */
 	size_t module_count;
 	struct hash *kernel; /* address -> text of the file */
+	struct python *python;
+	struct hash *mixed; /* a MIXED node -> native << 32 | Python node */
 };
 
 struct capture {
@@ -80,8 +83,11 @@ static void forget_stacks(struct capture *c, struct captured *p)
 {
 	tables_forget(c->tables, p->pid, &p->space);
 	hash_free(p->kernel);
+	hash_free(p->mixed);
+	python_free(p->python);
 	free(p->modules);
-	p->kernel = NULL;
+	p->kernel = p->mixed = NULL;
+	p->python = NULL;
 	p->modules = NULL;
 	p->module_count = 0;
 }
@@ -95,11 +101,15 @@ void capture_use(struct capture *c, struct tables *tables)
 static void refresh(struct capture *c, struct captured *p)
 {
 	p->refreshed_ns = now_ns();
-	if (!c->tables || !tables_update(c->tables, p->pid, &p->space))
+	if (!c->tables)
 		return;
-	free(p->modules);
-	p->modules = NULL;
-	p->module_count = 0;
+	if (tables_update(c->tables, p->pid, &p->space)) {
+		free(p->modules);
+		p->modules = NULL;
+		p->module_count = 0;
+	}
+	if (p->python)
+		python_look(p->python, c->tables, &p->space, p->file);
 }
 
 void capture_close(struct capture *c)
@@ -189,6 +199,8 @@ int capture_add(struct capture *c, pid_t pid, struct err *err)
 	}
 	*slot = p;
 	slot->kernel = hash_new();
+	slot->mixed = hash_new();
+	slot->python = python_new(pid);
 	refresh(c, slot);
 	return 0;
 }
@@ -221,8 +233,11 @@ void capture_refresh(struct capture *c, pid_t pid)
 {
 	struct captured *p = find(c, pid);
 
-	if (p)
-		refresh(c, p);
+	if (!p)
+		return;
+	if (p->python && c->tables)
+		python_forget(p->python, c->tables);
+	refresh(c, p);
 }
 
 /* The file's id of the module of @range, whose bias this is. */
@@ -292,12 +307,48 @@ static uint32_t root_node(struct captured *p, uint32_t why)
 			      0, 0);
 }
 
+/* Of the Python frames in @words, innermost first; 0: they cannot be kept. */
+static uint32_t python_node(struct captured *p, const struct stack_head *head,
+			    const __u64 *words)
+{
+	uint32_t node = 0;
+
+	if (head->python == STACK_PYTHON_CUT)
+		node = probefile_node(p->file, 0, NODE_TRUNCATED, 0, 0);
+	for (size_t i = head->python_count; i-- > 0;) {
+		uint64_t code = words[2 * i], value = words[2 * i + 1];
+		uint32_t looks = (uint32_t)(value >> STACK_PYTHON_LOOKS);
+		uint32_t id = python_code(p->python, p->file, code, looks);
+
+		node = probefile_node(
+			p->file, node, NODE_PYTHON, id,
+			wire_python_value((int32_t)(uint32_t)value,
+					  value & STACK_PYTHON_ENTRY));
+		if (!node)
+			return 0;
+	}
+	return node;
+}
+
+/* @native with the Python frames that ran in it. */
+static uint32_t mixed_node(struct captured *p, uint32_t native, uint32_t python)
+{
+	uint32_t node;
+
+	if (!python || !native || !p->mixed)
+		return native;
+	node = probefile_node(p->file, native, NODE_MIXED, 0, python);
+	if (!node || hash_set(p->mixed, node, (uint64_t)native << 32 | python))
+		return native;
+	return node;
+}
+
 uint32_t capture_stack(struct capture *c, const struct stack_sample *sample,
 		       size_t size)
 {
 	const struct stack_head *head = &sample->head;
 	struct captured *p;
-	size_t count;
+	size_t count, words;
 	uint32_t node;
 
 	if (size < sizeof(*head)) {
@@ -305,8 +356,9 @@ uint32_t capture_stack(struct capture *c, const struct stack_sample *sample,
 		return 0;
 	}
 	count = (size_t)head->kernel_count + head->user_count;
+	words = count + 2UL * head->python_count;
 	p = find(c, head->pid);
-	if (!p || size < sizeof(*head) + count * sizeof(sample->frames[0])) {
+	if (!p || size < sizeof(*head) + words * sizeof(sample->frames[0])) {
 		c->lost[p ? CAPTURE_BAD_SAMPLE : CAPTURE_NO_PROCESS]++;
 		return 0;
 	}
@@ -319,15 +371,28 @@ uint32_t capture_stack(struct capture *c, const struct stack_sample *sample,
 		node = user_node(c, p, node, sample->frames[i]);
 	for (size_t i = head->kernel_count; i-- > 0;)
 		node = kernel_node(c, p, node, sample->frames[i]);
-	return node;
+	c->lost[CAPTURE_PYTHON] += head->python == STACK_PYTHON_UNREAD;
+	if (!head->python_count || !p->python)
+		return node;
+	return mixed_node(p, node,
+			  python_node(p, head, sample->frames + count));
 }
 
 uint32_t capture_blocked(struct capture *c, pid_t pid, uint32_t node,
 			 enum wire_blocked why)
 {
 	struct captured *p = find(c, pid);
+	const uint64_t *mixed;
 
-	return p ? probefile_node(p->file, node, NODE_BLOCKED, 0, why) : 0;
+	if (!p)
+		return 0;
+	mixed = p->mixed ? hash_find(p->mixed, node) : NULL;
+	if (!mixed)
+		return probefile_node(p->file, node, NODE_BLOCKED, 0, why);
+	return mixed_node(p,
+			  probefile_node(p->file, (uint32_t)(*mixed >> 32),
+					 NODE_BLOCKED, 0, why),
+			  (uint32_t)*mixed);
 }
 
 void capture_weigh(struct capture *c, pid_t pid, uint32_t node,
@@ -357,6 +422,7 @@ uint64_t capture_lost(const struct capture *c, enum capture_loss loss,
 		[CAPTURE_NO_PROCESS] = "process_gone",
 		[CAPTURE_BAD_SAMPLE] = "sample_torn",
 		[CAPTURE_NO_MEMORY] = "no_memory",
+		[CAPTURE_PYTHON] = "python_frames_unread",
 		[CAPTURE_FULL] = "seconds_past_the_cap",
 	};
 
@@ -415,6 +481,10 @@ int capture_flush(struct capture *c, uint64_t at_ns)
 	}
 	vec_foreach (&c->processes, p) {
 		int failed = probefile_flush(p->file, at_ns);
+
+		/* It may begin to run only now. */
+		if (p->python && c->tables && !p->ended_ns)
+			python_look(p->python, c->tables, &p->space, p->file);
 
 		if (rc == 0)
 			rc = failed;

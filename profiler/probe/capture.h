@@ -26,7 +26,8 @@ enum capture_loss {
 	CAPTURE_NO_PROCESS, /* of a process that was gone before we looked */
 	CAPTURE_BAD_SAMPLE, /* shorter than it says */
 	CAPTURE_NO_MEMORY,
-	CAPTURE_FULL, /* the recording is at its cap: seconds not written */
+	CAPTURE_PYTHON, /* Python frames that were changed meanwhile */
+	CAPTURE_FULL,	/* the recording is at its cap: seconds not written */
 	CAPTURE_NLOSSES,
 };
 
@@ -39,7 +40,7 @@ void capture_use(struct capture *c, struct tables *tables);
 
 /* Process @pid (of our pid namespace) joins; -ESRCH when it is gone. */
 int capture_add(struct capture *c, pid_t pid, struct err *err);
-/* Its mappings may have changed: it became another program. */
+/* It became another program. */
 void capture_refresh(struct capture *c, pid_t pid);
 void capture_ended(struct capture *c, pid_t pid, uint64_t at_ns);
 

@@ -266,6 +266,8 @@ int probes_share(const struct probes *set, struct bpf_object *object,
 		rc = share(object, "tables", tables_rules_fd(set->tables));
 	if (rc == 0)
 		rc = share(object, "spaces", tables_spaces_fd(set->tables));
+	if (rc == 0)
+		rc = share(object, "pythons", tables_pythons_fd(set->tables));
 	if (rc < 0)
 		err_set(err, rc, "cannot share the session's maps: %s",
 			strerror(-rc));

@@ -35,7 +35,7 @@ struct module {
 };
 
 struct tables {
-	int rules, spaces;
+	int rules, spaces, pythons;
 	struct hash *ids;	    /* of a file's identity -> module */
 	VEC(struct module) modules; /* id n is modules[n - 1] */
 	struct stack_space *space;  /* what is made for the map */
@@ -69,7 +69,12 @@ static int create_maps(struct tables *t)
 					   sizeof(uint32_t),
 					   sizeof(struct stack_space),
 					   SPACES_MOST, &opts);
-	if (t->rules < 0 || t->spaces < 0) {
+	if (t->spaces >= 0)
+		t->pythons = bpf_map_create(BPF_MAP_TYPE_HASH, "pythons",
+					    sizeof(uint32_t),
+					    sizeof(struct stack_python),
+					    SPACES_MOST, &opts);
+	if (t->rules < 0 || t->spaces < 0 || t->pythons < 0) {
 		int rc = -errno;
 
 		close(template);
@@ -87,7 +92,7 @@ int tables_open(struct tables **out, struct err *err)
 	*out = NULL;
 	if (!t)
 		return err_set(err, -ENOMEM, "out of memory");
-	t->rules = t->spaces = -1;
+	t->rules = t->spaces = t->pythons = -1;
 	t->ids = hash_new();
 	t->space = malloc(sizeof(*t->space));
 	if (t->ids && t->space)
@@ -117,6 +122,8 @@ void tables_close(struct tables *t)
 		close(t->rules);
 	if (t->spaces >= 0)
 		close(t->spaces);
+	if (t->pythons >= 0)
+		close(t->pythons);
 	free(t);
 }
 
@@ -128,6 +135,21 @@ int tables_rules_fd(const struct tables *t)
 int tables_spaces_fd(const struct tables *t)
 {
 	return t->spaces;
+}
+
+int tables_pythons_fd(const struct tables *t)
+{
+	return t->pythons;
+}
+
+int tables_python(struct tables *t, pid_t pid,
+		  const struct stack_python *python)
+{
+	uint32_t key = (uint32_t)pid;
+	int rc = python ? bpf_map_update_elem(t->pythons, &key, python, BPF_ANY)
+			: bpf_map_delete_elem(t->pythons, &key);
+
+	return rc < 0 ? -errno : 0;
 }
 
 /* Put a tree into a map of its own and that in its place.  0 or -errno. */
@@ -382,8 +404,10 @@ void tables_forget(struct tables *t, pid_t pid, struct tables_space *space)
 {
 	uint32_t key = (uint32_t)pid;
 
-	if (t)
+	if (t) {
 		(void)bpf_map_delete_elem(t->spaces, &key);
+		(void)bpf_map_delete_elem(t->pythons, &key);
+	}
 	free(space->ranges);
 	*space = (struct tables_space) { 0 };
 }

@@ -39,6 +39,7 @@ void tables_close(struct tables *t); /* NULL is fine */
 
 int tables_rules_fd(const struct tables *t);
 int tables_spaces_fd(const struct tables *t);
+int tables_pythons_fd(const struct tables *t);
 
 /*
  * Read the mappings of @pid and the files it has not read before, and let the
@@ -46,6 +47,11 @@ int tables_spaces_fd(const struct tables *t);
  * what it had.
  */
 bool tables_update(struct tables *t, pid_t pid, struct tables_space *space);
+/* Let the programs know where process @pid keeps its Python frames; NULL: it
+ * has none that can be read.  0 or -errno. */
+struct stack_python;
+int tables_python(struct tables *t, pid_t pid,
+		  const struct stack_python *python);
 /* It ended; @t is NULL when that went first. */
 void tables_forget(struct tables *t, pid_t pid, struct tables_space *space);
 

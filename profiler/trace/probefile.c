@@ -18,36 +18,13 @@
 
 #include "profiler/base/err.h"
 #include "profiler/base/hash.h"
-#include "profiler/base/vec.h"
 #include "profiler/trace/fold.h"
+#include "profiler/trace/probefile_state.h"
 #include "profiler/wire/slab.h"
 
 /* 64 MiB: some three million requests. */
 #define EVENT_SLABS_MOST 1024
-#define ROUTE_IDS	 4096
-#define SLOWEST		 4 /* requests of each route */
 #define SLOW_ROUTES	 256
-
-struct sum {
-	int64_t count, weight;
-	uint32_t node, kind;
-};
-
-struct probefile {
-	int fd;
-	struct slab_file *file;
-	struct slab_head *meta, *nodes, *events; /* NULL: none begun */
-	uint64_t ticks;				 /* of the latest event */
-	uint64_t addr, mean;			 /* of it, within its slab */
-	int32_t tid;
-	uint64_t spans;		       /* how many were written */
-	uint64_t (*slowest)[SLOWEST];  /* by route; NULL until there is one */
-	uint8_t routes[ROUTE_IDS / 8]; /* those that are written */
-	uint32_t modules, texts, node_count;
-	struct hash *node_ids;	 /* (parent, content) mixed -> id */
-	struct hash *sum_places; /* node and kind -> index of sums */
-	VEC(struct sum) sums;
-};
 
 static uint64_t now_ns(clockid_t clock)
 {
@@ -194,14 +171,13 @@ static int slab_begin(struct probefile *f, struct slab_head **slab,
 	return 0;
 }
 
-static void publish(struct slab_head *slab, size_t size)
+void probefile_publish(struct slab_head *slab, size_t size)
 {
 	__atomic_store_n(&slab->used, slab->used + (uint32_t)size,
 			 __ATOMIC_RELEASE);
 }
 
-/* Room for a record of @size bytes, zeroed; NULL when there is none. */
-static void *meta_room(struct probefile *f, size_t size, int *rc)
+void *probefile_room(struct probefile *f, size_t size, int *rc)
 {
 	*rc = size > SLAB_ROOM ? -EMSGSIZE : 0;
 	if (*rc < 0)
@@ -213,22 +189,17 @@ static void *meta_room(struct probefile *f, size_t size, int *rc)
 	return *rc < 0 ? NULL : (uint8_t *)(f->meta + 1) + f->meta->used;
 }
 
-static size_t aligned(size_t size)
-{
-	return (size + 7) & ~(size_t)7;
-}
-
 uint32_t probefile_module(struct probefile *f,
 			  const struct probefile_module *module)
 {
-	size_t size =
-		aligned(sizeof(struct wire_module) + strlen(module->path) + 1);
+	size_t size = probefile_aligned(sizeof(struct wire_module) +
+					strlen(module->path) + 1);
 	struct wire_module *to;
 	int rc;
 
 	if (f->modules >= WIRE_NODE_MODULE_MASK)
 		return 0;
-	to = meta_room(f, size, &rc);
+	to = probefile_room(f, size, &rc);
 	if (!to)
 		return 0;
 	to->head = (struct wire_head) { .type = WIRE_MODULE,
@@ -241,27 +212,28 @@ uint32_t probefile_module(struct probefile *f,
 	to->ticks = now_ns(CLOCK_MONOTONIC);
 	memcpy(to->build_id, module->build_id, module->build_id_size);
 	strcpy(to->path, module->path);
-	publish(f->meta, size);
+	probefile_publish(f->meta, size);
 	f->file->stats.modules = f->modules;
 	return f->modules;
 }
 
 int probefile_route(struct probefile *f, uint32_t id, const char *text)
 {
-	size_t size = aligned(sizeof(struct wire_route) + strlen(text) + 1);
+	size_t size =
+		probefile_aligned(sizeof(struct wire_route) + strlen(text) + 1);
 	struct wire_route *to;
 	int rc;
 
 	if (id >= sizeof(f->routes) * 8 || f->routes[id / 8] >> id % 8 & 1)
 		return 0;
-	to = meta_room(f, size, &rc);
+	to = probefile_room(f, size, &rc);
 	if (!to)
 		return rc;
 	to->head = (struct wire_head) { .type = WIRE_ROUTE,
 					.size = (uint32_t)size };
 	to->id = id;
 	strcpy(to->text, text);
-	publish(f->meta, size);
+	probefile_publish(f->meta, size);
 	f->routes[id / 8] |= (uint8_t)(1 << id % 8);
 	return 0;
 }
@@ -299,7 +271,7 @@ static void put_bytes(struct probefile *f, const uint8_t *bytes,
 	size_t size = (size_t)(end - bytes);
 
 	memcpy((uint8_t *)(f->events + 1) + f->events->used, bytes, size);
-	publish(f->events, size);
+	probefile_publish(f->events, size);
 }
 
 /* Who does it, where that was another one until now. */
@@ -408,7 +380,7 @@ static void put_slow(struct probefile *f, const struct probefile_request *r)
 
 	if (!r->status || r->flags & REQUEST_CUT || !is_slow(f, r, took))
 		return;
-	to = meta_room(f, sizeof(*to), &rc);
+	to = probefile_room(f, sizeof(*to), &rc);
 	if (!to)
 		return;
 	*to = (struct wire_slow) {
@@ -422,7 +394,7 @@ static void put_slow(struct probefile *f, const struct probefile_request *r)
 		.status = r->status,
 		.flags = r->flags,
 	};
-	publish(f->meta, sizeof(*to));
+	probefile_publish(f->meta, sizeof(*to));
 }
 
 int probefile_request(struct probefile *f, const struct probefile_request *r)
@@ -477,18 +449,19 @@ void probefile_connection(struct probefile *f, bool foreign)
 
 uint32_t probefile_text(struct probefile *f, const char *text)
 {
-	size_t size = aligned(sizeof(struct wire_text) + strlen(text) + 1);
+	size_t size =
+		probefile_aligned(sizeof(struct wire_text) + strlen(text) + 1);
 	struct wire_text *to;
 	int rc;
 
-	to = meta_room(f, size, &rc);
+	to = probefile_room(f, size, &rc);
 	if (!to)
 		return 0;
 	to->head = (struct wire_head) { .type = WIRE_TEXT,
 					.size = (uint32_t)size };
 	to->id = ++f->texts;
 	strcpy(to->text, text);
-	publish(f->meta, size);
+	probefile_publish(f->meta, size);
 	return f->texts;
 }
 
@@ -504,7 +477,7 @@ static uint32_t new_node(struct probefile *f, const struct wire_node *node)
 				    f->node_count / WIRE_NODES_PER_SLAB) < 0)
 		return 0;
 	((struct wire_node *)(f->nodes + 1))[at] = *node;
-	publish(f->nodes, sizeof(*node));
+	probefile_publish(f->nodes, sizeof(*node));
 	f->file->stats.nodes = ++f->node_count;
 	return f->node_count;
 }
@@ -567,7 +540,7 @@ static ssize_t put_weights(struct probefile *f, size_t from, uint64_t at_ns)
 	if (count > most)
 		count = most;
 	size = sizeof(*to) + count * sizeof(to->at[0]);
-	to = meta_room(f, size, &rc);
+	to = probefile_room(f, size, &rc);
 	if (!to)
 		return rc;
 	to->head = (struct wire_head) { .type = WIRE_WEIGHTS,
@@ -583,7 +556,7 @@ static ssize_t put_weights(struct probefile *f, size_t from, uint64_t at_ns)
 			.weight = sum->weight,
 		};
 	}
-	publish(f->meta, size);
+	probefile_publish(f->meta, size);
 	return (ssize_t)count;
 }
 

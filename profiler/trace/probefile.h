@@ -50,6 +50,27 @@ uint32_t probefile_node(struct probefile *f, uint32_t parent,
 int probefile_weigh(struct probefile *f, uint32_t node,
 		    enum wire_weight_kind kind, int64_t count, int64_t weight);
 
+struct probefile_code { /* a Python code object */
+	const char *qualname, *file;
+	uint32_t first_line;
+	uint32_t version; /* of Python: how to read its lines */
+	const uint8_t *lines;
+	uint32_t lines_size;
+};
+
+/* An id for NODE_PYTHON, from 1; 0 as above. */
+uint32_t probefile_code(struct probefile *f, const struct probefile_code *code);
+
+struct probefile_python {
+	uint32_t version;
+	const char *reason; /* why its frames can never be read; "": they can */
+	const char *folder; /* the one the process is in; may be "" */
+};
+
+/* Say what interpreter it runs; 0 or -errno. */
+int probefile_python(struct probefile *f,
+		     const struct probefile_python *python);
+
 struct probefile_request { /* times: CLOCK_MONOTONIC ns; see RECORD_REQUEST */
 	uint64_t at;	   /* its end was known */
 	uint64_t first_in; /* its arrival, or its read */

@@ -14,6 +14,8 @@ import time
 
 import pytest
 
+from conftest import ROOT
+
 
 @pytest.fixture(scope="session", autouse=True)
 def permitted(product):
@@ -46,6 +48,13 @@ class Target:
     def lives(self):
         """Whether it has not ended."""
         return self.process.poll() is None
+
+    def cpu_seconds(self):
+        """The time that it has used."""
+        stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text(
+            encoding="utf-8")
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def status(self, key):
         """A number of /proc/PID/status."""
@@ -204,12 +213,13 @@ def test_a_signal_handler_stands_on_what_it_interrupted(
 
 
 def test_a_plugin_that_is_loaded_later_has_its_name(
-        product, start, attached, recording):
+        product, start, attached, recording, eventually):
     plugin = product.build / "tests/programs/probed/libprobed_late.so"
     target = start("late", plugin)
     with attached(target.pid):
         assert target.tell() == "loaded"
-        time.sleep(1.5)
+        before = target.cpu_seconds()
+        eventually(lambda: target.cpu_seconds() > before + 0.5)
     assert share(folded(recording, "cpu"), "main;late;late_spin") > 0.8
 
 
@@ -565,3 +575,48 @@ def test_a_probe_that_there_is_not_is_a_usage_error(product):
                           timeout=60)
     assert done.returncode == 2
     assert "'gpu'" in done.stderr
+
+
+BUSY = ROOT / "tests/programs/python_busy.py"
+
+
+def frame_of(function, text):
+    """A frame of the busy program that stands at the line of @text."""
+    lines = BUSY.read_text(encoding="utf-8").splitlines()
+    line = 1 + next(i for i, x in enumerate(lines) if text in x)
+    return f"{function} ({BUSY.name}:{line})"
+
+
+def interpreters():
+    """Debian's and, for the long form, those of pyenv; and which thread."""
+    yield "/usr/bin/python3", "thread"
+    yield pytest.param("/usr/bin/python3", "main", marks=pytest.mark.long)
+    versions = pathlib.Path.home() / ".pyenv/versions"
+    for path in sorted(versions.glob("3.*/bin/python3")):
+        if int(path.parts[-3].split(".")[1]) >= 9:
+            yield pytest.param(str(path), "main", marks=pytest.mark.long,
+                               id=path.parts[-3])
+
+
+@pytest.mark.parametrize("python, where", list(interpreters()))
+def test_python_frames_stand_where_the_evaluator_runs_them(
+        start, attached, recording, eventually, python, where):
+    target = start(BUSY, where, program=python)
+    with attached(target.pid):
+        before = target.cpu_seconds()
+        eventually(lambda: target.cpu_seconds() > before + 1)
+    stacks = folded(recording, "cpu")
+    spin = frame_of("spin", "sum(square")
+    work = frame_of("work", "        spin()")
+    inside = {stack[[f.endswith(work) for f in stack].index(True):]: weight
+              for stack, weight in stacks.items()
+              if any(f.endswith(work) for f in stack)}
+    spinning = {stack: weight for stack, weight in inside.items()
+                if spin in stack}
+    assert sum(spinning.values()) > 0.9 * sum(stacks.values())
+    assert any(frame_of("square", "return number * number") in stack
+               for stack in spinning)
+    for stack in spinning:  # below the last one may be some that just began
+        assert "_PyEval_EvalFrameDefault" not in stack[:stack.index(spin)]
+    losses = recording.json()["losses"]
+    assert losses["cpu.stack_broken"] == 0

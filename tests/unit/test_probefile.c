@@ -379,3 +379,45 @@ Test(probefile, blocks_of_many_slabs_and_means_come_back)
 	cr_expect_float_eq(r->live.bytes / expected, 1, 1e-6);
 	trace_close(t);
 }
+
+Test(probefile, code_objects_and_their_lines_come_back_whole)
+{
+	static uint8_t lines[100000];
+	struct probefile_code code = {
+		.qualname = "Worker.work",
+		.file = "a.py",
+		.first_line = 7,
+		.version = 0x030b02f0,
+		.lines = lines,
+		.lines_size = sizeof(lines),
+	};
+	struct probefile *f = create(scratch);
+	const struct trace_image *im;
+	struct trace *t;
+
+	for (size_t i = 0; i < sizeof(lines); i++)
+		lines[i] = (uint8_t)(i * 7 + i / 251);
+	cr_expect_eq(probefile_code(f, &code), 1);
+	code.lines_size = 0;
+	code.qualname = "short";
+	cr_expect_eq(probefile_code(f, &code), 2);
+	cr_expect_eq(probefile_python(f,
+				      &(struct probefile_python) {
+					      .version = 0x030b02f0,
+					      .reason = "",
+					      .folder = "/srv" }),
+		     0);
+	probefile_close(f);
+	t = reopen(scratch);
+	im = &trace_view(t)->images[0];
+	cr_assert_eq(im->code_count, 2);
+	cr_expect_str_eq(im->codes[0].qualname, "Worker.work");
+	cr_expect_str_eq(im->codes[0].file, "a.py");
+	cr_expect_eq(im->codes[0].first_line, 7);
+	cr_assert_eq(im->codes[0].linetable_size, sizeof(lines));
+	cr_expect_arr_eq(im->codes[0].linetable, lines, sizeof(lines));
+	cr_expect_str_eq(im->codes[1].qualname, "short");
+	cr_expect(im->python.readable);
+	cr_expect_str_eq(im->python.folder, "/srv");
+	trace_close(t);
+}

@@ -56,7 +56,7 @@ static uint32_t mixed(uint32_t at, uint32_t outer, uint32_t inner)
 }
 
 /* The functions of a stack, joined by spaces. */
-static const char *path_of(uint32_t node, enum model_view view)
+static const char *path_seen(uint32_t node, enum model_view view, bool probed)
 {
 	static char text[256];
 	const struct trace_module module = { .id = 1,
@@ -66,7 +66,8 @@ static const char *path_of(uint32_t node, enum model_view view)
 				  .modules = &module,
 				  .module_count = 1,
 				  .codes = codes,
-				  .code_count = 3 };
+				  .code_count = 3,
+				  .probed = probed };
 	struct symtab *st = symtab_new("");
 	struct model *m = model_new();
 	const uint32_t *path;
@@ -86,6 +87,11 @@ static const char *path_of(uint32_t node, enum model_view view)
 	model_free(m);
 	symtab_free(st);
 	return text;
+}
+
+static const char *path_of(uint32_t node, enum model_view view)
+{
+	return path_seen(node, view, false);
 }
 
 /* 5 nodes: start, evaluator, call, evaluator, leaf. */
@@ -129,6 +135,30 @@ Test(splice, an_evaluator_too_many_is_the_outermost)
 	cr_assert_str_eq(path_of(9, MODEL_VIEW_MIXED),
 			 "0xa000 _PyEval_EvalFrameDefault 0xb000 called "
 			 "0xc000");
+}
+
+Test(splice, to_a_tick_an_evaluator_too_many_is_the_innermost)
+{
+	uint32_t outer = two_evaluators();
+
+	python(6, 0, 1, true);
+	python(7, 6, 2, false);
+	mixed(9, outer, 7);
+	cr_assert_str_eq(path_seen(9, MODEL_VIEW_MIXED, true),
+			 "0xa000 outer inner 0xb000 _PyEval_EvalFrameDefault "
+			 "0xc000");
+}
+
+Test(splice, to_a_tick_too_whose_python_was_cut_it_is_the_outermost)
+{
+	uint32_t outer = two_evaluators();
+
+	nodes[5] = (struct wire_node) { 0, NODE_TRUNCATED << 24, 0 };
+	python(7, 6, 3, true);
+	mixed(9, outer, 7);
+	cr_assert_str_eq(path_seen(9, MODEL_VIEW_MIXED, true),
+			 "0xa000 _PyEval_EvalFrameDefault 0xb000 [truncated] "
+			 "called 0xc000");
 }
 
 Test(splice, frames_too_many_go_to_the_outermost_evaluator)
