@@ -269,10 +269,13 @@ static int name_all(struct dump *d, struct err *err)
 {
 	struct dump_source *s = d->source;
 	const struct thread_copy *from;
-	char root[64];
-	int rc = 0;
+	char root[PROCFS_ROOT_MAX] = "";
+	int dir = procfs_open("/proc", d->pid), rc = 0;
 
-	snprintf(root, sizeof(root), "/proc/%d/root", (int)d->pid);
+	if (dir >= 0) {
+		procfs_root(dir, d->pid, root);
+		close(dir);
+	}
 	s->images = images_new(s->threads.maps.bytes, s->threads.maps.len,
 			       &s->there, root);
 	s->backtraces = s->images ? backtraces_new(s->images, &s->there) : NULL;

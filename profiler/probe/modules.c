@@ -22,7 +22,8 @@ void modules_each(pid_t pid,
 		  void (*each)(void *context, const struct module *m),
 		  void *context)
 {
-	char name[PATH_MAX], path[PATH_MAX + 32];
+	char name[PATH_MAX], path[PATH_MAX + PROCFS_ROOT_MAX];
+	char root[PROCFS_ROOT_MAX];
 	struct module m = { .name = name, .path = path, .executable = true };
 	struct buf maps = BUF_INIT;
 	struct maps_cursor c;
@@ -31,14 +32,14 @@ void modules_each(pid_t pid,
 
 	if (dir < 0)
 		return;
+	procfs_root(dir, pid, root);
 	if (procfs_read(dir, "maps", &maps) == 0) {
 		c = maps_begin(maps.bytes, maps.len);
 		while (maps_next(&c, &e)) {
 			if (!is_code(&e))
 				continue;
 			maps_path(&e, name, sizeof(name));
-			snprintf(path, sizeof(path), "/proc/%d/root%s",
-				 (int)pid, name);
+			snprintf(path, sizeof(path), "%s%s", root, name);
 			m.id = hash_mix((uint64_t)e.device_major << 32 |
 					e.device_minor) ^
 			       e.inode;

@@ -194,26 +194,6 @@ static uint32_t add_module(struct tables *t, const char *path,
 }
 
 /*
- * What stands before a path of process @pid where this process opens it.  The
- * kernel tells paths from our own root when the target shares our mounts (in
- * a chroot, too); else there is a way while it lives.
- */
-static void find_root(int dir, pid_t pid, char root[64])
-{
-	char theirs[64] = "", ours[64] = "";
-	int self = procfs_open("/proc", getpid());
-
-	root[0] = 0;
-	if (self < 0)
-		return;
-	procfs_link(dir, "ns/mnt", theirs, sizeof(theirs));
-	procfs_link(self, "ns/mnt", ours, sizeof(ours));
-	close(self);
-	if (strcmp(theirs, ours) != 0)
-		snprintf(root, 64, "/proc/%d/root", (int)pid);
-}
-
-/*
  * The file behind a mapping.  Where another one lies under that name now (a
  * deploy), its rules would be wrong.
  */
@@ -265,7 +245,8 @@ static uint32_t find_module(struct tables *t, int dir, pid_t pid,
 				(uint64_t)e->device_minor << 32);
 	struct program program;
 	uint64_t *found;
-	char path[PATH_MAX], root[64], seen[PATH_MAX + 64];
+	char path[PATH_MAX], root[PROCFS_ROOT_MAX];
+	char seen[PATH_MAX + PROCFS_ROOT_MAX];
 	uint32_t id;
 
 	if (!vdso && (!e->path_len || e->path[0] != '/'))
@@ -276,7 +257,7 @@ static uint32_t find_module(struct tables *t, int dir, pid_t pid,
 	found = hash_find(t->ids, key);
 	if (found)
 		return (uint32_t)*found;
-	find_root(dir, pid, root);
+	procfs_root(dir, pid, root);
 	snprintf(seen, sizeof(seen), "%s%s", vdso ? "" : root, path);
 	if (vdso)
 		read_vdso(&program);

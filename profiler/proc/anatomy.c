@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,14 +230,15 @@ static const char *map_open(int fd, size_t *size)
 static const char *map_file(const struct anatomy *a, const char *path,
 			    size_t *size)
 {
-	char full[4300];
-	int fd;
+	char full[PATH_MAX + PROCFS_ROOT_MAX], root[PROCFS_ROOT_MAX] = "";
+	int dir = procfs_open("/proc", a->pid);
 
-	snprintf(full, sizeof(full), "/proc/%d/root%s", (int)a->pid, path);
-	fd = open(full, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) /* in a chroot the kernel tells the path from our root */
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	return map_open(fd, size);
+	if (dir >= 0) {
+		procfs_root(dir, a->pid, root);
+		close(dir);
+	}
+	snprintf(full, sizeof(full), "%s%s", root, path);
+	return map_open(open(full, O_RDONLY | O_CLOEXEC), size);
 }
 
 static void look_into_program(struct anatomy *a)

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,38 @@ ssize_t procfs_link(int dir, const char *name, char *out, size_t size)
 		return -errno;
 	out[n] = '\0';
 	return n;
+}
+
+/*
+ * Paths begin at the root of its mounts.  Its own root may lie below that: up
+ * from there ".." leads, however often, but for who has that root himself.
+ */
+static void way_to_mounts(int dir, pid_t pid, char root[PROCFS_ROOT_MAX])
+{
+	char own[PATH_MAX];
+	ssize_t len = procfs_link(dir, "root", own, sizeof(own));
+	size_t at = (size_t)snprintf(root, PROCFS_ROOT_MAX, "/proc/%d/root",
+				     (int)pid);
+
+	for (ssize_t i = 0; i + 1 < len && at + 4 < PROCFS_ROOT_MAX; i++)
+		if (own[i] == '/')
+			at += (size_t)snprintf(root + at, PROCFS_ROOT_MAX - at,
+					       "/..");
+}
+
+void procfs_root(int dir, pid_t pid, char root[PROCFS_ROOT_MAX])
+{
+	char theirs[64] = "", ours[64] = "";
+	int self = procfs_open("/proc", getpid());
+
+	root[0] = 0;
+	if (self < 0)
+		return;
+	procfs_link(dir, "ns/mnt", theirs, sizeof(theirs));
+	procfs_link(self, "ns/mnt", ours, sizeof(ours));
+	close(self);
+	if (strcmp(theirs, ours) != 0)
+		way_to_mounts(dir, pid, root);
 }
 
 ssize_t procfs_numbers(int dir, const char *name,

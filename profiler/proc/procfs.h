@@ -21,6 +21,15 @@ int procfs_read(int dir, const char *name, struct buf *out);
 /* The link's target, cut to fit; its length or -errno. */
 ssize_t procfs_link(int dir, const char *name, char *out, size_t size);
 
+#define PROCFS_ROOT_MAX 256
+/*
+ * What stands before the paths that the kernel tells of process @pid (its
+ * maps, its exe), whose directory @dir is, where this process opens them: ""
+ * when the two share their mounts (in a chroot, too), or else a way through
+ * the process, as long as it lives.
+ */
+void procfs_root(int dir, pid_t pid, char root[PROCFS_ROOT_MAX]);
+
 /*
  * Call @each with every numeric name in @name below @dir (its threads, its
  * descriptors).  Returns how many, or -errno.

@@ -42,7 +42,7 @@ class Container:
 
     def __init__(self, product, suite, folder):
         self.product = product
-        self.root = self.make(suite)
+        self.root = self._make(suite)
         self.folder = folder
         self.inside = pathlib.Path(f"{self.root}{folder}")
         self.inside.mkdir(parents=True)
@@ -58,8 +58,7 @@ class Container:
         folder.chmod(0o755)
 
     @staticmethod
-    def make(suite):
-        """The folder of the root."""
+    def _make(suite):
         made = subprocess.run([str(ROOT / "scripts/roots.sh"), suite],
                               capture_output=True, text=True, timeout=500)
         if made.returncode:
@@ -148,7 +147,7 @@ def test_redis_answers_and_is_recorded(container, eventually):
             check=True, stdout=subprocess.DEVNULL, timeout=120)
     finally:
         server.send_signal(signal.SIGTERM)
-        status = server.wait(120)
+        status = server.wait(60)
     assert status == 0
     report = Recording(container.product, folder).json()
     assert not any(report["losses"].values())
@@ -183,7 +182,7 @@ def root(request):
     if subprocess.run(["unshare", "--mount", "true"],
                       capture_output=True).returncode:
         pytest.skip("roots of other releases need root")
-    return Container.make(request.param)
+    return Container._make(request.param)
 
 
 ENDLESS = """
@@ -197,6 +196,16 @@ def work():
 threading.Thread(target=work, daemon=True).start()
 while True:
     time.sleep(0.01)
+"""
+
+
+SPINNING = """
+import threading, time, zlib
+threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+def spin():
+    while True:
+        zlib.compress(bytes(100000))
+spin()
 """
 
 
@@ -219,8 +228,7 @@ def inner_of(outer):
     """The PID out here of what runs in them, once it is at work."""
     with open(f"/proc/{outer.pid}/task/{outer.pid}/children") as children:
         for pid in children.read().split():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
-                    open(f"/proc/{pid}/status") as status:
+            with open(f"/proc/{pid}/status") as status:
                 if "Threads:\t2" in status.read():
                     return int(pid)
     return None
@@ -242,3 +250,50 @@ def test_a_container_is_entered_and_left(product, root, tmp_path, eventually):
         assert inner_of(outer) == pid
         with open(f"/proc/{pid}/maps") as maps:
             assert ".slabs" not in maps.read()
+
+
+def stacks_of(recording, kind):
+    """Folded stacks of a kind, as one text; "" where there is nothing yet."""
+    with contextlib.suppress(subprocess.CalledProcessError):
+        return recording.text("-k", kind, "-f", "folded")
+    return ""
+
+
+def attach_by_probes(product, recording, pid, until, eventually):
+    """Programs in the kernel, until what they saw is enough."""
+    attached = subprocess.Popen(
+        [product.tool, "attach", str(pid), "--with", "bpf", "--duration",
+         "120", "-o", str(recording.path)], stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True)
+    said = attached.stderr.readline()
+    try:
+        if "CAP_" in said or "not permitted" in said:
+            pytest.skip(said.strip())
+        assert "attached to process" in said
+        eventually(until, 120)
+    finally:
+        attached.send_signal(signal.SIGINT)
+        error = attached.communicate(timeout=60)[1]
+    assert attached.returncode == 0, error
+
+
+@pytest.mark.parametrize("root", [
+    pytest.param("bullseye", marks=pytest.mark.long), "trixie",
+    pytest.param("sid", marks=pytest.mark.long)], indirect=True)
+def test_a_container_is_seen_from_the_kernel(product, root, tmp_path,
+                                             eventually):
+    recording = Recording(product, tmp_path / "t.strand")
+    with contained(root, "python3", "-c", SPINNING) as outer:
+        pid = eventually(lambda: inner_of(outer), 60)
+        attach_by_probes(
+            product, recording, pid,
+            lambda: "PyEval_EvalCode" in stacks_of(recording, "cpu"),
+            eventually)
+        assert inner_of(outer) == pid
+    # Its own number, its interpreter by its own path, its functions by name.
+    process, = recording.json()["processes"]
+    assert process["pid"] == 1
+    assert "python3" in process["exe"]
+    whole = [line for line in stacks_of(recording, "cpu").splitlines()
+             if line.startswith("_start;") and "PyEval_EvalCode" in line]
+    assert whole
