@@ -12,8 +12,9 @@
 #include "profiler/model/model.h"
 
 #define HALF	0.5
-#define BETWEEN 0.8 /* of a straight rise lies between two fifths' means */
-#define SHOWN	0.1 /* of what places gain, that the total must gain too */
+#define BETWEEN 0.8  /* of a straight rise lies between two fifths' means */
+#define SHOWN	0.1  /* of what places gain, that the total must gain too */
+#define BESIDE	0.01 /* of what a function maps */
 
 double verdict_drift(const double *y, uint32_t count)
 {
@@ -178,6 +179,12 @@ static void merge_finding(struct finding *into, const struct finding *f)
 	*into = larger;
 }
 
+static bool of_one_function(const struct finding *a, const struct finding *b)
+{
+	return a->function && same_text(a->function, b->function) &&
+	       same_text(a->module, b->module);
+}
+
 /*
  * Lines of one function.  Where blocks are sampled, those that hang on a lost
  * one that is not on record look as if something reached them.
@@ -189,8 +196,33 @@ static bool are_one(const struct judging *j, const struct finding *a,
 		     (j->m->mean_bytes > 0 && a->class <= FINDING_GROWTH &&
 		      b->class <= FINDING_GROWTH);
 
-	return alike && a->function && same_text(a->function, b->function) &&
-	       same_text(a->module, b->module);
+	return alike && of_one_function(a, b);
+}
+
+/* What a function keeps books with of what it maps is no finding beside it:
+ * the list of the mappings grows, too. */
+static bool is_beside(const struct finding *f, const struct finding *of)
+{
+	return f->class <= FINDING_GROWTH && of->class == FINDING_MAPPINGS &&
+	       of_one_function(f, of) &&
+	       f->bytes_per_second.value < BESIDE * of->bytes_per_second.value;
+}
+
+static void drop_beside(struct judging *j)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < j->findings.count; i++) {
+		struct finding f = j->findings.at[i];
+		size_t k = 0;
+
+		while (k < j->findings.count &&
+		       !is_beside(&f, &j->findings.at[k]))
+			k++;
+		if (k == j->findings.count)
+			j->findings.at[kept++] = f;
+	}
+	j->findings.count = kept;
 }
 
 void refine_lines(struct judging *j)
@@ -209,6 +241,7 @@ void refine_lines(struct judging *j)
 			j->findings.at[kept++] = *f;
 	}
 	j->findings.count = kept;
+	drop_beside(j);
 }
 
 void refine_threads(struct judging *j)

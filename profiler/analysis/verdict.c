@@ -227,6 +227,22 @@ static enum finding_class class_of(const struct place *p, double rise,
 	return survivors >= NEVER_FREED ? FINDING_LEAK : FINDING_GROWTH;
 }
 
+/* @p has gained again and again, through that share of the recording. */
+static bool rises_on(const struct judging *j, const struct place *p,
+		     double share)
+{
+	uint32_t rises = 0, first = 0, last = 0;
+
+	for (uint32_t i = 1; i < j->axis.count; i++) {
+		if (p->level[i] <= p->level[i - 1])
+			continue;
+		if (!rises++)
+			first = i;
+		last = i;
+	}
+	return rises >= LOST_RISES && last - first > share * j->axis.count;
+}
+
 /*
  * Blocks that two scans found unreachable, born again and again through most
  * of the recording and never freed, are leaked, however few samples there are
@@ -235,19 +251,16 @@ static enum finding_class class_of(const struct place *p, double rise,
 static bool lost_steadily(const struct judging *j, const struct place *p,
 			  double survivors)
 {
-	uint32_t rises = 0, first = 0, last = 0;
+	return p->twice > 0 && p->unreachable >= p->live / 2 &&
+	       survivors >= NEVER_FREED && rises_on(j, p, 1. / 2);
+}
 
-	if (p->twice <= 0 || p->unreachable < p->live / 2 ||
-	    survivors < NEVER_FREED)
-		return false;
-	for (uint32_t i = 1; i < j->axis.count; i++) {
-		if (p->level[i] <= p->level[i - 1])
-			continue;
-		if (!rises++)
-			first = i;
-		last = i;
-	}
-	return rises >= LOST_RISES && last - first > j->axis.count / 2;
+/* The same, seen once, or beside others of the place that are freed: too little
+ * to say that it leaks, too much to say that nothing does. */
+static bool lost_perhaps(const struct judging *j, const struct place *p)
+{
+	return p->unreachable > 0 && p->unreachable >= p->live / 2 &&
+	       rises_on(j, p, 1. / 3);
 }
 
 /* By how much it grew, without a trend to say so. */
@@ -347,6 +360,8 @@ static int judge_place(struct judging *j, const struct place *p)
 		return rc;
 	if (t.class != TREND_GROWS && lost_steadily(j, p, survivors))
 		put_plain_growth(j, p, &t);
+	if (t.class != TREND_GROWS)
+		j->suspected |= lost_perhaps(j, p);
 	if (t.class != TREND_GROWS && t.class != TREND_UNDECIDED)
 		return 0;
 	if (survivors < CHURN) {
@@ -507,7 +522,8 @@ static bool undecided_matters(const struct judging *j)
 {
 	double live = j->m->totals.live.bytes;
 
-	return j->undecided > fmax(fmax(UNDECIDED_MIN, 2 * rise_min(j)),
+	return j->suspected ||
+	       j->undecided > fmax(fmax(UNDECIDED_MIN, 2 * rise_min(j)),
 				   UNDECIDED_SHARE * live);
 }
 

@@ -42,6 +42,7 @@ struct judging {
 	double *gained;		     /* level of those that may have moved */
 	double *both;		     /* room for it and another's */
 	bool may_have_moved;	     /* there is one */
+	bool suspected;		     /* a place may leak */
 	double undecided;	     /* bytes that may be growing */
 	double more_x, more_seconds; /* that would decide all */
 };

@@ -675,3 +675,52 @@ Test(verdict, what_requests_at_work_hold_is_no_growth)
 	cr_expect_eq(v->finding_count, 1, "%s", v->sentence);
 	verdict_free(v);
 }
+
+/* Few samples, all in the first half; lost by the one scan there was. */
+static double stops(uint32_t w)
+{
+	return w < 10 ? 0 : 45000 * (w < 60 ? w / 10 : 6);
+}
+
+Test(verdict, blocks_lost_again_and_again_leave_the_verdict_open)
+{
+	struct model_site *s;
+	struct verdict *v;
+
+	f.model.mode = "sample";
+	f.model.mean_bytes = 65536;
+	s = site(0, in_parse, stops);
+	s->samples = 6;
+	s->allocated.bytes = 1.2 * s->live.bytes;
+	v = judge();
+	cr_assert_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	verdict_free(v);
+	s->unreachable.bytes = 0.8 * s->live.bytes;
+	v = judge();
+	cr_expect_eq(v->class, FINDING_INCONCLUSIVE, "%s", v->sentence);
+	verdict_free(v);
+}
+
+static double maps(uint32_t w)
+{
+	return 65536 * RATE * w;
+}
+
+static double list_of_maps(uint32_t w)
+{
+	return 8 * RATE * w;
+}
+
+Test(verdict, the_list_of_what_a_function_maps_is_no_finding_of_its_own)
+{
+	struct verdict *v;
+
+	site(0, in_parse_too, list_of_maps);
+	site(1, in_parse, flat);
+	for (uint32_t w = 0; w < WINDOWS; w++)
+		levels[1][w].mapped = maps(w);
+	v = judge();
+	cr_expect_eq(v->class, FINDING_MAPPINGS, "%s", v->sentence);
+	cr_expect_eq(v->finding_count, 1, "%s", v->sentence);
+	verdict_free(v);
+}
