@@ -6,7 +6,24 @@
 #include <errno.h>
 
 #include "profiler/base/err.h"
+#include "profiler/probe/caps.h"
+#include "profiler/probe/capture.h"
+#include "profiler/probe/cpu.h"
+#include "profiler/probe/faults.h"
+#include "profiler/probe/handlers.h"
+#include "profiler/probe/heap.h"
+#include "profiler/probe/http.h"
+#include "profiler/probe/offcpu.h"
+#include "profiler/probe/requests.h"
 #include "profiler/probe/trial.h"
+
+/* Nothing of these is ever opened. */
+const struct probe_class probe_cpu = { .name = "cpu" };
+const struct probe_class probe_faults = { .name = "faults" };
+const struct probe_class probe_handlers = { .name = "handlers" };
+const struct probe_class probe_heap = { .name = "heap" };
+const struct probe_class probe_http = { .name = "http" };
+const struct probe_class probe_offcpu = { .name = "offcpu" };
 
 static int missing(struct err *err)
 {
@@ -89,4 +106,94 @@ bool trial_run(size_t n, struct trial *out)
 	(void)n;
 	(void)out;
 	return false;
+}
+
+int probes_add(struct probes *set, const struct probe_class *class,
+	       const void *options, struct err *err)
+{
+	(void)set;
+	(void)class;
+	(void)options;
+	return missing(err);
+}
+
+int caps_keep_ours(struct err *err)
+{
+	return missing(err);
+}
+
+int capture_open(struct capture **out, const struct capture_options *opt,
+		 struct err *err)
+{
+	(void)opt;
+	*out = NULL;
+	return missing(err);
+}
+
+void capture_close(struct capture *c)
+{
+	(void)c;
+}
+
+int capture_add(struct capture *c, pid_t pid, struct err *err)
+{
+	(void)c;
+	(void)pid;
+	return missing(err);
+}
+
+void capture_refresh(struct capture *c, pid_t pid)
+{
+	(void)c;
+	(void)pid;
+}
+
+void capture_ended(struct capture *c, pid_t pid, uint64_t at_ns)
+{
+	(void)c;
+	(void)pid;
+	(void)at_ns;
+}
+
+void capture_spent(struct capture *c, uint64_t ns)
+{
+	(void)c;
+	(void)ns;
+}
+
+uint64_t capture_lost(const struct capture *c, enum capture_loss loss,
+		      const char **name)
+{
+	(void)c;
+	(void)loss;
+	*name = "";
+	return 0;
+}
+
+int capture_flush(struct capture *c, uint64_t at_ns)
+{
+	(void)c;
+	(void)at_ns;
+	return 0;
+}
+
+void requests_seen(void *capture, const struct http_seen *seen)
+{
+	(void)capture;
+	(void)seen;
+}
+
+void requests_connected(void *capture, pid_t pid, bool foreign)
+{
+	(void)capture;
+	(void)pid;
+	(void)foreign;
+}
+
+void requests_called(struct capture *c, const struct handler_seen *call,
+		     const char *name)
+{
+	(void)c;
+	(void)call;
+	(void)name;
 }

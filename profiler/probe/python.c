@@ -19,7 +19,8 @@
 #include "profiler/unwind/cpython.h"
 
 #define THREADS_MOST 256
-#define ODD_MOST     16		 /* a thread may be caught between two frames */
+#define ATTEMPTS     200
+#define ODD_MOST     16		 /* times so many, a second apart */
 #define LINES_MOST   (16u << 20) /* bytes of a table; more is damage */
 
 struct python {
@@ -120,22 +121,32 @@ static void find(struct python *py, struct tables *tables,
 	}
 }
 
-/* By any thread: those that run may be between two frames. */
-static void check(struct python *py)
+/* By any thread. */
+static enum cpython_verdict check_threads(struct python *py,
+					  struct cpython_thread *threads)
 {
 	struct cpython_reader r = reader_of(py);
-	struct cpython_thread *threads = calloc(THREADS_MOST, sizeof(*threads));
+	size_t count = cpython_threads(&py->layout, &r, threads, THREADS_MOST);
 	enum cpython_verdict verdict = CPYTHON_EARLY, one;
-	size_t count;
 
-	if (!threads)
-		return;
-	count = cpython_threads(&py->layout, &r, threads, THREADS_MOST);
 	for (size_t i = 0; i < count && verdict != CPYTHON_OK; i++) {
 		one = cpython_check(&py->layout, &r, threads[i].state);
 		if (one != CPYTHON_EARLY)
 			verdict = one;
 	}
+	return verdict;
+}
+
+/* Those that run are between two frames more often than not. */
+static void check(struct python *py)
+{
+	struct cpython_thread *threads = calloc(THREADS_MOST, sizeof(*threads));
+	enum cpython_verdict verdict = CPYTHON_ODD;
+
+	if (!threads)
+		return;
+	for (int i = 0; i < ATTEMPTS && verdict == CPYTHON_ODD; i++)
+		verdict = check_threads(py, threads);
 	free(threads);
 	if (verdict == CPYTHON_ODD && ++py->odd < ODD_MOST)
 		verdict = CPYTHON_EARLY;
