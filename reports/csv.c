@@ -1,7 +1,8 @@
 /*
  * CSV of the ledger: a row for each reading of each process, by time.  Sizes
  * in bytes, CPU time in nanoseconds; an empty cell was not read at that tick.
- * Where a kind was asked for, the sites that weigh something by it instead.
+ * Where a kind was asked for, the sites that weigh something by it instead, or
+ * the endpoints.
  * RFC 4180, CRLF included.
  */
 #include <stddef.h>
@@ -13,6 +14,8 @@
 int report_csv(const struct model *m, const struct report_options *opt,
 	       struct buf *out)
 {
+	if (opt->endpoints)
+		return csv_endpoints(m, opt, out);
 	if (opt->by_kind)
 		return csv_sites(m, opt, out);
 	buf_puts(out, "t,pid");

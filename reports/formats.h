@@ -27,6 +27,8 @@ int md_performance(const struct model *m, const struct report_options *opt,
 /* Its hotspots, @count at most. */
 int md_hotspots(struct buf *out, const struct model *m,
 		const struct report_options *opt, size_t count);
+int csv_endpoints(const struct model *m, const struct report_options *opt,
+		  struct buf *out);
 int csv_sites(const struct model *m, const struct report_options *opt,
 	      struct buf *out);
 int report_csv(const struct model *m, const struct report_options *opt,

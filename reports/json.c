@@ -237,7 +237,7 @@ int json_before_sites(struct emit *e, const struct model *m,
 	emit_line(e);
 	emit_key_text(e, "kind", model_kind_name(opt->kind));
 	rc = json_verdict(e, m, opt);
-	json_endpoints(e, m);
+	json_endpoints(e, m, opt->checks);
 	if (m->slow_count)
 		json_slow(e, m);
 	if (m->span_count || m->spans_forgotten)

@@ -6,6 +6,8 @@
 
 #include "profiler/model/model.h"
 
+struct checks;
+
 struct emit;
 struct report_options;
 
@@ -21,7 +23,8 @@ int json_stack(struct emit *e, const struct model *m,
 /* The "verdict" and "findings" sections; 0 or -ENOMEM. */
 int json_verdict(struct emit *e, const struct model *m,
 		 const struct report_options *opt);
-void json_endpoints(struct emit *e, const struct model *m);
+void json_endpoints(struct emit *e, const struct model *m,
+		    const struct checks *checks); /* may be NULL */
 /* Only where there are marks. */
 void json_phases(struct emit *e, const struct model *m);
 void json_spans(struct emit *e, const struct model *m);

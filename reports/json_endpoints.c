@@ -6,6 +6,7 @@
 
 #include "reports/emit.h"
 #include "reports/json.h"
+#include "reports/rating.h"
 
 static void put_status(struct emit *e, const struct model_endpoint *p)
 {
@@ -118,7 +119,23 @@ static void put_memory(struct emit *e, const struct model_endpoint *p)
 		      p->retained_bytes_per_request + p->retained_margin, 3);
 }
 
-void json_endpoints(struct emit *e, const struct model *m)
+/* Not measured is null; absent: no targets were given for it. */
+static void put_rating(struct emit *e, const struct checks *checks,
+		       const struct model_endpoint *p)
+{
+	enum rating rating = rating_of(checks, p);
+
+	if (rating == RATING_NONE)
+		return;
+	emit_key(e, "rating");
+	if (rating == RATING_UNMEASURED)
+		emit_null(e);
+	else
+		emit_text(e, rating_name(rating));
+}
+
+void json_endpoints(struct emit *e, const struct model *m,
+		    const struct checks *checks)
 {
 	json_section(e, "traffic", '{');
 	emit_key_unsigned(e, "requests", m->requests);
@@ -155,6 +172,7 @@ void json_endpoints(struct emit *e, const struct model *m)
 			put_corrected(e, p);
 		put_latencies(e, p);
 		put_memory(e, p);
+		put_rating(e, checks, p);
 		emit_close(e, '}');
 	}
 	emit_close(e, ']');

@@ -14,6 +14,7 @@
 #include "reports/layout.h"
 #include "reports/ledger.h"
 #include "reports/names.h"
+#include "reports/rating.h"
 #include "reports/report.h"
 #include "reports/sites.h"
 
@@ -204,7 +205,7 @@ static void put_bytes(struct buf *out, double bytes)
 }
 
 static void put_endpoint(struct buf *out, const struct model_endpoint *p,
-			 bool closed)
+			 bool closed, const struct checks *checks)
 {
 	char text[UNITS_TEXT_MAX];
 
@@ -222,10 +223,13 @@ static void put_endpoint(struct buf *out, const struct model_endpoint *p,
 	put_ms(out, p->ttfb_p95_ms);
 	put_bytes(out, p->alloc_bytes_per_request);
 	put_bytes(out, p->retained_bytes_per_request);
+	if (checks)
+		buf_printf(out, " %s |", rating_name(rating_of(checks, p)));
 	buf_putc(out, '\n');
 }
 
-void markdown_requests(struct buf *out, const struct model *m)
+void markdown_requests(struct buf *out, const struct model *m,
+		       const struct checks *checks)
 {
 	bool closed = m->load.kind == MODEL_LOAD_CLOSED;
 
@@ -235,11 +239,12 @@ void markdown_requests(struct buf *out, const struct model *m)
 	}
 	buf_printf(out,
 		   "| endpoint | requests | errors | p50 | p95 | p99 |%s "
-		   "first byte p95 | allocates | retains |\n"
-		   "|---|---:|---:|---:|---:|---:|%s---:|---:|---:|\n",
-		   closed ? " p99 corrected |" : "", closed ? "---:|" : "");
+		   "first byte p95 | allocates | retains |%s\n"
+		   "|---|---:|---:|---:|---:|---:|%s---:|---:|---:|%s\n",
+		   closed ? " p99 corrected |" : "", checks ? " rating |" : "",
+		   closed ? "---:|" : "", checks ? "---|" : "");
 	for (uint32_t i = 0; i < m->endpoint_count; i++)
-		put_endpoint(out, &m->endpoints[i], closed);
+		put_endpoint(out, &m->endpoints[i], closed, checks);
 	buf_puts(out, "\nallocates, retains: bytes a request.\n\n");
 	if (closed)
 		buf_printf(

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct buf;
+struct checks;
 struct finding;
 struct model;
 struct model_frame;
@@ -25,7 +26,8 @@ void markdown_stack(struct buf *out, const struct model *m, uint32_t node);
 void markdown_findings(struct buf *out, const struct model *m,
 		       const struct verdict *v);
 void markdown_memory(struct buf *out, const struct model *m);
-void markdown_requests(struct buf *out, const struct model *m);
+void markdown_requests(struct buf *out, const struct model *m,
+		       const struct checks *checks); /* may be NULL */
 /* The heaviest @count sites of the kind asked for; 0 or -ENOMEM. */
 int markdown_sites(struct buf *out, const struct model *m,
 		   const struct report_options *opt, size_t count);

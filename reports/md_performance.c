@@ -15,6 +15,7 @@
 #include "reports/markdown.h"
 #include "reports/names.h"
 #include "reports/outcome.h"
+#include "reports/rating.h"
 
 #define HOTSPOTS 5u
 
@@ -25,13 +26,6 @@ static uint64_t errors_of(const struct model *m)
 	for (uint32_t i = 0; i < m->endpoint_count; i++)
 		errors += m->endpoints[i].errors;
 	return errors;
-}
-
-static const char *outcome_of(const struct check *c)
-{
-	if (c->state == CHECK_UNKNOWN)
-		return isnan(c->value.value) ? "not measured" : "acceptable";
-	return c->state == CHECK_PASS ? "pass" : "fail";
 }
 
 static void put_summary(struct buf *out, const struct model *m,
@@ -123,7 +117,8 @@ static double busiest(const struct model *m)
 	return m->window_seconds > 0 ? high / m->window_seconds : NAN;
 }
 
-static void put_load(struct buf *out, const struct model *m)
+static void put_load(struct buf *out, const struct model *m,
+		     const struct report_options *opt)
 {
 	double high = busiest(m);
 
@@ -138,7 +133,7 @@ static void put_load(struct buf *out, const struct model *m)
 			   high);
 	else if (m->requests > 0)
 		buf_puts(out, "the busiest window not measured.\n\n");
-	markdown_requests(out, m);
+	markdown_requests(out, m, opt->checks);
 }
 
 static void put_results(struct buf *out, const struct checks *checks)
@@ -157,7 +152,7 @@ static void put_results(struct buf *out, const struct checks *checks)
 		outcome_check_name(&name, c);
 		buf_puts(out, "| ");
 		markdown_taken(out, &name);
-		buf_printf(out, " | %s | ", outcome_of(c));
+		buf_printf(out, " | %s | ", rating_name(rating_of_check(c)));
 		escape_markdown(out, c->sentence);
 		buf_puts(out, " |\n");
 	}
@@ -263,7 +258,7 @@ int md_performance(const struct model *m, const struct report_options *opt,
 	buf_puts(out, "## Environment\n\n");
 	put_environment(out, m);
 	buf_puts(out, "## Load as seen\n\n");
-	put_load(out, m);
+	put_load(out, m, opt);
 	buf_puts(out, "## Results against targets\n\n");
 	put_results(out, opt->checks);
 	buf_puts(out, "## Memory\n\n");

@@ -14,6 +14,7 @@ struct verdict;
 struct report_options {
 	enum model_kind kind;
 	bool by_kind;	  /* csv: the sites by that kind, not the ledger */
+	bool endpoints;	  /* csv: the endpoints */
 	unsigned top;	  /* rows in tables; 0: the format's own default */
 	bool color;	  /* ANSI colours are welcome */
 	unsigned columns; /* terminal width, 0: 80 */

@@ -125,7 +125,7 @@ int report_text(const struct model *m, const struct report_options *opt,
 	put_recording(&l, m);
 	text_verdict(&l, opt->verdict);
 	text_memory(&l, m);
-	text_endpoints(&l, m);
+	text_endpoints(&l, m, opt->checks);
 	text_slow(&l, m);
 	text_spans(&l, m);
 	text_phases(&l, m);

@@ -8,6 +8,8 @@
 #include "reports/layout.h"
 #include "reports/report.h"
 
+struct checks;
+
 struct verdict;
 
 void text_verdict(const struct layout *l, const struct verdict *v);
@@ -16,7 +18,8 @@ void text_memory(const struct layout *l, const struct model *m);
 int text_sites(const struct layout *l, const struct model *m,
 	       const struct report_options *opt);
 void text_reach(const struct layout *l, const struct model *m);
-void text_endpoints(const struct layout *l, const struct model *m);
+void text_endpoints(const struct layout *l, const struct model *m,
+		    const struct checks *checks); /* may be NULL */
 void text_phases(const struct layout *l, const struct model *m);
 void text_spans(const struct layout *l, const struct model *m);
 void text_slow(const struct layout *l, const struct model *m);

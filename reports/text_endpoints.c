@@ -7,10 +7,12 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/units.h"
+#include "reports/rating.h"
 #include "reports/text.h"
 
 #define MOST_ENDPOINTS 8u
 #define ROUTE_GAP      2u
+#define RATING_WIDTH   14u
 
 struct column {
 	const char *name;
@@ -112,9 +114,10 @@ static bool is_shown(const struct layout *l, const struct model *m,
 	       (c->put != put_corrected || m->load.kind == MODEL_LOAD_CLOSED);
 }
 
-static unsigned route_width(const struct layout *l, const struct model *m)
+static unsigned route_width(const struct layout *l, const struct model *m,
+			    const struct checks *checks)
 {
-	unsigned width = l->columns - ROUTE_GAP;
+	unsigned width = l->columns - ROUTE_GAP - (checks ? RATING_WIDTH : 0);
 
 	for (size_t i = 0; i < COLUMNS; i++)
 		if (is_shown(l, m, &columns[i]))
@@ -122,20 +125,33 @@ static unsigned route_width(const struct layout *l, const struct model *m)
 	return width;
 }
 
-static void put_heads(const struct layout *l, const struct model *m)
+static void put_heads(const struct layout *l, const struct model *m,
+		      const struct checks *checks)
 {
 	layout_style(l, LAYOUT_FAINT);
 	for (size_t i = 0; i < COLUMNS; i++)
 		if (is_shown(l, m, &columns[i]))
 			layout_put(l, columns[i].name, columns[i].width,
 				   LAYOUT_RIGHT);
+	if (checks)
+		layout_put(l, "rating", RATING_WIDTH, LAYOUT_RIGHT);
 	layout_fill(l, ROUTE_GAP);
-	layout_put(l, "route", route_width(l, m), LAYOUT_LAST);
+	layout_put(l, "route", route_width(l, m, checks), LAYOUT_LAST);
 	layout_style(l, LAYOUT_PLAIN);
 	buf_putc(l->out, '\n');
 }
 
+static void put_rating(const struct layout *l, enum rating rating)
+{
+	if (rating == RATING_FAIL)
+		layout_style(l, LAYOUT_ALARM);
+	layout_put(l, rating_name(rating), RATING_WIDTH, LAYOUT_RIGHT);
+	if (rating == RATING_FAIL)
+		layout_style(l, LAYOUT_PLAIN);
+}
+
 static void put_endpoint(const struct layout *l, const struct model *m,
+			 const struct checks *checks,
 			 const struct model_endpoint *p)
 {
 	char text[UNITS_TEXT_MAX], method[24];
@@ -153,11 +169,14 @@ static void put_endpoint(const struct layout *l, const struct model *m,
 		if (alarm)
 			layout_style(l, LAYOUT_PLAIN);
 	}
+	if (checks)
+		put_rating(l, rating_of(checks, p));
 	layout_fill(l, ROUTE_GAP);
 	snprintf(method, sizeof(method), "%s ", p->method);
 	width = layout_cells(method);
 	layout_put(l, method, width, LAYOUT_LEFT);
-	layout_put(l, p->route, route_width(l, m) - width, LAYOUT_LAST_TAIL);
+	layout_put(l, p->route, route_width(l, m, checks) - width,
+		   LAYOUT_LAST_TAIL);
 	buf_putc(l->out, '\n');
 }
 
@@ -249,7 +268,8 @@ static void put_none(const struct layout *l, const struct model *m)
 	put_unseen(l, m);
 }
 
-void text_endpoints(const struct layout *l, const struct model *m)
+void text_endpoints(const struct layout *l, const struct model *m,
+		    const struct checks *checks)
 {
 	char detail[160];
 
@@ -259,9 +279,9 @@ void text_endpoints(const struct layout *l, const struct model *m)
 	}
 	describe(detail, sizeof(detail), m);
 	text_heading(l, "REQUESTS", detail);
-	put_heads(l, m);
+	put_heads(l, m, checks);
 	for (uint32_t i = 0; i < m->endpoint_count && i < MOST_ENDPOINTS; i++)
-		put_endpoint(l, m, &m->endpoints[i]);
+		put_endpoint(l, m, checks, &m->endpoints[i]);
 	put_correction(l, m);
 	if (m->endpoint_count > MOST_ENDPOINTS) {
 		snprintf(detail, sizeof(detail), "  and %u more routes",

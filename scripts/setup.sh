@@ -47,7 +47,7 @@ test_packages=(
 bench_packages=(
 	"${server_packages[@]}"
 	heaptrack google-perftools libgoogle-perftools4 libjemalloc2
-	redis-server redis-tools wrk time
+	redis-server redis-tools wrk hey time
 )
 
 usage() {

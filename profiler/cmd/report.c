@@ -18,7 +18,7 @@
 struct report_args {
 	const char *format, *kind, *output, *template, *config;
 	uint64_t top;
-	bool native_only, python_only;
+	bool native_only, python_only, endpoints;
 	struct opt_list wrappers;
 };
 
@@ -61,7 +61,10 @@ static const struct opt options[] = {
 	  "with -f md: the whole document of a load test", template_choice,
 	  false },
 	{ 'c', "config", OPT_TEXT, AT(config), "FILE",
-	  "its targets, a strandline.yml", NULL, false },
+	  "a strandline.yml whose targets endpoints are rated by", NULL,
+	  false },
+	{ 0, "endpoints", OPT_FLAG, AT(endpoints), NULL,
+	  "with -f csv: a row for each endpoint", NULL, false },
 	{ 0, "top", OPT_COUNT, AT(top), "N",
 	  "rows in tables (default: as the format likes)", NULL, false },
 	{ 0, "native-only", OPT_FLAG, AT(native_only), NULL,
@@ -106,6 +109,7 @@ static int write_report(const struct model *m, const struct verdict *verdict,
 		.verdict = verdict,
 		.performance = args->template != NULL,
 		.by_kind = args->kind != NULL,
+		.endpoints = args->endpoints,
 		.checks = checks,
 	};
 	const char *missing = format->missing ? format->missing() : NULL;
@@ -193,6 +197,13 @@ int report_summary(const char *recording, struct err *err)
 	return load_and_write(recording, &args, err);
 }
 
+static bool is_rated(const struct report_args *args)
+{
+	return strcmp(args->format, "text") == 0 ||
+	       strcmp(args->format, "json") == 0 ||
+	       strcmp(args->format, "md") == 0 || args->endpoints;
+}
+
 static int run(int argc, char **argv, struct err *err)
 {
 	struct report_args args = defaults();
@@ -212,9 +223,16 @@ static int run(int argc, char **argv, struct err *err)
 		return err_set(err, -EINVAL,
 			       "--template is for -f md, not for -f %s",
 			       args.format);
-	if (args.config && !args.template)
+	if (args.endpoints && strcmp(args.format, "csv") != 0)
+		return err_set(
+			err, -EINVAL,
+			"--endpoints is for -f csv, not for -f %s; text, "
+			"json and md have a table of them",
+			args.format);
+	if (args.config && !is_rated(&args))
 		return err_set(err, -EINVAL,
-			       "-c is for --template performance; strandline "
+			       "-c is for formats that rate endpoints: text, "
+			       "json, md, csv with --endpoints; strandline "
 			       "check holds a recording to %s",
 			       args.config);
 	return load_and_write(argv[arg], &args, err);

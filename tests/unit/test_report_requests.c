@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "profiler/analysis/budget.h"
+#include "profiler/base/err.h"
 #include "reports/layout.h"
 #include "tests/unit/fixture_model.h"
 #include "tests/unit/golden.h"
@@ -97,5 +99,80 @@ Test(report_requests, json_has_the_corrected_beside_the_raw)
 			     json_object_get(first, "corrected"), "p99_ms")),
 		     180);
 	json_decref(root);
+	buf_free(&out);
+}
+
+/* The endpoint table of @format, with targets. */
+static struct buf rated(const char *format, const char *targets)
+{
+	const struct model *m = fixture_rag(&one, false);
+	struct report_options opt = { .kind = MODEL_LIVE,
+				      .performance = true,
+				      .endpoints = true };
+	struct err err = ERR_INIT;
+	struct budgets budgets;
+	struct checks checks;
+	struct buf out;
+
+	budgets_init(&budgets);
+	cr_assert_eq(budgets_parse(&budgets, "t.yml", targets, strlen(targets),
+				   &err),
+		     0, "%s", err.text);
+	cr_assert_eq(checks_of(&checks, &budgets, m, &err), 0);
+	opt.checks = &checks;
+	out = golden_report(format, m, &opt);
+	checks_free(&checks);
+	budgets_fini(&budgets);
+	return out;
+}
+
+static void check_rated(const char *format, const char *targets,
+			const char *text)
+{
+	struct buf out = rated(format, targets);
+
+	cr_assert_not_null(strstr(out.bytes, text), "no '%s' in\n%s", text,
+			   out.bytes);
+	buf_free(&out);
+}
+
+#define SEARCH_P95(limit)                             \
+	"latency:\n  endpoints:\n    - {route: POST " \
+	"/api/v1/retrieval/search, p95_max: " limit "}\n"
+
+Test(report_requests, an_endpoint_within_its_targets_passes)
+{
+	check_rated("text", SEARCH_P95("50 ms"), "pass  POST ");
+	check_rated("csv", SEARCH_P95("50 ms"), ",pass\r\n");
+	check_rated("md", SEARCH_P95("50 ms"), " pass |\n");
+	check_rated("json", SEARCH_P95("50 ms"), "\"rating\":\"pass\"");
+}
+
+Test(report_requests, an_endpoint_beyond_one_of_its_targets_fails)
+{
+	static const char targets[] = SEARCH_P95(
+		"50 ms") "    - {route: POST "
+			 "/api/v1/retrieval/search, p50_max: 1 ms}\n";
+
+	check_rated("text", targets, "fail  POST ");
+	check_rated("csv", targets, ",fail\r\n");
+	check_rated("json", targets, "\"rating\":\"fail\"");
+}
+
+Test(report_requests, an_estimate_on_both_sides_of_its_target_is_acceptable)
+{
+	check_rated("csv",
+		    "memory:\n  endpoints:\n    - {route: POST "
+		    "/api/v1/retrieval/search, retained_max: 140 KiB}\n",
+		    ",acceptable\r\n");
+}
+
+Test(report_requests, an_endpoint_without_targets_has_no_rating)
+{
+	struct buf out = rated("csv", SEARCH_P95("50 ms"));
+	const char *chat = strstr(out.bytes, "/api/v1/chat");
+
+	cr_assert_not_null(chat);
+	cr_expect_str_eq(strstr(chat, "\r\n") - 1, ",\r\n");
 	buf_free(&out);
 }
