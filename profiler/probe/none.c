@@ -1,20 +1,18 @@
 /*
- * none: what stands in for the probes in a build without BPF.
+ * none: what stands in for the probes in a build without BPF: nothing can be
+ * opened, so that nobody comes to what would need it.
  */
-#include "profiler/probe/probe.h"
-
 #include <errno.h>
 
 #include "profiler/base/err.h"
-#include "profiler/probe/caps.h"
-#include "profiler/probe/capture.h"
 #include "profiler/probe/cpu.h"
 #include "profiler/probe/faults.h"
 #include "profiler/probe/handlers.h"
 #include "profiler/probe/heap.h"
 #include "profiler/probe/http.h"
 #include "profiler/probe/offcpu.h"
-#include "profiler/probe/requests.h"
+#include "profiler/probe/probe.h"
+#include "profiler/probe/tables.h"
 #include "profiler/probe/trial.h"
 
 /* Nothing of these is ever opened. */
@@ -67,6 +65,15 @@ bool probes_is_target(const struct probes *set, pid_t pid)
 	return false;
 }
 
+int probes_add(struct probes *set, const struct probe_class *class,
+	       const void *options, struct err *err)
+{
+	(void)set;
+	(void)class;
+	(void)options;
+	return missing(err);
+}
+
 int probes_attach(struct probes *set, struct err *err)
 {
 	(void)set;
@@ -108,92 +115,41 @@ bool trial_run(size_t n, struct trial *out)
 	return false;
 }
 
-int probes_add(struct probes *set, const struct probe_class *class,
-	       const void *options, struct err *err)
+bool tables_update(struct tables *t, pid_t pid, struct tables_space *space)
 {
-	(void)set;
-	(void)class;
-	(void)options;
-	return missing(err);
-}
-
-int caps_keep_ours(struct err *err)
-{
-	return missing(err);
-}
-
-int capture_open(struct capture **out, const struct capture_options *opt,
-		 struct err *err)
-{
-	(void)opt;
-	*out = NULL;
-	return missing(err);
-}
-
-void capture_close(struct capture *c)
-{
-	(void)c;
-}
-
-int capture_add(struct capture *c, pid_t pid, struct err *err)
-{
-	(void)c;
+	(void)t;
 	(void)pid;
-	return missing(err);
+	(void)space;
+	return false;
 }
 
-void capture_refresh(struct capture *c, pid_t pid)
+void tables_forget(struct tables *t, pid_t pid, struct tables_space *space)
 {
-	(void)c;
+	(void)t;
 	(void)pid;
+	(void)space;
 }
 
-void capture_ended(struct capture *c, pid_t pid, uint64_t at_ns)
+const struct tables_module *tables_module(const struct tables *t, uint32_t id)
 {
-	(void)c;
+	(void)t;
+	(void)id;
+	return NULL;
+}
+
+const struct tables_range *tables_find(const struct tables_space *space,
+				       uint64_t address)
+{
+	(void)space;
+	(void)address;
+	return NULL;
+}
+
+int tables_python(struct tables *t, pid_t pid,
+		  const struct stack_python *python)
+{
+	(void)t;
 	(void)pid;
-	(void)at_ns;
-}
-
-void capture_spent(struct capture *c, uint64_t ns)
-{
-	(void)c;
-	(void)ns;
-}
-
-uint64_t capture_lost(const struct capture *c, enum capture_loss loss,
-		      const char **name)
-{
-	(void)c;
-	(void)loss;
-	*name = "";
-	return 0;
-}
-
-int capture_flush(struct capture *c, uint64_t at_ns)
-{
-	(void)c;
-	(void)at_ns;
-	return 0;
-}
-
-void requests_seen(void *capture, const struct http_seen *seen)
-{
-	(void)capture;
-	(void)seen;
-}
-
-void requests_connected(void *capture, pid_t pid, bool foreign)
-{
-	(void)capture;
-	(void)pid;
-	(void)foreign;
-}
-
-void requests_called(struct capture *c, const struct handler_seen *call,
-		     const char *name)
-{
-	(void)c;
-	(void)call;
-	(void)name;
+	(void)python;
+	return -ENOTSUP;
 }
