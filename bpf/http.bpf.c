@@ -429,6 +429,8 @@ static __always_inline void describe(struct segment *event,
 	event->arrived_ns = way ? 0 : c->arrived_ns;
 	event->missed = c->missed[way];
 	event->total = total;
+	event->cpu_ns =
+		BPF_CORE_READ(bpf_get_current_task_btf(), se.sum_exec_runtime);
 	event->pid = id >> 32;
 	event->tid = (__u32)id;
 	event->kind = way ? SEGMENT_WRITE : SEGMENT_READ;
@@ -487,6 +489,7 @@ static __always_inline void tell_close(__u64 key, __u32 pid)
 			event->at_ns = bpf_ktime_get_ns();
 			event->missed = 0;
 			event->total = 0;
+			event->cpu_ns = 0;
 			event->pid = pid ? pid : c->pid;
 			event->kind = SEGMENT_CLOSE;
 			event->flags = 0;

@@ -47,6 +47,7 @@ struct segment {
 	__u64 arrived_ns; /* READ: when its first bytes came; 0: unknown */
 	__u64 missed; /* bytes of this way before, of which no event tells */
 	__u64 total;  /* bytes */
+	__u64 cpu_ns; /* that the thread was on a CPU, ever; to the last tick */
 	__u32 pid;    /* tgid, of the first pid namespace */
 	__u32 tid;
 	__u8 kind;  /* enum segment_kind */
@@ -56,7 +57,7 @@ struct segment {
 	struct segment_piece piece[SEGMENT_PIECES];
 	__u8 bytes[];
 };
-_Static_assert(sizeof(struct segment) == 128, "shared with user space");
+_Static_assert(sizeof(struct segment) == 136, "shared with user space");
 
 /* A connection, by the address of its struct sock; map `connections`. */
 struct segment_connection {

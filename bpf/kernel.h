@@ -45,7 +45,12 @@ struct thread_struct { /* of x86 */
 	unsigned long fsbase;
 };
 
+struct sched_entity {
+	__u64 sum_exec_runtime; /* ns on a CPU, as of the last tick or switch */
+};
+
 struct task_struct {
+	struct sched_entity se;
 	unsigned int flags;
 	unsigned int ptrace;
 	pid_t pid;

@@ -193,6 +193,8 @@ void json_slow(struct emit *e, const struct model *m)
 		emit_key_real(e, "queue_ms", s->queue_ms, 6);
 		emit_key_real(e, "ttfb_ms", s->ttfb_ms, 6);
 		emit_key_real(e, "gap_ms", s->gap_ms, 6);
+		emit_key_real(e, "on_cpu_ms", s->on_cpu_ms, 6);
+		emit_key_real(e, "off_cpu_ms", s->off_cpu_ms, 6);
 		emit_key_unsigned(e, "status", s->status);
 		emit_close(e, '}');
 	}

@@ -13,11 +13,10 @@
 #define SLOW_MS	  1000 /* of p95 */
 #define MOST_SLOW 8u   /* endpoints */
 
-static const struct text_column columns[] = { { "at", 9 },
-					      { "took", 9 },
-					      { "unread", 9 },
-					      { "to first", 10 },
-					      { "to last", 9 } };
+static const struct text_column columns[] = {
+	{ "at", 9 },	    { "took", 9 },    { "unread", 9 },
+	{ "to first", 10 }, { "to last", 9 }, { "on CPU", 9 }
+};
 
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -27,7 +26,8 @@ static void put_row(const struct layout *l, const char *at,
 {
 	const double times[] = { s->took_ms, s->queue_ms,
 				 fmax(s->ttfb_ms - s->queue_ms, 0),
-				 fmax(s->took_ms - s->ttfb_ms, 0) };
+				 fmax(s->took_ms - s->ttfb_ms, 0),
+				 s->on_cpu_ms };
 	char text[UNITS_TEXT_MAX], route[200];
 
 	layout_put(l, at, columns[0].width, LAYOUT_RIGHT);
@@ -54,6 +54,7 @@ static void put_endpoint(const struct layout *l, const struct model *m,
 		.took_ms = p->p95_ms,
 		.queue_ms = p->queue_p95_ms,
 		.ttfb_ms = p->ttfb_p95_ms,
+		.on_cpu_ms = NAN,
 	};
 	char at[UNITS_TEXT_MAX];
 

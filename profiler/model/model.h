@@ -242,6 +242,9 @@ struct model_slow {
 	double queue_ms; /* until the server had read it */
 	double ttfb_ms;	 /* until the first byte of its answer */
 	double gap_ms;	 /* longest pause of a streamed one; 0 */
+	/* From then on until its last byte, of the thread that had read it,
+	 * where that wrote it, too: on a CPU, for whatever, and not.  NAN. */
+	double on_cpu_ms, off_cpu_ms;
 	unsigned status;
 };
 

@@ -2,6 +2,7 @@
  * slow: the slowest requests of each endpoint, of all processes.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,18 @@ static int by_endpoint(const void *a, const void *b)
 	if (x->took_ms != y->took_ms)
 		return x->took_ms > y->took_ms ? -1 : 1;
 	return (x->t > y->t) - (x->t < y->t);
+}
+
+/* What was read by the time of a tick can be more than all there was. */
+static void fill_cpu(struct model_slow *to, const struct wire_slow *s)
+{
+	double all = to->took_ms - to->queue_ms;
+
+	to->on_cpu_ms = to->off_cpu_ms = NAN;
+	if (!s->cpu || all < 0)
+		return;
+	to->on_cpu_ms = fmin((double)(s->cpu - 1) / 1e6, all);
+	to->off_cpu_ms = all - to->on_cpu_ms;
 }
 
 static int add(struct model *m, const struct trace_view *v,
@@ -45,6 +58,7 @@ static int add(struct model *m, const struct trace_view *v,
 		.gap_ms = (double)s->gap / 1e6,
 		.status = s->status,
 	};
+	fill_cpu(&m->slow[m->slow_count], s);
 	return m->slow[m->slow_count].method && m->slow[m->slow_count++].route
 		       ? 0
 		       : -ENOMEM;

@@ -18,6 +18,7 @@
 #include "bpf/http.h"
 #include "bpf/http.skel.h"
 #include "profiler/base/err.h"
+#include "profiler/base/hash.h"
 #include "profiler/probe/price.h"
 #include "profiler/probe/probe.h"
 #include "profiler/probe/tls.h"
@@ -26,6 +27,7 @@
 #define CONNECTIONS    (SEGMENT_CONNECTIONS_MOST / 2)
 #define SLEPT_NS       20000u /* a write that took as long was preempted */
 #define SMALL_WRITE    65536u /* not above it: handed over at once */
+#define TID_BITS       22     /* PID_MAX_LIMIT */
 #define SWEEP_NS       1000000000ULL
 #define LOOK_SOON      100000000ULL  /* while a server starts */
 #define SOON	       100	     /* looks */
@@ -49,7 +51,8 @@ struct http_probe {
 	struct track *track;
 	const struct segment *now; /* being fed */
 	struct tls *tls;
-	uint64_t tax_ns; /* on every system call of the host */
+	struct hash *readers; /* connection -> who read its last request */
+	uint64_t tax_ns;      /* on every system call of the host */
 	uint64_t swept_ns, looked_ns, looks;
 	uint64_t own[OWN_NCOUNTERS];
 };
@@ -62,15 +65,50 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
 }
 
+/* A thread and how long it was on a CPU: 22 bits, and as many us as fit. */
+static uint64_t reader_of(const struct segment *e)
+{
+	return e->cpu_ns / 1000 << TID_BITS | e->tid;
+}
+
+static bool cpu_since(const struct http_probe *p, uint64_t reader,
+		      uint64_t *cpu_ns)
+{
+	uint64_t us = reader >> TID_BITS;
+
+	if (!p->now || p->now->kind != SEGMENT_WRITE ||
+	    p->now->tid != (reader & ((1u << TID_BITS) - 1)) ||
+	    p->now->cpu_ns / 1000 < us)
+		return false;
+	*cpu_ns = p->now->cpu_ns - us * 1000;
+	return true;
+}
+
+/* Requests that are read before the last was answered are nobody's alone. */
+static void note_reader(struct http_probe *p, const struct track_event *event,
+			struct http_seen *seen)
+{
+	uint64_t key = event->request->key, reader;
+
+	if (event->type == TRACK_HANDLED && p->now &&
+	    p->now->kind == SEGMENT_READ)
+		(void)hash_set(p->readers, key, reader_of(p->now));
+	else if (event->type == TRACK_ENDED &&
+		 hash_remove(p->readers, key, &reader))
+		seen->cpu_known = cpu_since(p, reader, &seen->cpu_ns);
+}
+
 static void on_request(void *context, const struct track_event *event)
 {
-	const struct http_probe *p = context;
-	const struct http_seen seen = {
+	struct http_probe *p = context;
+	struct http_seen seen = {
 		.event = event,
 		.routes = p->routes,
 		.pid = p->now ? (pid_t)p->now->pid : 0,
 		.tid = p->now ? (pid_t)p->now->tid : 0,
 	};
+
+	note_reader(p, event, &seen);
 
 	p->options.seen(p->options.context, &seen);
 }
@@ -200,6 +238,7 @@ static void http_close(void *self)
 	if (!p)
 		return;
 	tls_free(p->tls);
+	hash_free(p->readers);
 	ring_buffer__free(p->ring);
 	http_bpf__destroy(p->bpf);
 	if (p->memory)
@@ -263,7 +302,9 @@ static int http_open(void **self, struct probes *set, const void *options,
 	if (!p)
 		return err_set(err, -ENOMEM, "out of memory");
 	p->options = *(const struct http_probe_options *)options;
-	rc = make_tracker(p, err);
+	p->readers = hash_new();
+	rc = p->readers ? make_tracker(p, err)
+			: err_set(err, -ENOMEM, "out of memory");
 	if (rc == 0)
 		rc = load(p, set, err);
 	if (rc < 0)

@@ -9,6 +9,7 @@
 #ifndef STRANDLINE_PROBE_HTTP_H
 #define STRANDLINE_PROBE_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -23,6 +24,10 @@ struct http_seen {
 	const struct routes *routes;	 /* names event->request->route */
 	pid_t pid; /* who read or wrote last, of the first pid namespace */
 	pid_t tid;
+	/* ENDED: how long the thread that had read the request, if it is the
+	 * one that wrote its end, was on a CPU between the two. */
+	uint64_t cpu_ns;
+	bool cpu_known;
 };
 
 struct http_probe_options {

@@ -41,17 +41,19 @@ void requests_seen(void *capture, const struct http_seen *seen)
 	if (r->flags & TRACK_STREAMED)
 		flags |= REQUEST_STREAMED;
 	/* What cannot be written, the file counts. */
-	(void)probefile_request(file, &(struct probefile_request) {
-					      .at = seen->event->at,
-					      .first_in = r->first_in,
-					      .read = r->handler_began,
-					      .first_out = r->first_out,
-					      .last_out = r->last_out,
-					      .gap = r->gap,
-					      .route = r->route,
-					      .status = r->status,
-					      .flags = (uint8_t)flags,
-				      });
+	(void)probefile_request(
+		file, &(struct probefile_request) {
+			      .at = seen->event->at,
+			      .first_in = r->first_in,
+			      .read = r->handler_began,
+			      .first_out = r->first_out,
+			      .last_out = r->last_out,
+			      .gap = r->gap,
+			      .cpu = seen->cpu_known ? seen->cpu_ns + 1 : 0,
+			      .route = r->route,
+			      .status = r->status,
+			      .flags = (uint8_t)flags,
+		      });
 }
 
 void requests_connected(void *capture, pid_t pid, bool foreign)

@@ -164,9 +164,12 @@ static int read_slow(struct image *im, const struct wire_slow *w)
 {
 	struct wire_slow *s = vec_push(&im->slow);
 
+	size_t size = w->head.size < sizeof(*s) ? w->head.size : sizeof(*s);
+
 	if (!s)
 		return -ENOMEM;
-	*s = *w;
+	*s = (struct wire_slow) { 0 };
+	memcpy(s, w, size);
 	return 0;
 }
 
@@ -180,7 +183,7 @@ static int read_meta_record(void *context, const struct wire_head *w)
 		return read_patch(context, (const struct wire_patch *)w);
 	if (w->type == WIRE_CODE || w->type == WIRE_PYTHON)
 		return codes_record(&((struct image *)context)->codes, w);
-	if (w->type == WIRE_SLOW && w->size >= sizeof(struct wire_slow))
+	if (w->type == WIRE_SLOW && w->size >= WIRE_SLOW_OLD)
 		return read_slow(context, (const struct wire_slow *)w);
 	return weights_record(&((struct image *)context)->weights, w);
 }

@@ -390,6 +390,7 @@ static void put_slow(struct probefile *f, const struct probefile_request *r)
 		.ttfb = span(r->first_in, r->first_out),
 		.queue = span(r->first_in, r->read),
 		.gap = r->gap,
+		.cpu = r->cpu,
 		.route = r->route,
 		.status = r->status,
 		.flags = r->flags,

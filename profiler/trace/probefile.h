@@ -76,6 +76,7 @@ struct probefile_request { /* times: CLOCK_MONOTONIC ns; see RECORD_REQUEST */
 	uint64_t first_in; /* its arrival, or its read */
 	uint64_t read, first_out, last_out; /* 0: none */
 	uint64_t gap;
+	uint64_t cpu;	/* 1 + what its thread was on a CPU; 0: unknown */
 	uint32_t route; /* of probefile_route(); 0: unknown */
 	uint16_t status;
 	uint8_t flags; /* enum request_flag */

@@ -304,8 +304,12 @@ struct wire_slow {
 	uint32_t route;
 	uint16_t status;
 	uint16_t flags; /* enum request_flag */
+	/* 1 + how long the thread that read it and wrote its end was on a CPU
+	 * between the two; 0: unknown.  Older recordings end before it. */
+	uint64_t cpu;
 };
-_Static_assert(sizeof(struct wire_slow) == 56, "read by other builds");
+_Static_assert(sizeof(struct wire_slow) == 64, "read by other builds");
+#define WIRE_SLOW_OLD 56u
 
 /* The latest of a probe and reason holds. */
 struct wire_counter {

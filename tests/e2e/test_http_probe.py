@@ -337,3 +337,34 @@ def test_attach_reports_what_clients_saw(product, recording, tmp_path):
         assert found[route]["errors"] == 0
     assert found[CHAT]["streamed"] == asked["chat"]["count"]
     assert found[SEARCH]["p50_ms"] <= asked["search"]["whole_max_ms"]
+
+
+def test_slow_requests_tell_what_computed_from_what_waited(
+        product, recording, tmp_path):
+    port = serve.free_port()
+    with serve.running(serve.scripted(port), port) as s:
+        with probing(product, tmp_path, s):
+            pass  # or skip
+        with subprocess.Popen(
+                [product.tool, "attach", str(s.pid), "-o", recording.path],
+                stderr=subprocess.PIPE, text=True) as attached:
+            while "attached" not in attached.stderr.readline():
+                assert attached.poll() is None
+            asked = [subprocess.Popen(
+                ["curl", "-sf", f"http://127.0.0.1:{port}/{path}/1100"],
+                stdout=subprocess.DEVNULL) for path in ("burn", "wait")]
+            assert [a.wait(60) for a in asked] == [0, 0]
+            attached.send_signal(signal.SIGINT)
+            attached.communicate()
+    slow = {r["route"]: r for r in recording.json()["slow_requests"]}
+    burnt, waited = slow["/burn/{}"], slow["/wait/{}"]
+    tick_ms = 20  # what the kernel knows a running thread's time by, and more
+    assert burnt["on_cpu_ms"] > 1100 - tick_ms
+    assert waited["on_cpu_ms"] < 100
+    assert waited["off_cpu_ms"] > 1000
+    for request in (burnt, waited):
+        assert request["took_ms"] == pytest.approx(
+            request["queue_ms"] + request["on_cpu_ms"] +
+            request["off_cpu_ms"], abs=0.01)
+    said = recording.text()
+    assert "endpoints with a p95 above 1 s" in said and "on CPU" in said

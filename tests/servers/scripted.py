@@ -4,6 +4,7 @@
 A thread per connection, HTTP/1.1, nothing but the standard library:
   GET /health           200 at once
   GET /wait/MS          200 after MS milliseconds
+  GET /burn/MS          200 after MS milliseconds on a CPU
   GET /status/CODE      that status, no body
   GET /stream/MS/MS...  a chunk, then one more after each wait
   GET /close/MS         a body without a length, ended by closing after MS
@@ -58,6 +59,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif word == "wait":
             time.sleep(float(rest[0]) / 1000)
             self.answer(200, b"waited")
+        elif word == "burn":
+            until = time.thread_time() + float(rest[0]) / 1000
+            while time.thread_time() < until:
+                pass
+            self.answer(200, b"burnt")
         elif word == "status":
             self.answer(int(rest[0]))
         elif word == "stream":
