@@ -83,7 +83,18 @@ as_root() {
 
 apt() {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
-		-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" </dev/null
+		-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 \
+		-o Acquire::Retries=3 "$@" </dev/null
+}
+
+# What a mirror refuses now it may give in a moment.
+patiently() {
+	local pause
+	for pause in 5 20; do
+		"$@" && return
+		sleep $pause
+	done
+	"$@"
 }
 
 install_packages() {
@@ -93,13 +104,13 @@ install_packages() {
 	fi
 	log=$(mktemp)
 	say "apt-get update"
-	apt update >"$log" 2>&1 || {
+	patiently apt update >"$log" 2>&1 || {
 		cat "$log" >&2
 		die "apt-get update failed: look at the apt sources above"
 	}
 	say "apt-get install $*"
 	no_daemons
-	apt install --no-install-recommends "$@" >"$log" 2>&1 || {
+	patiently apt install --no-install-recommends "$@" >"$log" 2>&1 || {
 		tail -n 30 "$log" >&2
 		die "apt-get install failed: install the packages by hand"
 	}
