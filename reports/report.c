@@ -96,7 +96,8 @@ const char *report_kind_missing(const struct model *m, enum model_kind kind)
 	default:
 		break;
 	}
-	return probes && kind != MODEL_RSS
+	/* With attach --heap there may be none left. */
+	return probes && kind != MODEL_RSS && !has_kind(m, MODEL_ALLOC)
 		       ? "probes saw pages and time, not the heap; strandline "
 			 "run or attach --with inject records that"
 		       : NULL;

@@ -121,6 +121,9 @@ Test(report_kinds, probes_without_the_heap_have_no_live_memory)
 	one.model.mode = "probes";
 	for (uint32_t i = 0; i < m->site_count; i++)
 		one.sites[i].live = (struct estimate) { 0 };
+	cr_assert_null(report_kind_missing(m, MODEL_LIVE)); /* all released */
+	for (uint32_t i = 0; i < m->site_count; i++)
+		one.sites[i].allocated = (struct estimate) { 0 };
 	cr_assert_not_null(report_kind_missing(m, MODEL_LIVE));
 	cr_assert_null(report_kind_missing(m, MODEL_RSS));
 	cr_assert_null(report_kind_missing(m, MODEL_OFFCPU));
