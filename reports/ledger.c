@@ -37,6 +37,7 @@ const struct ledger_column ledger_columns[] = {
 	COLUMN(allocator_metadata),
 	COLUMN(python_arenas),
 	COLUMN(python_used),
+	COLUMN(max_fds),
 	COLUMN(cgroup_usage),
 	COLUMN(cgroup_limit),
 	COLUMN(profiler_rss),
@@ -97,9 +98,13 @@ bool ledger_split(const struct model *m, struct ledger_split *split)
 	const struct model_ledger_point *p =
 		ledger_last(m, ledger_column("anon"));
 	uint64_t private, used, room, absent;
+	bool unseen;
 
 	if (!p)
 		return false;
+	/* Probes look at pages; of blocks they may know nothing. */
+	unseen = m->mode && strcmp(m->mode, "probes") == 0 &&
+		 m->live_trend.peak <= 0;
 	private = p->anonymous + known(p->heap);
 	room = private > known(p->self) ? private - known(p->self) : 0;
 	absent = known(p->live) > room ? known(p->live) - room : 0;
@@ -107,7 +112,7 @@ bool ledger_split(const struct model *m, struct ledger_split *split)
 	*split = (struct ledger_split) {
 		.t = p->t,
 		.rss = p->rss,
-		.live = p->live - absent,
+		.live = unseen ? LEDGER_UNREAD : p->live - absent,
 		.absent = absent,
 		.retained = p->retained,
 		.anonymous = private > used ? private - used : 0,

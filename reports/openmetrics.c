@@ -86,6 +86,9 @@ static void put_process_metrics(struct metrics *x, const struct model *m)
 	metrics_family(x, METRICS_GAUGE, "process_open_fds",
 		       "Open file descriptors.");
 	put_processes(x, m, "fds", 1);
+	metrics_family(x, METRICS_GAUGE, "process_max_fds",
+		       "File descriptors that it may have open at most.");
+	put_processes(x, m, "max_fds", 1);
 	metrics_family(x, METRICS_GAUGE, "process_threads", "Threads.");
 	put_processes(x, m, "threads", 1);
 	metrics_family(x, METRICS_COUNTER, "process_context_switches",

@@ -184,7 +184,10 @@ static void put_split(const struct layout *l, const struct model *m)
 		 units_format_bytes(size, (double)s.rss), s.t);
 	text_heading(l, "WHERE IT IS", detail);
 	put_part(l, "live heap", s.live, s.rss);
-	put_part(l, "not in live blocks", s.retained, s.rss);
+	put_part(l,
+		 s.live == LEDGER_UNREAD ? "heap, not looked at"
+					 : "not in live blocks",
+		 s.retained, s.rss);
 	if (s.anonymous > 0)
 		put_part(l, "other anonymous", s.anonymous, s.rss);
 	put_part(l, "files and shared", s.file, s.rss);
@@ -201,6 +204,8 @@ void text_memory(const struct layout *l, const struct model *m)
 	buf_putc(l->out, '\n');
 	put_trends(l, m);
 	put_sparkline(l, m, "RSS over time", ledger_column("rss"));
-	put_sparkline(l, m, "live heap over time", ledger_column("live"));
+	if (m->live_trend.peak > 0)
+		put_sparkline(l, m, "live heap over time",
+			      ledger_column("live"));
 	put_split(l, m);
 }

@@ -25,32 +25,46 @@ struct column {
 	enum model_kind kind;
 	const char *name;
 	size_t offset; /* of its estimate in struct site_group */
+	size_t total;  /* in struct model_totals */
 };
 
 static const struct column columns[] = {
-	{ MODEL_LIVE, "live", offsetof(struct site_group, live) },
-	{ MODEL_PEAK, "peak", offsetof(struct site_group, peak) },
-	{ MODEL_ALLOC, "allocated", offsetof(struct site_group, allocated) },
-	{ MODEL_TEMPORARY, "temporary",
-	  offsetof(struct site_group, temporary) },
+#define COLUMN(kind, name, field)                               \
+	{                                                       \
+		kind, name, offsetof(struct site_group, field), \
+			offsetof(struct model_totals, field)    \
+	}
+	COLUMN(MODEL_LIVE, "live", live),
+	COLUMN(MODEL_PEAK, "peak", peak),
+	COLUMN(MODEL_ALLOC, "allocated", allocated),
+	COLUMN(MODEL_TEMPORARY, "temporary", temporary),
+#undef COLUMN
 };
 
 #define COLUMN_COUNT (sizeof(columns) / sizeof(columns[0]))
 
-/* Beside what time is spent on, the blocks made there say nothing. */
-static bool stands_beside(size_t column, enum model_kind kind)
+/*
+ * Beside what time is spent on, the blocks made there say nothing; nor does a
+ * column where nothing was seen.
+ */
+static bool stands_beside(const struct model *m, size_t column,
+			  enum model_kind kind)
 {
+	const struct estimate *all =
+		(const struct estimate *)((const char *)&m->totals +
+					  columns[column].total);
+
 	return columns[column].kind != kind && kind != MODEL_CPU &&
-	       kind != MODEL_OFFCPU && kind != MODEL_WALL;
+	       kind != MODEL_OFFCPU && kind != MODEL_WALL && all->bytes > 0;
 }
 
 /* The kind's own column comes first, then the others. */
-static unsigned figures_width(enum model_kind kind)
+static unsigned figures_width(const struct model *m, enum model_kind kind)
 {
 	unsigned width = FIGURE_WIDTH + SHARE_WIDTH;
 
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
-		if (stands_beside(i, kind))
+		if (stands_beside(m, i, kind))
 			width += FIGURE_WIDTH + 1;
 	return width + 2;
 }
@@ -64,13 +78,14 @@ static void put_amount(const struct layout *l, enum model_kind kind,
 		   LAYOUT_RIGHT);
 }
 
-static void put_heads(const struct layout *l, enum model_kind kind)
+static void put_heads(const struct layout *l, const struct model *m,
+		      enum model_kind kind)
 {
 	layout_style(l, LAYOUT_FAINT);
 	layout_put(l, model_kind_name(kind), FIGURE_WIDTH, LAYOUT_RIGHT);
 	layout_put(l, "share", SHARE_WIDTH, LAYOUT_RIGHT);
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
-		if (stands_beside(i, kind))
+		if (stands_beside(m, i, kind))
 			layout_put(l, columns[i].name, FIGURE_WIDTH + 1,
 				   LAYOUT_RIGHT);
 	layout_fill(l, 2);
@@ -134,7 +149,7 @@ static void put_group(const struct layout *l, const struct model *m,
 {
 	const struct model_frame *f =
 		g->frame == MODEL_NONE ? NULL : &m->frames[g->frame];
-	unsigned used = figures_width(kind);
+	unsigned used = figures_width(m, kind);
 	char share[UNITS_TEXT_MAX];
 
 	snprintf(share, sizeof(share), "%.1f%%",
@@ -145,7 +160,7 @@ static void put_group(const struct layout *l, const struct model *m,
 		const struct estimate *e =
 			(const void *)((const char *)g + columns[i].offset);
 
-		if (stands_beside(i, kind))
+		if (stands_beside(m, i, kind))
 			put_amount(l, columns[i].kind, e->bytes,
 				   FIGURE_WIDTH + 1);
 	}
@@ -356,7 +371,7 @@ int text_sites(const struct layout *l, const struct model *m,
 		total += groups[i].weight;
 	put_title(l, m, opt, total, count);
 	if (count > 0)
-		put_heads(l, opt->kind);
+		put_heads(l, m, opt->kind);
 	for (size_t i = 0; i < count && i < top; i++)
 		put_group(l, m, opt->kind, &groups[i], total);
 	if (count > 0) {

@@ -63,6 +63,7 @@ void ledger_line(struct wire_ledger *line, const struct usage *u,
 	line->rss = u->rss;
 	line->vms = u->vms;
 	line->fds = u->fds;
+	line->max_fds = u->max_fds;
 	line->minor_faults = u->minor_faults;
 	line->major_faults = u->major_faults;
 	line->cpu_user_ns = u->cpu_user_ns;

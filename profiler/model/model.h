@@ -146,6 +146,7 @@ struct model_ledger_point { /* UINT64_MAX where not read */
 	uint64_t allocator_allocated, allocator_active, allocator_resident,
 		allocator_retained, allocator_metadata;
 	uint64_t python_arenas, python_used; /* CPython's, for its objects */
+	uint64_t max_fds;		     /* that it may open */
 	uint64_t cgroup_usage, cgroup_limit;
 	uint64_t profiler_rss, profiler_cpu_ns;
 };

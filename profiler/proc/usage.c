@@ -33,6 +33,7 @@ struct usage_source {
 	bool real; /* procfs, not a tree made for a test */
 	long page_size, ticks_per_second;
 	struct cgroup cgroup;
+	uint64_t max_fds;
 	uint64_t cgroup_limit;
 	struct stacks stacks;
 	struct buf text; /* of the last file read */
@@ -57,6 +58,7 @@ static void find_cgroup(struct usage_source *s, const char *root)
 		snprintf(base, sizeof(base), "%s/cgroup", root);
 	if (procfs_read(s->dir, "cgroup", &s->text) == 0)
 		cgroup_find(&s->cgroup, base, s->text.bytes);
+	s->max_fds = USAGE_UNSEEN;
 	s->cgroup_limit = cgroup_limit(&s->cgroup);
 }
 
@@ -201,6 +203,21 @@ static void count_fds(struct usage_source *s, struct usage *u)
 		u->fds = (uint64_t)count;
 }
 
+/* "Max open files  1024  524288  files": the first is what holds. */
+static uint64_t read_max_fds(struct usage_source *s)
+{
+	static const char key[] = "Max open files";
+	unsigned long long limit;
+	const char *line;
+
+	if (procfs_read(s->dir, "limits", &s->text) < 0)
+		return USAGE_UNSEEN;
+	line = s->text.bytes ? strstr(s->text.bytes, key) : NULL;
+	return line && sscanf(line + strlen(key), "%llu", &limit) == 1
+		       ? limit
+		       : USAGE_UNSEEN;
+}
+
 struct switches {
 	struct usage_source *source;
 	uint64_t sum;
@@ -243,6 +260,9 @@ int usage_read(struct usage_source *s, struct usage *u)
 		return rc;
 	read_status(s, u);
 	count_fds(s, u);
+	if (s->max_fds == USAGE_UNSEEN)
+		s->max_fds = read_max_fds(s);
+	u->max_fds = s->max_fds;
 	if (u->threads > 1 && u->threads <= THREADS_CHEAP)
 		read_switches(s, u);
 	u->cgroup_usage = cgroup_usage(&s->cgroup);
@@ -295,5 +315,6 @@ int usage_read_parts(struct usage_source *s, struct usage *u)
 	if (u->threads > THREADS_CHEAP)
 		read_switches(s, u);
 	s->cgroup_limit = u->cgroup_limit = cgroup_limit(&s->cgroup);
+	s->max_fds = u->max_fds = read_max_fds(s);
 	return 0;
 }

@@ -34,6 +34,7 @@ struct usage { /* bytes unless said */
 	uint64_t threads;
 	uint64_t rss, vms;
 	uint64_t fds;
+	uint64_t max_fds; /* its limit of them now; UNSEEN: none */
 	uint64_t minor_faults, major_faults; /* since the process began */
 	uint64_t cpu_user_ns, cpu_system_ns; /* since the process began */
 	/* of the threads that live now: the kernel keeps no total */

@@ -8,6 +8,8 @@ import { css } from "./colors.js";
 import { h, once_a_frame, scroll, select } from "./dom.js";
 import { bytes, count, moment, rate } from "./format.js";
 
+const ALL = "all"; /* processes */
+
 /* From the bottom up: what is steadiest first. */
 const PARTS = [
 	["stacks", "stacks"], ["self", "Strandline itself"],
@@ -56,29 +58,67 @@ function readings(ledger, pid) {
 	const own = part("self"), slabs = part("slabs");
 	const anon = filled(points, (p) => p.anon === null ? null :
 		p.anon + (p.heap || 0));
-	/* No more of it is resident than there is private memory. */
+	/*
+	 * Not more than RSS by what was only worked out in between; and no
+	 * more of what is live is resident than there is private memory.
+	 */
+	const room = points.map((point, i) => point.rss - file[i] -
+		stacks[i] - own[i] - slabs[i]);
+	const at_most = (bytes, ...limits) =>
+		Math.max(0, Math.min(bytes, ...limits));
 	const live = asked.map((bytes, i) =>
-		Math.max(0, Math.min(bytes, anon[i] - own[i])));
+		at_most(bytes, room[i], anon[i] - own[i]));
+	const kept = retained.map((bytes, i) =>
+		at_most(bytes, room[i] - live[i]));
 
-	/* Not more than RSS by what was only worked out in between. */
-	points.forEach((point, i) => {
-		if (point.retained === null)
-			retained[i] = Math.max(0, Math.min(retained[i],
-				point.rss - live[i] - file[i] - stacks[i]));
-	});
 	return {
 		t: column("t"), rss: column("rss"),
-		stacks, file, live, asked, retained,
+		stacks, file, live, asked, retained: kept,
 		self: own.map((bytes, i) => bytes + slabs[i]),
-		other: anon.map((bytes, i) => Math.max(0, Math.min(
-			bytes - live[i] - retained[i] - own[i],
-			points[i].anon !== null ? Infinity : points[i].rss -
-				live[i] - retained[i] - file[i] - stacks[i]))),
+		other: anon.map((bytes, i) => at_most(
+			bytes - live[i] - kept[i] - own[i],
+			room[i] - live[i] - kept[i])),
 		threads: column("threads"),
 		fds: column("fds"),
 		cpu: busy(points),
 		limit: column("cgroup_limit"),
 	};
+}
+
+/*
+ * All processes' readings, added up at each time that one of them was read:
+ * of the others it is what they held last, as long as they lived.
+ */
+function sum_of(ledger, pids) {
+	const each = pids.map((pid) => readings(ledger, pid))
+		.filter((r) => r.t.length);
+	const times = [...new Set(each.flatMap((r) => r.t.map(
+		(t) => Math.round(t * 10) / 10)))].sort((a, b) => a - b);
+	const gap = times.length > 1 ? 3 * (times[times.length - 1] -
+		times[0]) / (times.length - 1) : 1;
+	const sum = { t: times };
+
+	for (const key of Object.keys(each[0]).filter((key) => key !== "t")) {
+		sum[key] = times.map(() => null);
+		for (const r of each)
+			add_last(sum[key], times, r.t, r[key], gap);
+	}
+	sum.limit = sum.limit.map(() => Math.max(0, ...each.flatMap(
+		(r) => r.limit.filter(Boolean))));
+	return sum;
+}
+
+/* To @into at @times the latest of @values, unless it is older than @gap. */
+function add_last(into, times, t, values, gap) {
+	let last = -1;
+
+	times.forEach((time, i) => {
+		while (last + 1 < t.length && t[last + 1] <= time + 0.05)
+			last++;
+		if (last >= 0 && values[last] !== null &&
+		    (last + 1 < t.length || time - t[last] < gap))
+			into[i] += values[last];
+	});
 }
 
 /* Per cent of one core between a reading and the one before. */
@@ -132,11 +172,12 @@ export class Ledger {
 			type: "button", onclick: () => this.choose(null),
 		}, "whole recording");
 		return h("div", { class: "tools" },
-			processes.length > 1 ? select("process", processes.map(
-				(p) => [String(p.pid), `${p.pid} ` +
-					p.command.slice(0, 60)]),
+			processes.length > 1 ? select("process", [
+				...processes.map((p) => [String(p.pid),
+					`${p.pid} ` + p.command.slice(0, 60)]),
+				[ALL, `all ${processes.length}, added up`]],
 			String(this.pid), (pid) => {
-				this.pid = +pid;
+				this.pid = pid === ALL ? ALL : +pid;
 				this.draw();
 			}) : null,
 			h("label", { class: "field" }, h("span", {}, "from s"),
@@ -179,8 +220,14 @@ export class Ledger {
 	}
 
 	extent() {
-		return { min: 0, max: Math.max(
-			this.profile.json.recording.duration_s, 0.001) };
+		const { recording, ledger, windows } = this.profile.json;
+		const busy = windows.find((w) => w.requests || w.allocated_bytes);
+		const first = Math.min(ledger.length ? ledger[0].t : 0,
+				       busy ? busy.t : Infinity);
+
+		/* Getting into a process can take a while. */
+		return { min: first > recording.duration_s / 20 ? first : 0,
+			 max: Math.max(recording.duration_s, 0.001) };
 	}
 
 	resize() {
@@ -202,7 +249,10 @@ export class Ledger {
 	}
 
 	draw() {
-		const r = readings(this.profile.json.ledger, this.pid);
+		const { ledger } = this.profile.json;
+		const r = this.pid === ALL ? sum_of(ledger,
+			[...new Set(ledger.map((p) => p.pid))]) :
+			readings(ledger, this.pid);
 
 		for (const plot of this.plots)
 			plot.destroy();
@@ -304,7 +354,11 @@ export class Ledger {
 			hooks: { draw: [(u) => this.draw_marks(u)],
 				 drawAxes: [(u) => this.shade(u)] },
 		}, [r.t, ...sums.reverse(), r.rss]);
-		if (Number.isFinite(limit))
+		if (this.pid === ALL)
+			this.holder.lastChild.after(h("p", { class: "soft" },
+				"Pages that processes share count for each " +
+				"of them."));
+		if (Number.isFinite(limit) && limit > 0)
 			this.holder.lastChild.after(h("p", { class: "soft" },
 				`The control group's limit is ${bytes(limit)}.`));
 	}

@@ -139,20 +139,22 @@ function columns_of(profile) {
 			  `± ${(half / row[name] * 100).toFixed(0)}%`)] :
 			amount(unit, row[name]);
 	};
-	const blocks = profile.columns.live_count.some((n) => n > 0);
+	const { columns } = profile;
+	const blocks = columns.live_count.some((n) => n > 0);
 
 	return [
 		{ name: "label", title: "place", text: true,
 		  value: (row) => row.frame.label,
 		  cell: (row) => [h("span", { class: "function" },
-			row.frame.label), where(row.frame)] },
+			row.frame.function || row.frame.label),
+		where(row.frame)] },
 		...profile.json.kinds.map(size),
 		...(blocks ? [{
 			name: "live_count", title: "blocks",
 			hint: "live blocks", value: (row) => row.live_count,
 			cell: (row) => row.live_count ?
 				count(row.live_count) : "–" }] : []),
-		...(profile.json.scans ? [{
+		...(columns.site_unreachable.some((n) => n > 1) ? [{
 			name: "unreachable", title: "lost",
 			hint: "live bytes that nothing refers to: " +
 				"unreachable in the last scan",
@@ -162,10 +164,11 @@ function columns_of(profile) {
 		{ name: "stacks", title: "stacks",
 		  value: (row) => row.sites.length,
 		  cell: (row) => count(row.sites.length) },
-		{ name: "route", title: "mostly for", text: true,
-		  value: (row) => top_route(profile, row),
-		  cell: (row) => h("span", { class: "path" },
-				   top_route(profile, row)) },
+		...(columns.charge_route.length ? [{
+			name: "route", title: "mostly for", text: true,
+			value: (row) => top_route(profile, row),
+			cell: (row) => h("span", { class: "path" },
+					 top_route(profile, row)) }] : []),
 	];
 }
 

@@ -183,6 +183,11 @@ export class Stacks {
 				`, ${moment(view.from)} to ${moment(view.to)}` :
 				`; ${kind.name} is known of the whole ` +
 				"recording only";
+		if (view.from !== null && view.endpoint &&
+		    profile.knows_time(kind.name) &&
+		    profile.knows_endpoint(kind.name))
+			text += ", by the endpoint's share of each stack in " +
+				"the whole recording";
 		if (this.base)
 			text += `, against ${amount(kind.unit,
 				this.down.base[ROOT])} of the base` +

@@ -334,7 +334,9 @@ def test_a_python_server_is_shown(browser, python_page):
     page.picture("python")
     assert "/api/v1/retrieval/search" in page.text("#requests")
     assert len(page.texts("#sites tbody tr")) > 10
-    assert len(page.texts("#memory select option")) >= 3  # processes
+    assert len(page.texts("#memory select option")) >= 4  # processes, all
+    page("choose", on="#memory select", value="all")
+    page.becomes("#memory", "Pages that processes share")
     page.check_quiet()
     phone = Page(browser, python_page, PHONE)
     assert phone.width() <= PHONE["viewport"]["width"]

@@ -105,7 +105,7 @@ def test_readers_get_the_format_they_ask_for(served):
 def test_the_conventional_names_are_there(served):
     names = served.families().keys()
     assert {"process_resident_memory_bytes", "process_cpu_seconds",
-            "process_open_fds", "process_threads",
+            "process_open_fds", "process_max_fds", "process_threads",
             "process_start_time_seconds",
             "http_server_request_duration_seconds",
             "strandline_http_time_to_first_byte_seconds",
@@ -224,6 +224,36 @@ def test_a_recording_in_progress_is_followed_by_its_process(
             eventually(lambda: one.value(
                 "strandline_http_requests_total", status="2xx",
                 http_route="/api/v1/retrieval/search") == 50)
+
+
+def test_a_server_that_probes_watch_is_followed_by_its_process(
+        product, recording, eventually):
+    port = serve.free_port()
+    with serve.running(serve.rag_c(port, product.build), port) as server:
+        watcher = subprocess.Popen(
+            [product.tool, "attach", str(server.pid), "--with", "bpf",
+             "-o", str(recording.path), "--duration", "600"],
+            stderr=subprocess.PIPE, text=True)
+        try:
+            said = watcher.stderr.readline()
+            while said and "attached to process" not in said:
+                said = watcher.stderr.readline()
+            if not said:
+                pytest.skip("the kernel takes no programs from us")
+            with serving(product, server.pid, "--refresh", "200ms") as one:
+                eventually(lambda: one.value(
+                    "process_resident_memory_bytes", pid=server.pid) > 0)
+                assert one.value("process_max_fds", pid=server.pid) > 0
+                names = one.families()
+                assert not any('part="live"' in (labels or "") for _, labels
+                               in names["strandline_memory_bytes"].series)
+                product.load(port, "-n", 50, "-m", "search")
+                eventually(lambda: one.value(
+                    "strandline_http_requests_total",
+                    http_route="/api/v1/retrieval/search") >= 50)
+        finally:
+            watcher.send_signal(signal.SIGINT)
+            watcher.communicate(timeout=60)
 
 
 def test_a_recording_that_ends_is_read_to_its_end(product, recording,

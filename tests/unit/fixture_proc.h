@@ -53,6 +53,10 @@ static inline void proc_put_server(void)
 	proc_put("42/fd/0", "");
 	proc_put("42/fd/1", "");
 	proc_put("42/fd/17", "");
+	proc_put("42/limits",
+		 "Limit                     Soft Limit  Hard Limit  Units\n"
+		 "Max processes             unlimited   unlimited   processes\n"
+		 "Max open files            1024        524288      files\n");
 	proc_put("42/cgroup", "0::/pod/server\n");
 	proc_put("42/smaps",
 		 "400000-500000 r-xp 00000000 fe:00 7  /usr/bin/python3\n"

@@ -40,7 +40,7 @@ Test(report_csv, what_was_not_read_is_an_empty_cell)
 	one.model.ledger_count = 1;
 	out = golden_report("csv", &one.model, &opt);
 	cr_assert_str_eq(strchr(out.bytes, '\n') + 1,
-			 "1.250,7,4096,,,,,,,,,,,,,,,,,,,,,,,,,,,,,9\r\n");
+			 "1.250,7,4096,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,9\r\n");
 	buf_free(&out);
 }
 

@@ -47,6 +47,7 @@ Test(usage, a_reading_has_sizes_counts_and_times)
 	cr_assert_eq(u.vms, 2500 * 4 * KIB);
 	cr_assert_eq(u.threads, 2);
 	cr_assert_eq(u.fds, 3);
+	cr_assert_eq(u.max_fds, 1024);
 	cr_assert_eq(u.minor_faults, 1500);
 	cr_assert_eq(u.major_faults, 12);
 	cr_assert_eq(u.cpu_user_ns, 2500000000);
