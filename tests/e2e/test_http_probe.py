@@ -250,9 +250,10 @@ def test_handlers_are_timed_by_their_names(product, recording, tmp_path):
         with subprocess.Popen(
                 [product.tool, "attach", str(s.pid), "-q", "-o",
                  recording.path, "--handler", "serve_search", "--handler",
-                 "rag_c:vectors_nearest", "--handler", "nonesuch"],
+                 "rag_c:vectors_nearest", "--handler", "nonesuch",
+                 "--handler", "python:app.search"],
                 stderr=subprocess.PIPE, text=True) as attached:
-            said = [attached.stderr.readline() for _ in range(3)]
+            said = [attached.stderr.readline() for _ in range(4)]
             serve.wait_until(lambda: asked_once(product, port, recording),
                              30, "a request in the recording")
             seen = product.load(port, "-n", "100", "-m", "search=4,chat")
@@ -261,6 +262,7 @@ def test_handlers_are_timed_by_their_names(product, recording, tmp_path):
     asked = {r["name"]: r["count"] for r in seen["requests"]}
     assert "serve_search" in said[0] and "us a call" in said[0]
     assert "nonesuch: no function of that name" in said[2]
+    assert "python:app.search" in said[3] and "strandline.py" in said[3]
     found = {s["name"]: s for s in recording.json()["spans"]}
     # The kernel runs no probe where another one was put aside: it says so.
     missed = recording.json()["losses"]["handlers.missed"]
