@@ -40,11 +40,11 @@ def stacks(report):
             for site in report["sites"]]
 
 
-def run(product, recording, command, *options, **kwargs):
+def run(product, recording, command, *options, timeout=120, **kwargs):
     """What @command printed, recorded."""
     done = subprocess.run(
         [*product.under(recording.path, *options), *map(str, command)],
-        capture_output=True, text=True, timeout=120, **kwargs)
+        capture_output=True, text=True, timeout=timeout, **kwargs)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -277,7 +277,8 @@ def test_an_interpreter_that_hides_is_said_to(product, recording, tmp_path):
 def churn(product, recording, seconds):
     """Threads, imports and code that come and go; what the shim held."""
     run(product, recording,
-        [DEBIAN, PROGRAMS / "python_churn.py", seconds], "--interval", "100")
+        [DEBIAN, PROGRAMS / "python_churn.py", seconds], "--interval", "100",
+        timeout=seconds + 120)
     report = recording.json()
     assert report["losses"]["python_frames_unread"] == 0
     held = [p["self"] for p in report["ledger"] if p["self"] is not None]
