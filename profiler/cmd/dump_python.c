@@ -85,13 +85,15 @@ void dump_python_problem(struct dump *d)
 }
 
 /* By pthread_self(), which the frames of a thread are known by, too. */
-static void take_name(void *context, uint64_t ident, const char *name)
+static void take_name(void *context, uint64_t ident, int32_t tid,
+		      const char *name)
 {
 	struct dump *d = context;
 	const struct pyframes_thread *python =
 		pyframes_thread(&d->source->python, ident, 0);
 	struct dump_thread *t;
 
+	(void)tid;
 	vec_foreach (&d->threads, t)
 		if (python && t->python == python)
 			t->python_name = dump_keep(d, name);

@@ -21,6 +21,7 @@
 #include "profiler/cmd/ledger.h"
 #include "profiler/cmd/recording.h"
 #include "profiler/cmd/terminal.h"
+#include "profiler/cmd/threadnames.h"
 #include "profiler/proc/procfs.h"
 #include "profiler/proc/sampler.h"
 #include "profiler/trace/writer.h"
@@ -38,6 +39,7 @@ struct targets {
 	int dir;
 	int notify; /* inotify, or -1: the directory is listed each tick */
 	struct writer *writer;
+	struct threadnames *names;
 	struct sampler *sampler;
 	struct hash *recorded; /* pid -> its latest image */
 	void (*records)(void *ctx, pid_t pid, uint32_t image);
@@ -128,6 +130,9 @@ static void on_reading(void *ctx, const struct usage *u)
 	ledger_line(&line, u, known ? &page : NULL);
 	line.pid = own;
 	check_write(t, writer_ledger(t->writer, &line));
+	if (known)
+		check_write(t, threadnames_look(t->names, t->writer, u->pid,
+						own, &page.python));
 }
 
 static void on_began(void *ctx, const struct sampler_process *p)
@@ -357,7 +362,8 @@ int targets_open(struct targets **out, const struct targets_options *opt,
 	}
 	t->recorded = hash_new();
 	t->own = hash_new();
-	if (!t->recorded || !t->own) {
+	t->names = threadnames_new();
+	if (!t->recorded || !t->own || !t->names) {
 		rc = err_set(err, -ENOMEM, "out of memory");
 		goto close;
 	}
@@ -388,6 +394,7 @@ void targets_close(struct targets *t)
 		close(t->dir);
 	hash_free(t->recorded);
 	hash_free(t->own);
+	threadnames_free(t->names);
 	vec_free(&t->missed);
 	free(t);
 }

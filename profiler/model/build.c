@@ -119,37 +119,6 @@ static int build_head(struct model *m, const struct trace_view *v)
 		       : -ENOMEM;
 }
 
-static int build_threads(struct model *m, const struct trace_view *v)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < v->image_count; i++)
-		count += v->images[i].result.thread_count;
-	m->threads = calloc(count + 1, sizeof(*m->threads));
-	if (!m->threads)
-		return -ENOMEM;
-	for (size_t i = 0; i < v->image_count; i++) {
-		const struct trace_image *im = &v->images[i];
-
-		for (size_t k = 0; k < im->result.thread_count; k++) {
-			const struct fold_thread *f = &im->result.threads[k];
-			struct model_thread *t = &m->threads[m->thread_count++];
-
-			t->pid = im->header.pid;
-			t->tid = f->tid;
-			t->name = model_string(m, f->name);
-			t->began = build_seconds(v, f->began_ns);
-			t->ended = f->ended_ns ? build_seconds(v, f->ended_ns)
-					       : -1;
-			t->allocated_bytes = f->allocated.bytes;
-			t->allocations = f->allocated.count;
-			if (!t->name)
-				return -ENOMEM;
-		}
-	}
-	return 0;
-}
-
 static int build_marks(struct model *m, const struct trace_view *v)
 {
 	m->marks = calloc(v->mark_count + 1, sizeof(*m->marks));

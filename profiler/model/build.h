@@ -48,6 +48,8 @@ int build_objects(struct model *m, const struct trace_view *v,
 		  const struct build_part *parts, size_t count);
 /* patches.c: the program's own allocators; after build_stacks() */
 int build_patches(struct model *m, const struct trace_view *v);
+/* threads.c */
+int build_threads(struct model *m, const struct trace_view *v);
 int build_ledger(struct model *m, const struct trace_view *v);
 int build_processes(struct model *m, const struct trace_view *v);
 /* cost.c: after the processes; and what the reader had to say. */

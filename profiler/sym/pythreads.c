@@ -26,9 +26,18 @@ static bool name_of(const struct reading *r, uint64_t thread, char *to,
 	return name && pydict_text(r->pages, r->version, name, to, size);
 }
 
+/* What it was told by the kernel as it began. */
+static int32_t tid_of(const struct reading *r, uint64_t thread)
+{
+	uint64_t tid =
+		pyattr(r->pages, r->types, r->version, thread, "_native_id");
+
+	return tid ? (int32_t)pyattr_int(r->pages, r->version, tid) : 0;
+}
+
 int pythreads_names(const struct remote *from, uint32_t version,
 		    uint64_t modules,
-		    void (*each)(void *context, uint64_t ident,
+		    void (*each)(void *context, uint64_t ident, int32_t tid,
 				 const char *name),
 		    void *context)
 {
@@ -54,7 +63,7 @@ int pythreads_names(const struct remote *from, uint32_t version,
 		uint64_t ident = pyattr_int(r.pages, version, key);
 
 		if (ident && name_of(&r, value, name, sizeof(name)))
-			each(context, ident, name);
+			each(context, ident, tid_of(&r, value), name);
 	}
 free_types:
 	pytypes_free(r.types);

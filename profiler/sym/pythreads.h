@@ -10,13 +10,14 @@
 struct remote;
 
 /*
- * Tell each thread in threading._active by pthread_self() and name.  Nothing
- * is told where the module was not imported.  @version is 0x030b for 3.11,
+ * Tell each thread in threading._active by pthread_self(), the kernel's number
+ * for it in its own pid namespace (0: not known) and name.  Nothing is told
+ * where the module was not imported.  @version is 0x030b for 3.11,
  * @modules where its sys.modules is.  0 or -ENOMEM.
  */
 int pythreads_names(const struct remote *from, uint32_t version,
 		    uint64_t modules,
-		    void (*each)(void *context, uint64_t ident,
+		    void (*each)(void *context, uint64_t ident, int32_t tid,
 				 const char *name),
 		    void *context);
 

@@ -145,6 +145,22 @@ static int add_objects(struct host *h, const struct wire_objects *w)
 	return o->type && o->holder && o->holder_type ? 0 : -ENOMEM;
 }
 
+static int add_thread(struct host *h, const struct wire_thread *w)
+{
+	const char *at = w->text, *end = (const char *)w + w->head.size;
+	struct trace_thread *t = vec_push(&h->threads);
+
+	if (!t)
+		return -ENOMEM;
+	*t = (struct trace_thread) {
+		.pid = w->pid,
+		.tid = w->tid,
+		.at_ns = w->at_ns,
+		.name = take_text(h, &at, end),
+	};
+	return t->name ? 0 : -ENOMEM;
+}
+
 /* Scans tell the same again. */
 static int add_handler(struct host *h, const struct wire_handler *w)
 {
@@ -218,6 +234,8 @@ static int add_record(void *context, const struct wire_head *w)
 		return add_reach(h, (const void *)w);
 	if (w->type == WIRE_OBJECTS && w->size > sizeof(struct wire_objects))
 		return add_objects(h, (const void *)w);
+	if (w->type == WIRE_THREAD && w->size > sizeof(struct wire_thread))
+		return add_thread(h, (const void *)w);
 	if (w->type == WIRE_HANDLER && w->size > sizeof(struct wire_handler))
 		return add_handler(h, (const void *)w);
 	if (w->type == WIRE_COUNTER && w->size > sizeof(struct wire_counter))
@@ -261,6 +279,7 @@ BY_TIME(process_by_time, struct trace_process)
 BY_TIME(mark_by_time, struct trace_mark)
 BY_TIME(option_by_time, struct trace_option)
 BY_TIME(objects_by_time, struct trace_objects)
+BY_TIME(thread_by_time, struct trace_thread)
 
 /* The parts of one scan stay together; whoever reads them adds them up. */
 static int reach_by_time(const void *a, const void *b)
@@ -298,6 +317,7 @@ static int read_slabs(struct host *h, int fd)
 	sort_by(&h->options, option_by_time);
 	sort_by(&h->reaches, reach_by_time);
 	sort_by(&h->objects, objects_by_time);
+	sort_by(&h->threads, thread_by_time);
 	vec_free(&slabs.kept);
 	free(r);
 	return rc;
@@ -335,6 +355,7 @@ void host_fini(struct host *h)
 	vec_free(&h->options);
 	vec_free(&h->reaches);
 	vec_free(&h->objects);
+	vec_free(&h->threads);
 	vec_free(&h->handlers);
 	vec_free(&h->counters);
 }

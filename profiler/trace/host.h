@@ -14,6 +14,7 @@ struct host {
 	VEC(struct trace_option) options;
 	VEC(struct trace_reach) reaches;
 	VEC(struct trace_objects) objects;
+	VEC(struct trace_thread) threads;
 	VEC(struct trace_handler) handlers;
 	VEC(struct trace_counter) counters;
 	VEC(char *) strings;

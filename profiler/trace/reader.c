@@ -236,6 +236,8 @@ static int fill_view(struct trace *t)
 	t->view.reach_count = t->host.reaches.count;
 	t->view.objects = t->host.objects.at;
 	t->view.objects_count = t->host.objects.count;
+	t->view.threads = t->host.threads.at;
+	t->view.thread_count = t->host.threads.count;
 	t->view.handlers = t->host.handlers.at;
 	t->view.handler_count = t->host.handlers.count;
 	t->view.counters = t->host.counters.at;

@@ -125,6 +125,12 @@ struct trace_objects { /* what a stack's blocks are in Python */
 	const char *type, *holder, *holder_type; /* the latter may be "" */
 };
 
+struct trace_thread { /* what Python calls it from then on */
+	int32_t pid, tid;
+	uint64_t at_ns;
+	const char *name;
+};
+
 struct trace_handler {	     /* what answers a request in Python */
 	const char *request; /* "GET /users/{id}" */
 	const char *function, *file;
@@ -157,6 +163,8 @@ struct trace_view { /* everything, owned by the trace */
 	size_t reach_count;
 	const struct trace_objects *objects; /* by time */
 	size_t objects_count;
+	const struct trace_thread *threads; /* by time */
+	size_t thread_count;
 	const struct trace_handler *handlers; /* each once */
 	size_t handler_count;
 	const struct trace_counter *counters; /* in order of first sight */

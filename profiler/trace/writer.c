@@ -347,6 +347,27 @@ int writer_objects(struct writer *w, const struct trace_objects *objects)
 	return 0;
 }
 
+int writer_thread(struct writer *w, const struct trace_thread *thread)
+{
+	size_t size =
+		aligned(sizeof(struct wire_thread) + strlen(thread->name) + 1);
+	struct wire_thread *to;
+	int rc;
+
+	to = room(w, size, &rc);
+	if (!to)
+		return rc;
+	*to = (struct wire_thread) {
+		.head = { .type = WIRE_THREAD, .size = (uint32_t)size },
+		.pid = thread->pid,
+		.tid = thread->tid,
+		.at_ns = thread->at_ns,
+	};
+	strcpy(to->text, thread->name);
+	publish(w, size);
+	return 0;
+}
+
 int writer_handler(struct writer *w, const struct trace_handler *handler)
 {
 	size_t size =

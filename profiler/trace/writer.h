@@ -45,6 +45,8 @@ int writer_reach(struct writer *w, const struct wire_reach *summary,
 /* @objects but for its size; the texts as trace_objects has them. */
 struct trace_objects;
 int writer_objects(struct writer *w, const struct trace_objects *objects);
+struct trace_thread;
+int writer_thread(struct writer *w, const struct trace_thread *thread);
 struct trace_handler;
 int writer_handler(struct writer *w, const struct trace_handler *handler);
 

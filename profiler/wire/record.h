@@ -251,6 +251,7 @@ enum wire_type {
 	WIRE_OPTION = 20,
 	WIRE_REACH = 21,   /* what no root of a process reaches */
 	WIRE_OBJECTS = 32, /* what a stack's blocks are in Python */
+	WIRE_THREAD = 33,  /* what Python calls a thread */
 	WIRE_HANDLER = 56, /* which Python function answers a request */
 	/* <pid>.probe.slabs, and WIRE_COUNTER of host.slabs */
 	WIRE_WEIGHTS = 40, /* what stacks weigh, since the last record */
@@ -354,6 +355,14 @@ struct wire_python {
 	uint32_t readable; /* 1: its frames can be read */
 	char text[]; /* if they never can, why not, NUL, the folder that the
 		      * process was in, NUL */
+};
+
+/* A thread's name in `threading`, when it is first seen and when it changes. */
+struct wire_thread {
+	struct wire_head head;
+	int32_t pid, tid; /* in the target's own pid namespace */
+	uint64_t at_ns;
+	char text[]; /* and NUL */
 };
 
 /* Told at each scan anew; of whatever process, a file's functions are one. */

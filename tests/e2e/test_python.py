@@ -296,3 +296,14 @@ def test_ten_minutes_of_churn(product, recording):
     held = churn(product, recording, 600)
     early = held[len(held) // 5]
     assert held[-1] <= early * 1.25 + (1 << 20)
+
+
+@pytest.mark.parametrize("version", ["debian", *VERSIONS[:5]])
+def test_threads_are_named_as_in_threading(product, recording, version):
+    run(product, recording,
+        [DEBIAN if version == "debian" else pyenv(version),
+         PROGRAMS / "python_named.py", f"{recording.path}/host.slabs"],
+        "--interval", "100")
+    names = {t["name"] for t in recording.json()["threads"]}
+    assert names >= {"chief", "named anew", "worker 1 of many words"}
+    assert "worker 0 of many words" not in names

@@ -48,6 +48,7 @@ Test(writer, what_is_written_is_read_back)
 {
 	const struct trace_handler handler = { "GET /users/{id}", "Views.show",
 					       "/srv/app.py" };
+	const struct trace_thread thread = { 7, 8, 9, "worker" };
 	const char *const words[] = { "gunicorn", "-w", "2", NULL };
 	struct wire_process process = { .pid = 7, .ppid = 1, .at_ns = 5 };
 	struct wire_ledger line = { .pid = 7, .at_ns = 6, .rss = 4096 };
@@ -61,9 +62,14 @@ Test(writer, what_is_written_is_read_back)
 	cr_assert_eq(writer_option(w, 9, "rate", "auto"), 0);
 	cr_assert_eq(writer_handler(w, &handler), 0);
 	cr_assert_eq(writer_handler(w, &handler), 0); /* the next scan's */
+	cr_assert_eq(writer_thread(w, &thread), 0);
 	writer_close(w);
 	t = open_trace();
 	v = trace_view(t);
+	cr_assert_eq(v->thread_count, 1);
+	cr_expect_eq(v->threads[0].tid, 8);
+	cr_expect_eq(v->threads[0].at_ns, 9);
+	cr_expect_str_eq(v->threads[0].name, "worker");
 	cr_assert_eq(v->process_count, 1);
 	cr_expect_str_eq(v->processes[0].exe, "/usr/bin/python3");
 	cr_expect_str_eq(v->processes[0].command, "gunicorn -w 2");
