@@ -54,7 +54,7 @@ static int find(struct idle *i, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	i->at = l.recorder_sent ? 0 : l.recorder_control;
+	i->at = l.recorder.sent ? 0 : l.recorder.control;
 	loader_free(&l);
 	if (!i->at)
 		return err_set(err, -ENOTSUP,

@@ -55,11 +55,16 @@ struct injection {
 	struct late_area head;
 };
 
-static bool has_ended(const struct injection *in)
+static bool fd_has_ended(int pidfd)
 {
-	struct pollfd p = { .fd = in->pidfd, .events = POLLIN };
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 
 	return poll(&p, 1, 0) != 0;
+}
+
+static bool has_ended(const struct injection *in)
+{
+	return fd_has_ended(in->pidfd);
 }
 
 static int gone(const struct injection *in)
@@ -140,8 +145,8 @@ static int put_code(struct injection *in)
 		.attr_setdetachstate = l->attr_setdetachstate,
 		.attr_setstacksize = l->attr_setstacksize,
 		.attr_destroy = l->attr_destroy,
-		.start = l->recorder ? l->recorder_entry
-				     : l->gap + inject_code_worker(),
+		.start = l->recorder.start ? l->recorder.entry
+					   : l->gap + inject_code_worker(),
 		.mask = in->borrow.mask,
 		.registers = borrow_way_back(&in->borrow),
 	};
@@ -287,8 +292,10 @@ static int fill_memfd(struct injection *in, int fd)
 		done += (size_t)n;
 	}
 	close(to);
-	/* Spelled so that nobody else's library is found by this name. */
-	snprintf(in->head.path, sizeof(in->head.path), "/proc/self/fd//%d", fd);
+	/* Spelled so that nobody else's library is found by this name, nor
+	 * the recorder of another build. */
+	snprintf(in->head.path, sizeof(in->head.path), "/proc/self/fd/%.*s%d",
+		 (int)in->loader.recorder_count + 1, "/////////", fd);
 	return put(in, FIELD(in, path), in->head.path, sizeof(in->head.path));
 }
 
@@ -547,7 +554,7 @@ static int inject(struct injection *in, enum late_op op)
 	r->tid = in->borrow.tid;
 	r->call = borrow_call_name(in->borrow.call);
 	r->tries = in->borrow.tries;
-	r->here_before = in->loader.recorder;
+	r->here_before = in->loader.recorder.start;
 	r->total_ns = tracees_now_ns() - since;
 	if (rc == 0)
 		take_code_back(in);
@@ -568,7 +575,12 @@ static int begin(struct injection *in, struct err *err)
 	in->mem = open(path, O_RDWR | O_CLOEXEC);
 	if (in->mem < 0)
 		return err_errno(err, "cannot open %s", path);
-	return loader_read(&in->loader, in->pid, inject_code_size(), err);
+	/* What was opened is of who is meant, if that one lives now. */
+	if (in->settings && in->settings->process &&
+	    fd_has_ended(in->settings->process))
+		return gone(in);
+	rc = loader_read(&in->loader, in->pid, inject_code_size(), err);
+	return rc < 0 ? rc : inject_check_recorder(&in->loader, in->image, err);
 }
 
 static void finish(struct injection *in)
@@ -611,7 +623,7 @@ int inject_attach(pid_t pid, const struct buf *image,
 		return -ENOMEM;
 	in->settings = settings;
 	rc = begin(in, err);
-	if (rc == 0 && in->loader.recorder && !in->loader.recorder_sent)
+	if (rc == 0 && in->loader.recorder.start && !in->loader.recorder.sent)
 		rc = err_set(err, -EALREADY,
 			     "process %d was started with the recorder in it",
 			     (int)pid);
@@ -627,13 +639,16 @@ int inject_detach(pid_t pid, const struct buf *image,
 	struct injection *in;
 	int rc;
 
-	if (idle_check(pid, NULL) == 0)
-		return idle_detach(pid, IDLE_NS, err);
+	if (idle_check(pid, NULL) == 0) {
+		int rc = inject_same_build(pid, image, err);
+
+		return rc < 0 ? rc : idle_detach(pid, IDLE_NS, err);
+	}
 	in = injection_new(pid, image, result, err);
 	if (!in)
 		return -ENOMEM;
 	rc = begin(in, err);
-	if (rc == 0 && in->loader.recorder_sent)
+	if (rc == 0 && in->loader.recorder.sent)
 		rc = inject(in, LATE_DETACH);
 	finish(in);
 	return rc;
@@ -655,7 +670,7 @@ int inject_check(pid_t pid, const struct buf *image, struct inject_plan *plan,
 
 		plan->tid = borrow_candidate(pid, &call);
 		plan->call = borrow_call_name(call);
-		plan->recorder = in->loader.recorder_sent;
+		plan->recorder = in->loader.recorder.sent;
 		plan->own_thread = in->loader.create;
 		memcpy(plan->libc, in->loader.libc, sizeof(plan->libc));
 		memcpy(plan->gap_in, in->loader.gap_in, sizeof(plan->gap_in));

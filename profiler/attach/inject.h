@@ -22,6 +22,7 @@ struct inject_settings {
 	const char *dir;  /* where children can make files; "": nowhere */
 	const char *file; /* the process's own, by the same view */
 	int slabs, quota; /* descriptors of it and of the recording's quota */
+	int process;	  /* pidfd of who is meant; 0: whoever has the number */
 	bool exact, follow, http, patch, python, python_objects;
 	uint64_t mean_bytes; /* 0: auto */
 	uint64_t max_bytes;
@@ -55,6 +56,9 @@ int inject_attach(pid_t pid, const struct buf *image,
 /* Everything back; 0 also where it was not recording. */
 int inject_detach(pid_t pid, const struct buf *image,
 		  struct inject_result *result, struct err *err);
+
+/* -ENOTSUP: the recorder that was preloaded is not of @image's build. */
+int inject_same_build(pid_t pid, const struct buf *image, struct err *err);
 
 struct inject_plan {
 	char libc[64];

@@ -10,6 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profiler/attach/inject.h"
+#include "profiler/attach/inject_image.h"
+#include "profiler/attach/loader.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/proc/procfs.h"
@@ -169,5 +172,43 @@ int inject_check_process(pid_t pid, struct err *err)
 	buf_free(&status);
 	if (dir >= 0)
 		close(dir);
+	return rc;
+}
+
+/*
+ * What another build left is another's: its layouts may differ.  It stays
+ * dormant, and ours is sent beside it.
+ */
+int inject_check_recorder(struct loader *l, const struct buf *image,
+			  struct err *err)
+{
+	uint8_t id[MODULE_BUILD_ID_MAX];
+	size_t size = inject_image_build_id(image, id);
+
+	if (!l->recorder_count || loader_choose(l, id, size) ||
+	    l->recorder.start || !l->recording)
+		return 0;
+	return err_set(err, -EALREADY,
+		       "process %d is being recorded by another build of "
+		       "strandline; detach it with that",
+		       (int)l->pid);
+}
+
+int inject_same_build(pid_t pid, const struct buf *image, struct err *err)
+{
+	uint8_t id[MODULE_BUILD_ID_MAX];
+	size_t size = inject_image_build_id(image, id);
+	struct loader l;
+	int rc = loader_read(&l, pid, 1, err);
+
+	if (rc < 0)
+		return rc;
+	if (!loader_choose(&l, id, size))
+		rc = err_set(err, -ENOTSUP,
+			     "process %d was started with the recorder of "
+			     "another build of strandline; use that, or start "
+			     "it anew",
+			     (int)pid);
+	loader_free(&l);
 	return rc;
 }

@@ -6,12 +6,18 @@
 
 #include <sys/types.h>
 
+struct buf;
 struct err;
+struct loader;
 
 /*
  * By its state, its rights and its confinement.  0, or -errno with a sentence:
  * -ESRCH, -EPERM, -EBUSY, -ENOTSUP.
  */
 int inject_check_process(pid_t pid, struct err *err);
+
+/* Take the recorder of @image's build, where it is there; -EALREADY. */
+int inject_check_recorder(struct loader *l, const struct buf *image,
+			  struct err *err);
 
 #endif

@@ -35,17 +35,18 @@ static bool is_elf(const struct buf *image)
 	       eh->e_phoff + eh->e_phnum * sizeof(Elf64_Phdr) <= image->len;
 }
 
-/* The file, laid out as it would be in memory. */
-static uint64_t symbol_of(const struct buf *image, const char *name)
+#define MOST_SEGMENTS 16
+
+/* The file, laid out as it would be in memory; @ranges is the layout. */
+static bool lay_out(const struct buf *image, struct remote_range *ranges,
+		    struct module *m)
 {
 	const Elf64_Ehdr *eh = (const void *)image->bytes;
 	const Elf64_Phdr *p = (const void *)(image->bytes + eh->e_phoff);
-	struct remote_range ranges[16];
 	struct remote memory;
 	size_t count = 0;
-	struct module m;
 
-	for (int i = 0; i < eh->e_phnum && count < 16; i++, p++)
+	for (int i = 0; i < eh->e_phnum && count < MOST_SEGMENTS; i++, p++)
 		if (p->p_type == PT_LOAD &&
 		    p->p_offset + p->p_filesz <= image->len)
 			ranges[count++] = (struct remote_range) {
@@ -54,7 +55,27 @@ static uint64_t symbol_of(const struct buf *image, const char *name)
 				p->p_filesz,
 			};
 	memory = remote_fake(ranges, count);
-	return module_read(&m, &memory, 0) ? module_symbol(&m, name) : 0;
+	return module_read(m, &memory, 0);
+}
+
+static uint64_t symbol_of(const struct buf *image, const char *name)
+{
+	struct remote_range ranges[MOST_SEGMENTS];
+	struct module m;
+
+	return lay_out(image, ranges, &m) ? module_symbol(&m, name) : 0;
+}
+
+size_t inject_image_build_id(const struct buf *image,
+			     uint8_t id[MODULE_BUILD_ID_MAX])
+{
+	struct remote_range ranges[MOST_SEGMENTS];
+	struct module m;
+
+	if (!lay_out(image, ranges, &m))
+		return 0;
+	memcpy(id, m.build_id, MODULE_BUILD_ID_MAX);
+	return m.build_id_size;
 }
 
 int inject_image(struct buf *image, const char *path, struct err *err)

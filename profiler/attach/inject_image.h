@@ -5,11 +5,18 @@
 #ifndef STRANDLINE_ATTACH_INJECT_IMAGE_H
 #define STRANDLINE_ATTACH_INJECT_IMAGE_H
 
+#include <stddef.h>
 #include <stdint.h>
+
+#include "profiler/attach/module.h"
 
 struct buf;
 
 /* Where it is entered, from the image's beginning. */
 uint64_t inject_image_entry(const struct buf *image);
+
+/* Of which build it is; the size, 0: it does not say. */
+size_t inject_image_build_id(const struct buf *image,
+			     uint8_t id[MODULE_BUILD_ID_MAX]);
 
 #endif

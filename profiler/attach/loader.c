@@ -103,6 +103,20 @@ static void take_libdl(struct loader *l, const struct module *m)
 	keep(&l->dlerror, m, "dlerror");
 }
 
+static void take_recorder(struct loader *l, const struct module *m, bool sent)
+{
+	l->recorder = (struct loader_recorder) {
+		.start = m->start,
+		.entry = module_symbol(m, LATE_SYMBOL),
+		.control = module_symbol(m, LATE_CONTROL),
+		.sent = sent,
+		.build_id_size = m->build_id_size,
+	};
+	memcpy(l->recorder.build_id, m->build_id, sizeof(m->build_id));
+	if (l->recorder_count < LOADER_RECORDERS)
+		l->recorders[l->recorder_count++] = l->recorder;
+}
+
 static void take_image(struct found *f, const struct image *im)
 {
 	struct remote memory = remote_process(f->l->pid);
@@ -131,10 +145,7 @@ static void take_image(struct found *f, const struct image *im)
 		f->musl = true;
 	}
 	if (module_symbol(&m, LATE_SYMBOL)) {
-		l->recorder = im->start;
-		l->recorder_entry = module_symbol(&m, LATE_SYMBOL);
-		l->recorder_control = module_symbol(&m, LATE_CONTROL);
-		l->recorder_sent = begins(im->path, "/memfd:");
+		take_recorder(l, &m, begins(im->path, "/memfd:"));
 		unsafe = true;
 	} else if (module_symbol(&m, "malloc")) {
 		unsafe = true;
@@ -177,6 +188,8 @@ static void take_mapping(struct found *f, struct image *im,
 	struct loader_range range = { e->start, e->end };
 
 	look_for_hole(f, e);
+	if (memmem(e->path, e->path_len, ".slabs", 6))
+		f->l->recording = true;
 	if (!e->inode) {
 		if (e->prot & MAPS_EXEC)
 			add_range(f, maps_path_is(e, "[vdso]"), range);
@@ -271,4 +284,21 @@ bool loader_is_unsafe(const struct loader *l, uint64_t pc)
 		if (pc >= r->start && pc < r->end)
 			return false;
 	return true; /* made at run time, after we looked */
+}
+
+bool loader_choose(struct loader *l, const uint8_t *build_id, size_t size)
+{
+	l->recorder = (struct loader_recorder) { 0 };
+	for (size_t i = 0; i < l->recorder_count; i++) {
+		const struct loader_recorder *r = &l->recorders[i];
+
+		if (size && r->build_id_size == size &&
+		    memcmp(r->build_id, build_id, size) == 0) {
+			l->recorder = *r;
+			return true;
+		}
+		if (!r->sent)
+			l->recorder = *r;
+	}
+	return false;
 }

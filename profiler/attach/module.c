@@ -8,6 +8,7 @@
 #define HIDDEN	     0x8000
 #define MOST_HEADERS 64
 #define MOST_DYNAMIC 256
+#define MOST_NOTES   1024
 
 static bool get(const struct module *m, uint64_t at, void *to, size_t size)
 {
@@ -55,6 +56,32 @@ static void read_dynamic(struct module *m, const Elf64_Phdr *p)
 		take_dynamic(m, &d[i]);
 }
 
+/* One after the other: sizes of name and content, a type, both padded. */
+static void read_notes(struct module *m, const Elf64_Phdr *p)
+{
+	uint8_t notes[MOST_NOTES];
+	size_t size = p->p_memsz < sizeof(notes) ? p->p_memsz : sizeof(notes);
+	Elf64_Nhdr n;
+
+	if (!get(m, m->bias + p->p_vaddr, notes, size))
+		return;
+	for (size_t at = 0; at + sizeof(n) <= size;) {
+		size_t name = at + sizeof(n), content;
+
+		memcpy(&n, notes + at, sizeof(n));
+		if (n.n_namesz > size || n.n_descsz > size)
+			return;
+		content = name + ((n.n_namesz + 3) & ~3U);
+		at = content + ((n.n_descsz + 3) & ~3U);
+		if (at > size || n.n_type != NT_GNU_BUILD_ID ||
+		    n.n_namesz != 4 || memcmp(notes + name, "GNU", 4) != 0 ||
+		    n.n_descsz > sizeof(m->build_id))
+			continue;
+		memcpy(m->build_id, notes + content, n.n_descsz);
+		m->build_id_size = n.n_descsz;
+	}
+}
+
 bool module_read(struct module *m, const struct remote *memory, uint64_t start)
 {
 	Elf64_Phdr headers[MOST_HEADERS];
@@ -78,6 +105,8 @@ bool module_read(struct module *m, const struct remote *memory, uint64_t start)
 
 		if (p->p_type == PT_DYNAMIC)
 			read_dynamic(m, p);
+		if (p->p_type == PT_NOTE && !m->build_id_size)
+			read_notes(m, p);
 		else if (p->p_type == PT_INTERP)
 			m->has_interpreter = true;
 		else if (p->p_type == PT_LOAD && p->p_flags & PF_X)

@@ -14,6 +14,8 @@
 
 #include "profiler/proc/remote.h"
 
+#define MODULE_BUILD_ID_MAX 20
+
 struct module {
 	struct remote memory;
 	uint64_t start, bias;
@@ -22,6 +24,8 @@ struct module {
 	uint64_t name;		 /* DT_SONAME, in the strings */
 	uint64_t code_end;	 /* of the last executable segment */
 	bool has_interpreter;	 /* PT_INTERP: a program */
+	uint8_t build_id[MODULE_BUILD_ID_MAX];
+	size_t build_id_size; /* 0: it has none */
 };
 
 /* The image that begins at @start; false: it is none, or not for x86-64. */

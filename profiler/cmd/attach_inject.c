@@ -209,6 +209,7 @@ static struct inject_settings settings_of(const struct session *s)
 	return (struct inject_settings) {
 		.dir = shares_directory(s) ? o->absolute : "",
 		.file = s->path,
+		.process = o->process->pidfd,
 		.exact = o->exact,
 		.follow = o->follow,
 		.http = o->http,
@@ -425,9 +426,18 @@ static int record(const struct attach_options *opt, struct err *err)
 
 static int idle_possible(const struct attach_options *opt, struct err *err)
 {
+	struct buf image = BUF_INIT;
+	int rc;
+
 	if (!opt->process)
 		return err_set(err, -ENOTSUP, "a cgroup is attached to by bpf");
-	return idle_check(opt->process->pid, err);
+	rc = idle_check(opt->process->pid, err);
+	if (rc == 0)
+		rc = recorder_read(&image, err);
+	if (rc == 0)
+		rc = inject_same_build(opt->process->pid, &image, err);
+	buf_free(&image);
+	return rc;
 }
 
 static int idle_rehearse(const struct attach_options *opt, struct err *err)
