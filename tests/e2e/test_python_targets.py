@@ -11,8 +11,9 @@ import subprocess
 import pytest
 
 import serve
-from conftest import ROOT
+from conftest import ROOT, Recording
 from pythons import made
+from test_inject import Attached, children_of, under_load
 from test_python import disagreement, functions, run
 from test_servers import answers
 
@@ -52,6 +53,21 @@ def check(report, asked):
     assert endpoint["count"] == asked and endpoint["errors"] == 0
 
 
+def check_types(report):
+    """What RAG_FAULT=python_cache keeps."""
+    kept = [s for s in report["sites"]
+            if "PythonCache.remember_answer" in functions(s)
+            and s.get("objects", {}).get("holder_type") == "dict"]
+    assert {"dict", "str"} & {s["objects"]["type"] for s in kept}
+
+
+def check_leak(report):
+    """Who keeps it."""
+    assert report["verdict"]["class"] == "growth", report["verdict"]
+    assert any("remember_answer" in (f.get("where") or {}).get("function", "")
+               for f in report["findings"]), report["verdict"]
+
+
 @pytest.mark.parametrize("mode", ["sample", "exact"])
 def test_todays_packages_run_as_without_us(product, recording, web, mode):
     port = serve.free_port()
@@ -66,6 +82,38 @@ def test_todays_packages_run_as_without_us(product, recording, web, mode):
     check(recording.json(), 300 + 3)  # three of QUESTIONS are searches
 
 
+def test_a_planted_leak_is_named(product, recording, web, monkeypatch):
+    monkeypatch.setenv("RAG_FAULT", "python_cache")
+    port = serve.free_port()
+    with serve.running([*product.under(recording.path),
+                        *serve.rag_fastapi(port, "uvloop", python=web)],
+                       port):
+        seen = product.load(port, "-d", 60, "-r", 100, "-m", "search",
+                            "--unique")
+    report = recording.json()
+    check(report, seen["count"])
+    check_types(report)
+    check_leak(report)
+
+
+def test_a_running_server_is_entered(product, web, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAG_FAULT", "python_cache")
+    port = serve.free_port()
+    with serve.running(serve.rag_fastapi(port, "uvloop", python=web),
+                       port) as server:
+        plain = answers(port)
+        attached = Attached(product, server.pid, tmp_path / "t.strand")
+        seen = product.load(port, "-d", 60, "-r", 100, "-m", "search",
+                            "--unique")
+        assert seen["errors"] == 0
+        attached.interrupt()
+        # A passage more is there since, to be found and counted.
+        assert answers(port)[6] == plain[6]
+    report = Recording(product, tmp_path / "t.strand").json()
+    check(report, seen["count"])
+    check_leak(report)
+
+
 def ways(python, port):
     """Each way to start the server on several processes."""
     uvicorn = [python, "-m", "uvicorn", "--app-dir", FOLDER, APP, "--port",
@@ -76,18 +124,49 @@ def ways(python, port):
                     "--worker-class", "uvicorn.workers.UvicornWorker",
                     "--log-level", "warning", APP],
         "workers": [*uvicorn, "--workers", "2"],
+        "reload": [*uvicorn, "--reload", "--reload-dir", FOLDER /
+                   "rag_fastapi/generator.py"],
     }
 
 
+WAYS = ["preload", "workers", "reload"]
+
 
 @pytest.mark.parametrize("way", ["preload", "workers"])
-def test_workers_are_followed(product, recording, web, way):
+def test_workers_are_followed(product, recording, python, way):
     port = serve.free_port()
-    command = list(map(str, ways(web, port)[way]))
+    command = list(map(str, ways(python, port)[way]))
     with serve.running([*product.under(recording.path), *command], port):
         seen = product.load(port, "-n", "300", "-m", "search")
         assert seen["errors"] == 0
     check(recording.json(), 300)
+
+
+def descendants(pid):
+    """Every process below one, the oldest first."""
+    found = []
+    for child in children_of(pid):
+        found += [child, *descendants(child)]
+    return found
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_worker_is_entered(product, web, way, tmp_path, eventually):
+    port = serve.free_port()
+    command = list(map(str, ways(web, port)[way]))
+    with serve.running(command, port) as server:
+        with under_load(product, port, "-m", "search"):
+            for number, worker in enumerate(descendants(server.pid)):
+                if b"resource_tracker" in open(
+                        f"/proc/{worker}/cmdline", "rb").read():
+                    continue
+                attached = Attached(product, worker,
+                                    tmp_path / f"{number}.strand")
+                eventually(lambda: frames(attached.recording.json()) >=
+                           {("search", "app.py")}, 60)
+                attached.interrupt()
+                assert not any(
+                    attached.recording.json()["losses"].values())
 
 
 @pytest.mark.parametrize("mode", MODES)
