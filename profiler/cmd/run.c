@@ -85,7 +85,7 @@ static const struct opt options[] = {
 	{ 0, "python-objects", OPT_CHOICE, AT(python_objects), "auto|yes|no",
 	  "record the objects of CPython, which never reach malloc; auto "
 	  "(default) in sample mode only, since in exact mode it costs Python "
-	  "code half its speed",
+	  "code two thirds of its speed",
 	  python_objects_choice, false },
 	{ 0, "python", OPT_FLAG, AT(python), NULL,
 	  "show Python functions in stacks (default)", NULL, true },
