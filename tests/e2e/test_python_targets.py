@@ -124,15 +124,14 @@ def ways(python, port):
                     "--worker-class", "uvicorn.workers.UvicornWorker",
                     "--log-level", "warning", APP],
         "workers": [*uvicorn, "--workers", "2"],
-        "reload": [*uvicorn, "--reload", "--reload-dir", FOLDER /
-                   "rag_fastapi/generator.py"],
+        "reload": [*uvicorn, "--reload", "--reload-dir", FOLDER / "tap"],
     }
 
 
 WAYS = ["preload", "workers", "reload"]
 
 
-@pytest.mark.parametrize("way", ["preload", "workers"])
+@pytest.mark.parametrize("way", WAYS)
 def test_workers_are_followed(product, recording, python, way):
     port = serve.free_port()
     command = list(map(str, ways(python, port)[way]))
