@@ -55,7 +55,9 @@ struct fold_core {
 	uint64_t window_end; /* ticks where the current window ends */
 	struct fold_sum window_allocated, window_released; /* at its start */
 	uint64_t window_requests, window_errors;	   /* within it */
-	uint32_t window, serial; /* index now; windows ever begun */
+	/* Index now; and a number that is one more for each window begun, two
+	 * more after windows without events. */
+	uint32_t window, serial;
 	/* events */
 	uint64_t last_ticks;
 	uint64_t records, releases, inherited;

@@ -131,6 +131,16 @@ Test(blocks, time_without_events_makes_blocks_older)
 	cr_assert_eq(window, found[0].birth + 2);
 }
 
+Test(blocks, so_does_time_before_the_events_of_the_instant)
+{
+	lane_alloc(&lane, 3, 100, 0x5000, T0 + 1);
+	lane_alloc(&lane, 3, 100, 0x6000, T0 + 9 * FOLD_WINDOW_NS);
+	open_blocks();
+	look(T0 + 9 * FOLD_WINDOW_NS + 1);
+	cr_assert_eq(found[1].birth, window);
+	cr_assert_gt(window, found[0].birth + 1);
+}
+
 /* Else what one scan found would seem to be released by the next. */
 Test(blocks, an_instant_between_does_not_change_when_blocks_were_born)
 {
