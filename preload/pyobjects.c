@@ -354,7 +354,9 @@ void pyobjects_find(void)
 /* A sixteenth of a second from now, not a second: something is not known. */
 static void look_soon(void)
 {
-	if (py.wanted && !py.small_known)
+	bool known = py.wanted ? py.small_known : py.told.modules != 0;
+
+	if (!known)
 		shim.allocator_ticks =
 			ticks_now() - shim.second_ticks / 16 * 15;
 }
