@@ -30,6 +30,7 @@
 	 (uint64_t)sizeof(struct head) << 6 ^ sizeof(struct request_counts) ^ \
 	 (uint64_t)sizeof(struct span_counts) << 30 ^                         \
 	 (uint64_t)sizeof(struct load) << 40 ^                                \
+	 (uint64_t)sizeof(struct maker_head) << 52 ^                          \
 	 (uint64_t)sizeof(struct span) << 18 ^ sizeof(struct fold_window))
 
 #define CHUNK		65536u
@@ -182,11 +183,35 @@ static void put_span_names(struct file *f, const struct spans *s)
 	}
 }
 
-static void put_makers(struct file *f, const struct makers *m)
+/* Of most stacks one thread made all: its sums are the stack's. */
+#define MAKER_SOLE (1u << 31) /* in `thread` */
+
+struct maker_head { /* not SOLE: the sums follow */
+	uint32_t stack, thread;
+};
+
+static void put_maker(struct file *f, const struct fold *fold,
+		      const struct maker *m)
 {
+	const struct fold_sum *all = &fold->stacks.at[m->stack - 1].allocated;
+	bool sole = m->bytes == all->bytes && m->count == all->count;
+	struct maker_head head = { m->stack,
+				   m->thread | (sole ? MAKER_SOLE : 0) };
+
+	put(f, &head, sizeof(head));
+	if (sole)
+		return;
+	put(f, &m->bytes, sizeof(m->bytes));
+	put(f, &m->count, sizeof(m->count));
+}
+
+static void put_makers(struct file *f, const struct fold *fold)
+{
+	const struct makers *m = &fold->makers;
+
 	for (size_t i = 0; i <= m->mask; i++)
 		if (m->slots[i].stack)
-			put(f, &m->slots[i], sizeof(m->slots[i]));
+			put_maker(f, fold, &m->slots[i]);
 }
 
 #define put_vec(f, v) put(f, (v)->at, (v)->count * sizeof(*(v)->at))
@@ -231,7 +256,7 @@ static void put_all(struct file *f, const struct checkpoint *c,
 	put_routes(f, &fold->requests);
 	put_span_names(f, &fold->spans);
 	put_vec(f, &fold->spans.open);
-	put_makers(f, &fold->makers);
+	put_makers(f, fold);
 	put_vec(f, &c->cursors.at);
 	put_vec(f, &c->slabs.kept);
 	head.magic = f->sum;
@@ -596,6 +621,25 @@ static int take_spans(struct file *f, struct spans *s, const struct head *h)
 	return s->open.count > SPANS_OPEN_MAX ? -EBADMSG : 0;
 }
 
+static bool take_maker(struct file *f, const struct fold *fold, struct maker *m)
+{
+	struct maker_head head;
+
+	if (!take(f, &head, sizeof(head)) || !head.stack ||
+	    head.stack > fold->stacks.count ||
+	    (head.thread & ~MAKER_SOLE) >= fold->threads.at.count)
+		return false;
+	m->stack = head.stack;
+	m->thread = head.thread & ~MAKER_SOLE;
+	m->bytes = fold->stacks.at[head.stack - 1].allocated.bytes;
+	m->count = fold->stacks.at[head.stack - 1].allocated.count;
+	if (head.thread & MAKER_SOLE)
+		return true;
+	return take(f, &m->bytes, sizeof(m->bytes)) &&
+	       take(f, &m->count, sizeof(m->count)) && isfinite(m->bytes) &&
+	       isfinite(m->count);
+}
+
 static int take_makers(struct file *f, struct fold *fold, uint64_t count)
 {
 	struct makers *m = &fold->makers;
@@ -603,10 +647,7 @@ static int take_makers(struct file *f, struct fold *fold, uint64_t count)
 	for (uint64_t i = 0; i < count; i++) {
 		struct maker read, *one;
 
-		if (!take(f, &read, sizeof(read)) || !read.stack ||
-		    read.stack > fold->stacks.count ||
-		    read.thread >= fold->threads.at.count ||
-		    !isfinite(read.bytes) || !isfinite(read.count) ||
+		if (!take_maker(f, fold, &read) ||
 		    makers_at(m, read.stack - 1, read.thread)->stack)
 			return -EBADMSG;
 		one = makers_new(m, read.stack - 1, read.thread);
