@@ -4,6 +4,7 @@ Strandline is used as a user would: servers under `strandline run`, small
 programs with the shim preloaded and nothing else.
 """
 
+import contextlib
 import glob
 import json
 import os
@@ -11,7 +12,9 @@ import pathlib
 import platform
 import re
 import shutil
+import signal
 import subprocess
+import time
 
 
 def library(pattern):
@@ -45,6 +48,11 @@ class Profiler:
     def wrap(self, command, folder, server):
         """@command as it is started under this profiler."""
         return command
+
+    def join(self, pid, folder):
+        """Look at server @pid from now on, where that is the profiler's way;
+        what to end then."""
+        return contextlib.nullcontext()
 
     def own_memory(self, folder):
         """MiB it took inside the server, by its own account; or None."""
@@ -101,6 +109,44 @@ class Strandline(Profiler):
         if self.mode != "exact":
             return None
         return [str(self.tool), "report", str(folder / "bench.strand")]
+
+
+class Attached(Profiler):
+    """Strandline, sent to a server that runs."""
+
+    def __init__(self, build, way):
+        self.name = way
+        self.title = f"strandline attach, {way}"
+        self.way = way
+        self.tool = build / "strandline"
+
+    def missing(self):
+        if os.geteuid() != 0:
+            return "takes root here"
+        return None if self.tool.exists() else f"{self.tool} is not built"
+
+    def fits(self, workload):
+        return workload.name in ("rag", "redis")
+
+    @contextlib.contextmanager
+    def join(self, pid, folder):
+        recording = folder / "bench.strand"
+        attach = subprocess.Popen(
+            [str(self.tool), "attach", str(pid), "--with", self.way,
+             "--quiet", "-o", str(recording)], stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            until = time.monotonic() + 60
+            while not list(recording.glob("[0-9]*.slabs")):
+                if attach.poll() is not None or time.monotonic() > until:
+                    raise OSError("could not attach")
+                time.sleep(0.05)
+            yield
+            if attach.poll() is not None:
+                raise OSError("left before it was asked to")
+        finally:
+            attach.send_signal(signal.SIGINT)
+            attach.wait(60)
 
 
 class Heaptrack(Profiler):
@@ -164,6 +210,8 @@ def make(build):
         Profiler(),
         Strandline(build, "sample"),
         Strandline(build, "exact"),
+        Attached(build, "bpf"),
+        Attached(build, "inject"),
         Heaptrack(),
         Jemalloc("jemalloc", "jemalloc, no profiler", "libjemalloc.so.2"),
         JemallocProf("prof19", "jemalloc prof, lg 19", "libjemalloc.so.2",

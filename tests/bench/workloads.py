@@ -1,5 +1,6 @@
 """What the bench runs under each profiler, and the figures it takes."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -137,6 +138,14 @@ class Server:
             if self.name in os.path.basename(exe):
                 yield pid
 
+    @contextlib.contextmanager
+    def joined(self, profiler, folder):
+        try:
+            with profiler.join(next(self.pids()), folder):
+                yield
+        except OSError as why:
+            raise Broken(str(why)) from None
+
     def __exit__(self, *_):
         for pid in self.pids():
             try:
@@ -210,7 +219,8 @@ class Search:
         with Server(profiler, folder, command, "python") as server:
             start = server.wait_for(healthy)
             self.load(base, 1)
-            output = self.load(base, self.seconds)
+            with server.joined(profiler, folder):
+                output = self.load(base, self.seconds)
         found = re.search(r"Requests/sec:\s+([\d.]+)", output)
         if not found or "Non-2xx" in output or "Socket errors" in output:
             raise Broken("wrk saw errors: " + output.strip()[-200:])
@@ -266,10 +276,12 @@ class Redis:
         requests = max(int(self.requests * profiler.share), 20000)
         with Server(profiler, folder, command, "redis") as server:
             server.wait_for(up)
-            output = run_client(
-                ["redis-benchmark", "-p", str(port), "-P", "16", "-c", "20",
-                 "-r", "100000", "-d", "64", "-n", str(requests),
-                 "-t", "set,get,lpush", "--csv"], 300)
+            with server.joined(profiler, folder):
+                output = run_client(
+                    ["redis-benchmark", "-p", str(port), "-P", "16",
+                     "-c", "20", "-r", "100000", "-d", "64",
+                     "-n", str(requests), "-t", "set,get,lpush", "--csv"],
+                    300)
         rates = dict(re.findall(r'^"(\w+)","([\d.]+)"', output, re.MULTILINE))
         if not {"SET", "GET", "LPUSH"} <= set(rates):
             raise Broken("redis-benchmark printed no rates")
