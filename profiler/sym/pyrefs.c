@@ -98,17 +98,24 @@ static void of_set(const struct pyrefs *r, uint64_t set)
 	}
 }
 
-/* Blocks of 64 items between two links. */
+/*
+ * Blocks of 64 items between two links.  Nothing marks the last one: beyond it
+ * the link is whatever stood there before.
+ */
 static void of_deque(const struct pyrefs *r, uint64_t deque)
 {
-	uint64_t block, blocks = 0;
+	uint64_t fields[3]; /* size, first block, last block */
+	uint64_t block, left;
 
-	if (!pypages_word(r->pages, deque + 24, &block))
+	if (!pypages_read(r->pages, deque + 16, fields, sizeof(fields)) ||
+	    fields[0] > ITEMS_MAX)
 		return;
-	while (block && blocks++ < ITEMS_MAX / 64) {
+	block = fields[1];
+	for (left = fields[0] / 64 + 2; block && left; left--) {
 		r->own(r->context, block, "items");
 		refer_words(r, PYREF_ITEM, block + 8, 64);
-		if (!pypages_word(r->pages, block + 65 * 8, &block))
+		if (block == fields[2] ||
+		    !pypages_word(r->pages, block + 65 * 8, &block))
 			return;
 	}
 }

@@ -115,6 +115,38 @@ Test(pyheap, what_parts_in_a_list_is_held_by_the_list)
 	cr_expect_str_eq(g->holder_type, "list");
 }
 
+/* A block of a deque, with one item and a link to the next. */
+static uint64_t deque_block(uint64_t item, uint64_t right)
+{
+	uint64_t at = rig_room(&rig, 66 * 8);
+
+	rig_put(&rig, at + 8, item);
+	rig_put(&rig, at + 65 * 8, right);
+	return at;
+}
+
+Test(pyheap, a_deque_ends_with_its_last_block_whatever_that_leads_to)
+{
+	uint64_t type = rig_type(&rig, "collections.deque", 232, 1u << 14);
+	uint64_t deque = rig_object(&rig, type, 232);
+	uint64_t inside = rig_text(&rig, "inside"),
+		 stale = rig_text(&rig, "stale");
+	uint64_t beyond = deque_block(stale, 0), last, first;
+
+	rig_put(&rig, beyond + 65 * 8, beyond); /* without an end */
+	last = deque_block(inside, beyond);
+	first = deque_block(inside, last);
+	rig_put(&rig, deque + 16, 65);
+	rig_put(&rig, deque + 24, first);
+	rig_put(&rig, deque + 32, last);
+	rig_set(&rig, globals, rig_text(&rig, "queue"), deque);
+	block(inside, 55, 8);
+	block(stale, 54, 9);
+	cr_expect_str_eq(read_group(8)->holder, "app.queue");
+	pyheap_free(heap);
+	cr_expect_str_eq(read_group(9)->holder, "");
+}
+
 Test(pyheap, what_no_module_leads_to_has_a_type_and_no_holder)
 {
 	const struct pyheap_group *g;
