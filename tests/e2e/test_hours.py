@@ -91,8 +91,10 @@ def test_what_a_cap_loses_is_not_taken_for_a_leak(product, recording,
                    check=True, timeout=60)
     report = recording.json()
     assert report["losses"]["no_slab"] > 0
-    # four threads that hold 1,000 blocks each, and a few of libc's
-    assert report["totals"]["live"]["count"]["value"] < 4100
+    # Four threads hold 1,000 blocks each.  Ends are lost too where threads
+    # begin while there is no room for their first slab: a few hundred each.
+    assert report["totals"]["live"]["count"]["value"] < 12_000
+    assert report["totals"]["allocations"] > 100_000
 
 
 @contextlib.contextmanager
