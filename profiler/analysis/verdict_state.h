@@ -1,7 +1,7 @@
 /*
  * verdict_state: what a verdict is made from, for the files that make it:
- * verdict.c and judge_ledger.c (which findings there are), refine.c (what they
- * are together), sentences.c (how they are told).
+ * verdict.c, judge_places.c and judge_ledger.c (which findings there are),
+ * refine.c (what they are together), sentences.c (how they are told).
  */
 #ifndef STRANDLINE_ANALYSIS_VERDICT_STATE_H
 #define STRANDLINE_ANALYSIS_VERDICT_STATE_H
@@ -11,6 +11,10 @@
 #include "profiler/analysis/tide.h"
 #include "profiler/analysis/verdict.h"
 #include "profiler/base/vec.h"
+
+struct model_endpoint;
+
+#define VERDICT_WINDOWS_MIN 8 /* to look for a trend in */
 
 struct owned_verdict { /* verdict.h shows only the front */
 	struct verdict verdict;
@@ -53,6 +57,8 @@ const char *verdict_string(struct owned_verdict *v, const char *text);
 /* Mean of the last fifth of @y less that of the first: a cheap look. */
 double verdict_drift(const double *y, uint32_t count);
 
+/* How much a place must rise to be looked at, bytes. */
+double verdict_rise_min(const struct judging *j);
 /*
  * The trend of @y along @along; points that are NAN are left out.  @per_byte
  * is the variance of a byte of y, 0 where y is exact.  0 or -errno.
@@ -65,7 +71,13 @@ struct finding *verdict_add(struct judging *j, enum finding_class class,
 			    const struct trend *t);
 /* @f is about what stands at @node. */
 void verdict_put_where(struct judging *j, struct finding *f, uint32_t node);
+/* Its figures are per request of @e, where there is one. */
+void verdict_put_endpoint(struct judging *j, struct finding *f,
+			  const struct model_endpoint *e,
+			  const struct trend *t);
 
+/* judge_places.c: findings of lines of code.  0 or -errno. */
+int judge_places(struct judging *j);
 /* judge_ledger.c: findings of threads, descriptors and retention, and
  * verdict.growth.  0 or -errno. */
 int judge_ledger(struct judging *j);

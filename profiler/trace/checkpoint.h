@@ -39,9 +39,9 @@ void checkpoint_forget(struct checkpoint *c, const uint64_t *numbers,
 		       size_t count);
 
 /*
- * To and from a file (checkpoint_file.c).  save replaces @path by way of
- * PATH.tmp; it does not wait for the disk, so this holds against kill -9 and
- * not against a power cut.  load checks every byte:
+ * To and from a file (checkpoint_save.c, checkpoint_load.c).  save replaces
+ * @path by way of PATH.tmp; it does not wait for the disk, so this holds
+ * against kill -9 and not against a power cut.  load checks every byte:
  * -ENOENT, -EBADMSG (damaged, or of another recording than @header's),
  * -EPROTO (of another version), -ENOMEM; @c is then as after a fini.
  */

@@ -1,6 +1,7 @@
 /*
  * fold_state: what a fold is made of, for the files that work on it:
- * fold.c (events), windows.c (levels over time), checkpoint.c (to a file).
+ * fold.c (events), windows.c (levels over time), fold_result.c (what came of
+ * it), checkpoint_save.c and checkpoint_load.c (to a file and back).
  */
 #ifndef STRANDLINE_TRACE_FOLD_STATE_H
 #define STRANDLINE_TRACE_FOLD_STATE_H
