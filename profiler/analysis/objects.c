@@ -79,6 +79,7 @@ int finding_objects(struct owned_verdict *v, struct finding *f)
 		s = greatest(m, f, s);
 	if (!s)
 		return 0;
+	f->holder = s->holder;
 	buf_puts(&text, s->object_type);
 	if (s->holder)
 		buf_printf(&text, " held by %s", s->holder);

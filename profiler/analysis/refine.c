@@ -15,6 +15,8 @@
 #define BETWEEN 0.8  /* of a straight rise lies between two fifths' means */
 #define SHOWN	0.1  /* of what places gain, that the total must gain too */
 #define BESIDE	0.01 /* of what a function maps */
+#define ALIKE	0.1  /* of a block's size */
+#define EACH	0.8  /* of the threads that came to stay */
 
 double verdict_drift(const double *y, uint32_t count)
 {
@@ -64,8 +66,9 @@ static uint32_t begin_of(const struct judging *j, const double *level)
 	return most;
 }
 
-/* @level loses in step with what others gain: together they stand still. */
-static int makes_up(struct judging *j, const double *level, bool *does)
+/* @level loses in step with what @gained does: together they stand still. */
+static int makes_up(struct judging *j, const double *level,
+		    const double *gained, bool *does)
 {
 	uint32_t from = begin_of(j, level), count = j->axis.count - from;
 	struct course along = { j->axis.x + from, j->axis.t + from, count };
@@ -75,11 +78,11 @@ static int makes_up(struct judging *j, const double *level, bool *does)
 	int rc;
 
 	*does = false;
-	most = SHOWN * verdict_drift(j->gained + from, count);
+	most = SHOWN * verdict_drift(gained + from, count);
 	if (verdict_drift(level + from, count) > -most)
 		return 0;
 	for (uint32_t i = 0; i < count; i++)
-		both[i] = j->gained[from + i] + level[from + i];
+		both[i] = gained[from + i] + level[from + i];
 	drift = fabs(verdict_drift(both, count));
 	if (drift >= (sampled ? HALF / SHOWN * most : most))
 		return 0;
@@ -108,13 +111,68 @@ static int is_given(struct judging *j, bool *is)
 		if (rc < 0 || *is ||
 		    verdict_drift(p->level + from, j->axis.count - from) >= 0)
 			continue;
-		rc = makes_up(j, p->level, is);
+		rc = makes_up(j, p->level, j->gained, is);
 		for (uint32_t i = 0; i < j->axis.count; i++)
 			all[i] += p->level[i];
 	}
 	if (rc == 0 && !*is)
-		rc = makes_up(j, all, is);
+		rc = makes_up(j, all, j->gained, is);
 	free(all);
+	return rc;
+}
+
+static double block_size(const struct place *p)
+{
+	return p->blocks > 0 ? p->live / p->blocks : 0;
+}
+
+/* Its blocks are as large as those of @p, and it loses as @p gains. */
+static int has_giver(struct judging *j, const struct place *p, bool *has)
+{
+	const struct place *from;
+	double size = block_size(p);
+	int rc = 0;
+
+	*has = false;
+	vec_foreach (&j->places.list, from)
+		if (rc == 0 && !*has &&
+		    fabs(block_size(from) - size) < ALIKE * size)
+			rc = makes_up(j, from->level, p->level, has);
+	return rc;
+}
+
+static const struct place *place_of(const struct judging *j,
+				    const struct finding *f)
+{
+	const struct place *p;
+
+	vec_foreach (&j->places.list, p)
+		if (p->node == f->node)
+			return p;
+	return NULL;
+}
+
+/*
+ * A scan sees no pointer that is kept as a number, packed or in parts: what it
+ * calls lost may be a ring of blocks whose first round another line made.
+ */
+static int drop_refilled(struct judging *j)
+{
+	size_t kept = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < j->findings.count; i++) {
+		const struct finding *f = &j->findings.at[i];
+		const struct place *p = place_of(j, f);
+		bool given = false;
+
+		if (rc == 0 && p && f->class == FINDING_LEAK &&
+		    !isnan(f->evidence.unreachable))
+			rc = has_giver(j, p, &given);
+		if (!given)
+			j->findings.at[kept++] = *f;
+	}
+	j->findings.count = kept;
 	return rc;
 }
 
@@ -133,8 +191,9 @@ int refine_moved(struct judging *j, const struct trend *total)
 	int rc = 0;
 
 	j->undecided = fmin(j->undecided, most);
-	if (!j->may_have_moved)
-		return 0;
+	rc = drop_refilled(j);
+	if (rc < 0 || !j->may_have_moved)
+		return rc;
 	if (!moved)
 		rc = is_given(j, &moved);
 	if (rc == 0 && moved)
@@ -185,9 +244,16 @@ static bool of_one_function(const struct finding *a, const struct finding *b)
 	       same_text(a->module, b->module);
 }
 
+/* What one container of Python holds, whoever made its entries. */
+static bool of_one_holder(const struct finding *a, const struct finding *b)
+{
+	return a->holder && b->holder && same_text(a->holder, b->holder);
+}
+
 /*
- * Lines of one function.  Where blocks are sampled, those that hang on a lost
- * one that is not on record look as if something reached them.
+ * Lines of one function, or what one container holds.  Where blocks are
+ * sampled, those that hang on a lost one that is not on record look as if
+ * something reached them.
  */
 static bool are_one(const struct judging *j, const struct finding *a,
 		    const struct finding *b)
@@ -196,7 +262,7 @@ static bool are_one(const struct judging *j, const struct finding *a,
 		     (j->m->mean_bytes > 0 && a->class <= FINDING_GROWTH &&
 		      b->class <= FINDING_GROWTH);
 
-	return alike && of_one_function(a, b);
+	return alike && (of_one_function(a, b) || of_one_holder(a, b));
 }
 
 /* What a function keeps books with of what it maps is no finding beside it:
@@ -244,21 +310,91 @@ void refine_lines(struct judging *j)
 	drop_beside(j);
 }
 
-void refine_threads(struct judging *j)
+static bool is_living(const struct judging *j, const struct model_thread *t)
 {
-	const struct finding *threads = NULL, *f;
+	const struct axis *a = &j->axis;
+
+	return t->ended < 0 ||
+	       t->ended >= j->m->windows[a->first + a->count - 1].t;
+}
+
+/* That live at the end and made what @f is about; @seen has room for all. */
+static uint32_t living_makers(const struct judging *j, const struct finding *f,
+			      bool *seen)
+{
+	const struct model *m = j->m;
+	uint32_t frame = m->nodes[f->node].frame, count = 0;
+
+	memset(seen, 0, m->thread_count * sizeof(*seen));
+	for (uint32_t i = 0; i < m->site_count; i++) {
+		const struct model_site *s = &m->sites[i];
+
+		if (m->nodes[model_blamed(m, s->node)].frame != frame)
+			continue;
+		for (uint32_t k = 0; k < s->maker_count; k++) {
+			uint32_t t = s->makers[k].thread;
+
+			if (t >= m->thread_count || seen[t] ||
+			    !is_living(j, &m->threads[t]) ||
+			    (!s->mapped && !(s->makers[k].live > 0)))
+				continue;
+			seen[t] = true;
+			count++;
+		}
+	}
+	return count;
+}
+
+/*
+ * Ever more threads hold ever more memory, each its part.  What was found to
+ * grow is that, if about as many threads made it as came to stay: where blocks
+ * are sampled, as there are samples.  What no root reaches no thread holds.
+ */
+static bool is_held_by_threads(const struct judging *j, const struct finding *f,
+			       const struct finding *threads, bool *seen)
+{
+	double come =
+		threads->bytes_per_second.value * threads->evidence.seconds;
+
+	if (f->class > FINDING_MAPPINGS || f->node == MODEL_NONE ||
+	    f->evidence.unreachable > 0)
+		return false;
+	if (f->class != FINDING_MAPPINGS)
+		come = fmin(come, (double)f->evidence.samples);
+	return living_makers(j, f, seen) >= EACH * come;
+}
+
+/* pthread_create() allocates for the thread where it is called. */
+static bool is_of_start(const struct finding *f, const struct finding *threads)
+{
+	return threads->function && f->class < FINDING_MAPPINGS &&
+	       f->node == threads->node;
+}
+
+int refine_threads(struct judging *j)
+{
+	const struct finding *found = NULL, *f;
+	struct finding threads;
 	size_t kept = 0;
+	bool *seen;
 
 	vec_foreach (&j->findings, f)
 		if (f->class == FINDING_THREADS)
-			threads = f;
-	if (!threads || !threads->function)
-		return;
+			found = f;
+	if (!found)
+		return 0;
+	threads = *found; /* which moves */
+	seen = calloc((size_t)j->m->thread_count + 1, sizeof(*seen));
+	if (!seen)
+		return -ENOMEM;
 	for (size_t i = 0; i < j->findings.count; i++) {
 		f = &j->findings.at[i];
-		if (f->class < FINDING_MAPPINGS && f->node == threads->node)
+		if (is_of_start(f, &threads) ||
+		    is_held_by_threads(j, f, &threads, seen))
 			continue;
 		j->findings.at[kept++] = *f;
 	}
 	j->findings.count = kept;
+	free(seen);
+	return 0;
 }

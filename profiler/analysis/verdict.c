@@ -173,13 +173,19 @@ static int by_weight(const void *a, const void *b)
 
 static int judge(struct judging *j)
 {
+	struct finding *f;
 	int rc = judge_places(j);
 
 	if (rc == 0)
 		rc = judge_ledger(j);
 	if (rc < 0)
 		return rc;
-	refine_threads(j);
+	rc = refine_threads(j);
+	vec_foreach (&j->findings, f)
+		if (rc == 0)
+			rc = finding_objects(j->out, f);
+	if (rc < 0)
+		return rc;
 	refine_lines(j);
 	put_shares(j);
 	if (j->findings.count)
@@ -242,9 +248,7 @@ static int finish(struct judging *j)
 		fingerprint_text(
 			f->fingerprint,
 			f->node == MODEL_NONE ? f->class : prints[f->node]);
-		rc = finding_objects(o, f);
-		if (rc == 0)
-			rc = sentence_of_finding(o, f);
+		rc = sentence_of_finding(o, f);
 	}
 	free(prints);
 	return rc == 0 ? verdict_settle(&o->verdict) : rc;

@@ -44,6 +44,7 @@ struct finding {
 	/* What most of it is in Python, and what holds it: "str held by
 	 * app.answer_cache"; NULL: not known. */
 	const char *objects;
+	const char *holder;   /* "app.answer_cache"; NULL: not known */
 	const char *endpoint; /* "POST /api/v1/chat" where one stands out */
 
 	struct figure bytes_per_request; /* of all requests; of `endpoint`'s

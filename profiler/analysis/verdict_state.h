@@ -90,12 +90,15 @@ void refine_note_gain(struct judging *j, const struct finding *f,
  * back do not grow.  0 or -errno.
  */
 int refine_moved(struct judging *j, const struct trend *total);
-/* A thread that stays keeps what libc allocated for it: one finding. */
-void refine_threads(struct judging *j);
-/* Two lines of one function are one finding, told by the larger. */
+/* A thread that stays keeps what libc allocated for it and what it allocated
+ * itself: one finding.  0 or -ENOMEM. */
+int refine_threads(struct judging *j);
+/* Two lines of one function, or two of what one container holds, are one
+ * finding, told by the larger. */
 void refine_lines(struct judging *j);
 
-/* objects.c: set what @f is about in Python.  0 or -ENOMEM. */
+/* objects.c: set what @f is about in Python, and what holds it.  0 or
+ * -ENOMEM. */
 int finding_objects(struct owned_verdict *v, struct finding *f);
 
 /* Set the sentence of @f, of a process that allocates with @allocator. */

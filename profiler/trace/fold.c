@@ -411,7 +411,8 @@ static uint64_t mapping_end(const struct fold_event *e)
 	return end;
 }
 
-static void apply_map(struct fold *f, const struct fold_event *e)
+static void apply_map(struct fold *f, const struct fold_lane *lane,
+		      const struct fold_event *e)
 {
 	uint64_t arena = e->api == API_PYTHON_OBJECT ? FOLD_ARENA : 0;
 	uint32_t stack = fold_stack_of(f, e->node, 0);
@@ -426,6 +427,8 @@ static void apply_map(struct fold *f, const struct fold_event *e)
 		grow_heap(f, stack, (double)(end - e->addr));
 		return;
 	}
+	/* Who mapped is known, how much of it each did is not. */
+	makers_add(&f->makers, stack, lane->thread, &(struct weight) { 0 });
 	fold_touch(f, stack)->mapped += (double)(end - e->addr);
 	f->core.mapped += (double)(end - e->addr);
 }
@@ -498,7 +501,7 @@ static void apply_rare(struct fold *f, struct fold_lane *lane,
 			apply_unfree(f, lane, e);
 		break;
 	case RECORD_MAP:
-		apply_map(f, e);
+		apply_map(f, lane, e);
 		break;
 	case RECORD_UNMAP:
 		apply_unmap(f, e);

@@ -123,6 +123,24 @@ Test(threads, of_one_stack_have_each_what_they_made_and_what_lives_of_it)
 	fold_free(r.fold);
 }
 
+Test(threads, that_map_are_known)
+{
+	struct rig r = rig_new();
+	const struct fold_result *f;
+	struct fold_stack s;
+
+	rig_thread(&r, 0, 100, 1);
+	rig_map(&r, 7, 4096, 0x10000, 2);
+	rig_thread(&r, 0, 101, 3);
+	rig_map(&r, 7, 4096, 0x20000, 4);
+	f = rig_finish(&r);
+	s = rig_stack(f, 7);
+	cr_assert_eq(s.maker_count, 2);
+	cr_expect_eq(f->threads[s.makers[1].thread].tid, 101);
+	cr_expect_eq(s.makers[1].allocated_bytes, 0);
+	fold_free(r.fold);
+}
+
 Test(threads, without_end_make_what_is_nobodys)
 {
 	struct rig r = rig_new();

@@ -3,121 +3,17 @@
 #include <math.h>
 
 #include "profiler/analysis/leaks.h"
-#include "profiler/base/err.h"
 #include "profiler/model/wrappers.h"
-#include "tests/unit/fixture_model.h"
+#include "tests/unit/verdict_rig.h"
 
-#define WINDOWS 120u /* of half a second */
-#define RATE	50.0 /* requests in each */
-
-/* clang-format off */
-static const struct model_frame frames[] = {
-	{ "main", "main.c", "/srv/app", 10, FRAME_NATIVE, MODULE_APPLICATION,
-	  false },
-	{ "parse_prompt", "parser.c", "/srv/app", 88, FRAME_NATIVE,
-	  MODULE_APPLICATION, false },
-	{ "parse_prompt", "parser.c", "/srv/app", 91, FRAME_NATIVE,
-	  MODULE_APPLICATION, false },
-	{ "cache_put", "cache.c", "/srv/app", 12, FRAME_NATIVE,
-	  MODULE_APPLICATION, false },
-	{ "pthread_create", NULL, "/lib/libc.so.6", 0, FRAME_NATIVE,
-	  MODULE_LIBC, false },
-};
-/* clang-format on */
-enum { MAIN, PARSE, PARSE_TOO, CACHE, THREAD };
-
-static struct fixture f;
-static struct model_window windows[WINDOWS];
-static struct model_level levels[4][WINDOWS];
-static struct model_ledger_point ledger[WINDOWS];
 static struct model_endpoint endpoint = { .method = "POST",
 					  .route = "/api/v1/chat" };
 
-static void setup(void)
-{
-	struct model *m = &f.model;
-
-	fixture_begin(&f);
-	memcpy(f.frames, frames, sizeof(frames));
-	m->frame_count = sizeof(frames) / sizeof(frames[0]);
-	m->mode = "exact";
-	m->mean_bytes = 0;
-	m->windows = windows;
-	m->window_count = WINDOWS;
-	m->window_seconds = 0.5;
-	m->duration = WINDOWS * 0.5;
-	m->ledger = ledger;
-	m->ledger_count = WINDOWS;
-	for (uint32_t w = 0; w < WINDOWS; w++) {
-		windows[w].t = w * 0.5;
-		windows[w].requests = RATE;
-		memset(&ledger[w], 0xff, sizeof(ledger[w]));
-		ledger[w].t = w * 0.5;
-		ledger[w].pid = 7;
-		ledger[w].rss = 50 << 20;
-		ledger[w].heap = 30 << 20;
-		ledger[w].anonymous = 10 << 20;
-		ledger[w].threads = 4;
-		ledger[w].fds = 20;
-	}
-}
-
 TestSuite(verdict, .init = setup);
-
-/* A site whose level is @at(w), of which nothing is given back. */
-static struct model_site *site(unsigned n, const int8_t *stack,
-			       double (*at)(uint32_t w))
-{
-	struct model_site *s = fixture_site(&f, stack);
-
-	for (uint32_t w = 0; w < WINDOWS; w++) {
-		double end = at(w + 1), begin = at(w);
-
-		levels[n][w] = (struct model_level) {
-			.window = w,
-			.end = end,
-			.low = begin,
-			.old = begin,
-			.count = end / 64,
-			.allocated = end > begin ? end - begin : 0,
-		};
-	}
-	s->levels = levels[n];
-	s->level_count = WINDOWS;
-	s->unreachable.bytes = -1;
-	s->live.bytes = s->allocated.bytes = at(WINDOWS);
-	s->samples = 1000;
-	return s;
-}
-
-static double flat(uint32_t w)
-{
-	(void)w;
-	return 1 << 20;
-}
-
-static double leak(uint32_t w)
-{
-	return 1024 * RATE * w;
-}
 
 static double fills(uint32_t w)
 {
 	return w < 40 ? 1024 * RATE * w : 1024 * RATE * 40;
-}
-
-static const int8_t in_main[] = { MAIN, -1 };
-static const int8_t in_parse[] = { MAIN, PARSE, -1 };
-static const int8_t in_parse_too[] = { MAIN, PARSE_TOO, -1 };
-static const int8_t in_cache[] = { MAIN, CACHE, -1 };
-
-static struct verdict *judge(void)
-{
-	struct err err = ERR_INIT;
-	struct verdict *v;
-
-	cr_assert_eq(verdict_of(&v, &f.model, &err), 0, "%s", err.text);
-	return v;
 }
 
 Test(verdict, what_grows_and_is_never_given_back_leaks)
@@ -222,40 +118,6 @@ Test(verdict, what_fills_and_stops_is_clean)
 	verdict_free(v);
 }
 
-static double replaced(uint32_t w)
-{
-	return (16 << 20) - leak(w);
-}
-
-Test(verdict, what_one_place_gains_and_another_gives_back_is_clean)
-{
-	struct verdict *v;
-
-	site(0, in_cache, leak);
-	site(1, in_parse, replaced);
-	v = judge();
-	cr_expect_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
-	verdict_free(v);
-}
-
-/* As much as all leaks of the recording, up and down. */
-static double comes_and_goes(uint32_t w)
-{
-	return (1 + w * 7919 % 13) * 512.0 * RATE * 10;
-}
-
-Test(verdict, what_another_gives_back_is_seen_through_what_comes_and_goes)
-{
-	struct verdict *v;
-
-	site(0, in_cache, leak);
-	site(1, in_parse, replaced);
-	site(2, in_main, comes_and_goes);
-	v = judge();
-	cr_expect_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
-	verdict_free(v);
-}
-
 /* Sawtooths of many threads, in step at first: the least of their sum rises
  * until they are not. */
 static double falls_out_of_step(uint32_t w)
@@ -295,88 +157,6 @@ Test(verdict, what_only_gets_older_does_not_grow)
 	}
 	v = judge();
 	cr_expect_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
-	verdict_free(v);
-}
-
-static double drops_early(uint32_t w)
-{
-	return w < 10 ? leak(WINDOWS) : 0;
-}
-
-static double gives_half(uint32_t w)
-{
-	return (16 << 20) - leak(w) / 2;
-}
-
-Test(verdict, what_was_given_back_at_the_start_excuses_no_growth)
-{
-	struct verdict *v;
-
-	site(0, in_cache, leak);
-	site(1, in_parse, drops_early);
-	v = judge();
-	cr_expect_neq(v->class, FINDING_CLEAN, "%s", v->sentence);
-	verdict_free(v);
-}
-
-Test(verdict, what_gives_half_of_the_growth_excuses_none)
-{
-	struct verdict *v;
-
-	site(0, in_cache, leak);
-	site(1, in_parse, gives_half);
-	site(2, in_main, comes_and_goes);
-	v = judge();
-	cr_expect_neq(v->class, FINDING_CLEAN, "%s", v->sentence);
-	verdict_free(v);
-}
-
-Test(verdict, what_no_root_reaches_leaks_whatever_others_give_back)
-{
-	struct model_site *s;
-	struct verdict *v;
-
-	s = site(0, in_cache, leak);
-	s->unreachable.bytes = s->unreachable.twice_bytes = s->live.bytes;
-	site(1, in_parse, replaced)->unreachable.bytes = 0;
-	v = judge();
-	cr_expect_eq(v->class, FINDING_LEAK, "%s", v->sentence);
-	verdict_free(v);
-}
-
-Test(verdict, two_lines_of_a_function_are_one_finding)
-{
-	struct verdict *v;
-
-	site(0, in_parse, leak);
-	site(1, in_parse_too, leak);
-	v = judge();
-	cr_assert_eq(v->finding_count, 1);
-	cr_expect_float_eq(v->findings[0].bytes_per_request.value, 2048, 2);
-	verdict_free(v);
-}
-
-Test(verdict, what_hangs_on_a_lost_block_that_was_not_sampled_is_lost_too)
-{
-	struct model_site *lost, *held;
-	struct verdict *v;
-
-	f.model.mode = "sample";
-	f.model.mean_bytes = 1024;
-	lost = site(0, in_parse, leak);
-	held = site(1, in_parse_too, leak);
-	lost->unreachable.bytes = lost->unreachable.twice_bytes =
-		lost->live.bytes;
-	held->unreachable.bytes = held->unreachable.twice_bytes = 0;
-	v = judge();
-	cr_assert_eq(v->finding_count, 1, "%s", v->sentence);
-	cr_expect_eq(v->findings[0].class, FINDING_LEAK);
-	cr_expect(v->findings[0].evidence.definite);
-	verdict_free(v);
-	f.model.mode = "exact"; /* all blocks are on record: it is held */
-	f.model.mean_bytes = 0;
-	v = judge();
-	cr_expect_eq(v->finding_count, 2);
 	verdict_free(v);
 }
 
@@ -698,29 +478,5 @@ Test(verdict, blocks_lost_again_and_again_leave_the_verdict_open)
 	s->unreachable.bytes = 0.8 * s->live.bytes;
 	v = judge();
 	cr_expect_eq(v->class, FINDING_INCONCLUSIVE, "%s", v->sentence);
-	verdict_free(v);
-}
-
-static double maps(uint32_t w)
-{
-	return 65536 * RATE * w;
-}
-
-static double list_of_maps(uint32_t w)
-{
-	return 8 * RATE * w;
-}
-
-Test(verdict, the_list_of_what_a_function_maps_is_no_finding_of_its_own)
-{
-	struct verdict *v;
-
-	site(0, in_parse_too, list_of_maps);
-	site(1, in_parse, flat);
-	for (uint32_t w = 0; w < WINDOWS; w++)
-		levels[1][w].mapped = maps(w);
-	v = judge();
-	cr_expect_eq(v->class, FINDING_MAPPINGS, "%s", v->sentence);
-	cr_expect_eq(v->finding_count, 1, "%s", v->sentence);
 	verdict_free(v);
 }
