@@ -20,12 +20,13 @@
 #include "profiler/proc/procfs.h"
 #include "profiler/proc/remote.h"
 
-#define STOP_NS	  200000000ULL /* for a thread to stop that was asked to */
-#define PAUSE_NS  300000L      /* between two rounds over the threads */
-#define CS_64	  0x33
-#define FLAG_TRAP 0x100u
-#define FLAG_DOWN 0x400u
-#define RSEQ_CS	  8 /* offset of the critical section in struct rseq */
+#define STOP_NS	      200000000ULL /* for a thread to stop that was asked to */
+#define PAUSE_NS      300000L	   /* between two rounds over the threads */
+#define CS_64	      0x33
+#define FLAG_TRAP     0x100u
+#define FLAG_DOWN     0x400u
+#define FIRST_ADDRESS 4096
+#define RSEQ_CS	      8 /* offset of the critical section in struct rseq */
 
 #define STOP_EVENT(st) ((st) >> 16)
 
@@ -83,6 +84,7 @@ static const struct waiting waits[] = {
 	{ SYS_rt_sigtimedwait, "rt_sigtimedwait", false },
 	{ SYS_nanosleep, "nanosleep", false },
 	{ SYS_clock_nanosleep, "clock_nanosleep", false },
+	{ NR_RESTART_SYSCALL, "restart_syscall", false },
 };
 
 static const struct waiting *waiting_of(long nr)
@@ -102,12 +104,18 @@ const char *borrow_call_name(long nr)
 
 /*
  * Condition variables, semaphores and joins wait with a bit set; locks, the
- * allocator's and the loader's among them, without one.
+ * allocator's and the loader's among them, without one.  A wait with a limit
+ * that was interrupted, by us the last time maybe, goes on as a call of its
+ * own, with the arguments it had: poll, nanosleep, and a futex, which is what
+ * has an address first and that operation second.
  */
-static bool is_lock(long nr, uint64_t operation)
+static bool is_lock(long nr, uint64_t first, uint64_t second)
 {
-	return nr == SYS_futex &&
-	       (operation & FUTEX_CMD_MASK) != FUTEX_WAIT_BITSET;
+	uint64_t operation = second & FUTEX_CMD_MASK;
+
+	if (nr == NR_RESTART_SYSCALL)
+		return first >= FIRST_ADDRESS && operation == FUTEX_WAIT;
+	return nr == SYS_futex && operation != FUTEX_WAIT_BITSET;
 }
 
 struct candidate {
@@ -126,14 +134,14 @@ static void look_at(void *ctx, uint64_t tid)
 	struct listing *l = ctx;
 	struct buf text = BUF_INIT;
 	struct candidate *new, c = { (pid_t)tid, -1 };
-	unsigned long long arg1;
+	unsigned long long first, second;
 	char name[64];
 	long nr;
 
 	snprintf(name, sizeof(name), "task/%d/syscall", (int)tid);
 	if (procfs_read(l->dir, name, &text) == 0 &&
-	    sscanf(text.bytes, "%ld %*x %llx", &nr, &arg1) == 2 &&
-	    waiting_of(nr) && !is_lock(nr, arg1))
+	    sscanf(text.bytes, "%ld %llx %llx", &nr, &first, &second) == 3 &&
+	    waiting_of(nr) && !is_lock(nr, first, second))
 		c.nr = nr;
 	buf_free(&text);
 	new = vec_push(&l->all);
@@ -224,7 +232,8 @@ static bool is_safe(struct borrow *b, const struct loader *l, unsigned round)
 		return false;
 	b->call = nr;
 	if (nr >= 0)
-		return w && !is_lock(nr, r->rsi) && was_interrupted(r) &&
+		return w && !is_lock(nr, r->rdi, r->rsi) &&
+		       was_interrupted(r) &&
 		       ((w->many && round > CHOOSY_ROUNDS) || !in_handler(b));
 	return round > RUNNING_ROUND && !loader_is_unsafe(l, r->rip) &&
 	       !in_sequence(b) && !in_handler(b);

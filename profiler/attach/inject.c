@@ -52,6 +52,7 @@ struct injection {
 	struct borrow borrow;
 	uint8_t before[CODE_SIZE]; /* what the gap held */
 	uint64_t area;		   /* 0: none */
+	uint64_t tls_unused;	   /* 0: not known */
 	struct late_area head;
 };
 
@@ -580,7 +581,11 @@ static int begin(struct injection *in, struct err *err)
 	    fd_has_ended(in->settings->process))
 		return gone(in);
 	rc = loader_read(&in->loader, in->pid, inject_code_size(), err);
-	return rc < 0 ? rc : inject_check_recorder(&in->loader, in->image, err);
+	if (rc == 0)
+		rc = inject_check_recorder(&in->loader, in->image, err);
+	return rc < 0 ? rc
+		      : inject_check_room(&in->loader, in->image,
+					  &in->tls_unused, err);
 }
 
 static void finish(struct injection *in)
@@ -672,6 +677,8 @@ int inject_check(pid_t pid, const struct buf *image, struct inject_plan *plan,
 		plan->call = borrow_call_name(call);
 		plan->recorder = in->loader.recorder.sent;
 		plan->own_thread = in->loader.create;
+		plan->tls_size = inject_image_tls(image).size;
+		plan->tls_unused = in->tls_unused;
 		memcpy(plan->libc, in->loader.libc, sizeof(plan->libc));
 		memcpy(plan->gap_in, in->loader.gap_in, sizeof(plan->gap_in));
 	}

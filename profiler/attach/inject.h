@@ -62,11 +62,13 @@ int inject_same_build(pid_t pid, const struct buf *image, struct err *err);
 
 struct inject_plan {
 	char libc[64];
-	char gap_in[64];  /* the file in whose unused code loading begins */
-	pid_t tid;	  /* 0: all run; one is taken where it is safe */
-	const char *call; /* in which it waits */
-	bool recorder;	  /* the recorder is there already */
-	bool own_thread;  /* false: the borrowed thread loads it itself */
+	char gap_in[64];     /* the file in whose unused code loading begins */
+	pid_t tid;	     /* 0: all run; one is taken where it is safe */
+	const char *call;    /* in which it waits */
+	bool recorder;	     /* the recorder is there already */
+	bool own_thread;     /* false: the borrowed thread loads it itself */
+	uint64_t tls_size;   /* of static TLS, bytes that the recorder needs */
+	uint64_t tls_unused; /* 0: not known */
 };
 
 /* What would be done, or why not; nothing is stopped or changed. */

@@ -16,6 +16,7 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
 #include "profiler/proc/procfs.h"
+#include "profiler/proc/remote.h"
 
 #define NO_NUMBER      (-1)
 #define TRACED_LOOKS   50
@@ -192,6 +193,28 @@ int inject_check_recorder(struct loader *l, const struct buf *image,
 		       "process %d is being recorded by another build of "
 		       "strandline; detach it with that",
 		       (int)l->pid);
+}
+
+int inject_check_room(const struct loader *l, const struct buf *image,
+		      uint64_t *unused, struct err *err)
+{
+	const struct static_tls_need need = inject_image_tls(image);
+	struct remote memory = remote_process(l->pid);
+	struct static_tls room;
+
+	*unused = 0;
+	if (l->recorder.start || !static_tls_read(&room, &memory, &l->tls))
+		return 0;
+	*unused = room.unused;
+	if (static_tls_fits(&room, &need))
+		return 0;
+	return err_set(err, -ENOTSUP,
+		       "process %d has no room left for thread-local memory of "
+		       "libraries that come late (static TLS: %llu bytes are "
+		       "needed, %llu left): use --with bpf, or start it with "
+		       "strandline run",
+		       (int)l->pid, (unsigned long long)need.size,
+		       (unsigned long long)room.unused);
 }
 
 int inject_same_build(pid_t pid, const struct buf *image, struct err *err)

@@ -78,6 +78,21 @@ size_t inject_image_build_id(const struct buf *image,
 	return m.build_id_size;
 }
 
+struct static_tls_need inject_image_tls(const struct buf *image)
+{
+	const Elf64_Ehdr *eh = (const void *)image->bytes;
+	const Elf64_Phdr *p = (const void *)(image->bytes + eh->e_phoff);
+
+	for (int i = 0; i < eh->e_phnum; i++, p++)
+		if (p->p_type == PT_TLS)
+			return (struct static_tls_need) {
+				.size = p->p_memsz,
+				.align = p->p_align,
+				.address = p->p_vaddr,
+			};
+	return (struct static_tls_need) { 0 };
+}
+
 int inject_image(struct buf *image, const char *path, struct err *err)
 {
 	const uint32_t one = 1;

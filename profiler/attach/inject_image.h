@@ -9,11 +9,15 @@
 #include <stdint.h>
 
 #include "profiler/attach/module.h"
+#include "profiler/attach/static_tls.h"
 
 struct buf;
 
 /* Where it is entered, from the image's beginning. */
 uint64_t inject_image_entry(const struct buf *image);
+
+/* The thread-local memory that it needs. */
+struct static_tls_need inject_image_tls(const struct buf *image);
 
 /* Of which build it is; the size, 0: it does not say. */
 size_t inject_image_build_id(const struct buf *image,

@@ -86,6 +86,9 @@ static void take_libc(struct found *f, const struct module *m,
 	f->glibc = true;
 	snprintf(l->libc, sizeof(l->libc), "%.63s", base_name(im->path));
 	take_functions(l, m);
+	l->tls.slots = module_symbol(
+		m, "_thread_db_rtld_global__dl_tls_dtv_slotinfo_list");
+	l->tls.thread = module_symbol(m, "_thread_db_sizeof_pthread");
 	if (!l->dlopen) { /* until libdl is seen, if it is there */
 		l->dlopen = module_symbol(m, "__libc_dlopen_mode");
 		l->dlopen_flags = RTLD_DLOPEN_;
@@ -101,6 +104,12 @@ static void take_libdl(struct loader *l, const struct module *m)
 		l->dlopen_flags = 0;
 	}
 	keep(&l->dlerror, m, "dlerror");
+}
+
+static void take_loader(struct loader *l, const struct module *m)
+{
+	l->tls.global = module_symbol(m, "_rtld_global");
+	l->tls.constant = module_symbol(m, "_rtld_global_ro");
 }
 
 static void take_recorder(struct loader *l, const struct module *m, bool sent)
@@ -139,6 +148,7 @@ static void take_image(struct found *f, const struct image *im)
 		take_libdl(l, &m);
 		unsafe = true;
 	} else if (begins(name, "ld-linux")) {
+		take_loader(l, &m);
 		f->loader = unsafe = true;
 	} else if (begins(name, "libc.musl") || begins(name, "ld-musl") ||
 		   strstr(im->path, "/ld-musl")) {

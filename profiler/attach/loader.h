@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "profiler/attach/module.h"
+#include "profiler/attach/static_tls.h"
 #include "profiler/base/vec.h"
 
 struct err;
@@ -39,6 +40,7 @@ struct loader {
 	/* pthread_create and its kin; 0: no library of threads */
 	uint64_t create, attr_init, attr_setdetachstate, attr_setstacksize,
 		attr_destroy;
+	struct static_tls_places tls;
 	uint64_t hole;	 /* of addresses, amid which something can be put */
 	uint64_t gap;	 /* room for machine code; 0: none */
 	char gap_in[64]; /* of that file */

@@ -85,6 +85,22 @@ static int possible(const struct attach_options *opt, struct err *err)
 	return check(opt, &plan, err);
 }
 
+static void tell_room(const struct inject_plan *plan)
+{
+	if (plan->recorder)
+		return;
+	if (plan->tls_unused)
+		printf("Of static TLS it needs %llu bytes, and %llu are "
+		       "unused.\n",
+		       (unsigned long long)plan->tls_size,
+		       (unsigned long long)plan->tls_unused);
+	else
+		printf("Of static TLS it needs %llu bytes; what is unused "
+		       "cannot be told with %s. Should it not do, the loader "
+		       "refuses, and nothing is changed.\n",
+		       (unsigned long long)plan->tls_size, plan->libc);
+}
+
 static int rehearse(const struct attach_options *opt, struct err *err)
 {
 	struct inject_plan plan;
@@ -105,6 +121,7 @@ static int rehearse(const struct attach_options *opt, struct err *err)
 		       plan.own_thread ? "start a thread that loads" : "load",
 		       plan.libc);
 	printf(".\nThe other threads run on.\n");
+	tell_room(&plan);
 	return 0;
 }
 

@@ -312,6 +312,29 @@ def test_what_would_be_done_is_said(product):
     assert "libc.so.6" in said
 
 
+def test_room_in_static_tls_is_told(product):
+    with sleeping(*python()) as target:
+        said = product("attach", target.pid, "--with", "inject", "--dry-run")
+    assert re.search(r"static TLS it needs \d+ bytes", said)
+
+
+def test_without_room_in_static_tls_it_is_refused(product, tmp_path):
+    for size in (1024, 512, 256, 128, 64):
+        subprocess.run(
+            ["gcc", "-shared", "-fPIC", "-ftls-model=initial-exec",
+             "-x", "c", "-", "-o", tmp_path / f"{size}.so"],
+            input=f"__thread char taken[{size}];"
+            "char *f(void) { return taken; }", text=True, check=True)
+    with sleeping(*python(
+            "import shutil",
+            "for size in (1024, 512, 256, 128, 64):",
+            "    for copy in range(9):",
+            f"        at = f'{tmp_path}/{{size}}.so'",
+            "        try: ctypes.CDLL(shutil.copy(at, f'{at}.{copy}'))",
+            "        except OSError: break")) as target:
+        assert "static TLS" in refused(product, target.pid)
+
+
 def test_a_sandboxed_process_is_refused(product):
     with sleeping(*python("libc.prctl(38, 1, 0, 0, 0)",
                           "code = (ctypes.c_uint64 * 1)(0x7fff000000000006)",
@@ -368,6 +391,24 @@ def test_one_attaches_at_a_time(product, tmp_path):
         assert "being recorded already" in second.stderr
         assert not (tmp_path / "second.strand").exists()
         first.interrupt()
+
+
+@pytest.mark.parametrize("wait", [
+    "time.sleep(1000)", "select.select([0], [], [], 1000)",
+    "poll = select.poll(); poll.register(0); poll.poll()",
+    "threading.Event().wait(1000)"])
+def test_one_that_does_nothing_is_entered_and_left(
+        product, tmp_path, eventually, wait):
+    with sleeping(*python("import select, threading",
+                          "print('ready', flush=True)", wait),
+                  stdin=subprocess.PIPE) as target:
+        for number in range(3):
+            attached = Attached(product, target.pid,
+                                tmp_path / f"{number}.strand")
+            attached.process.send_signal(signal.SIGINT)
+            assert attached.process.communicate(timeout=60)[1] == ""
+            assert attached.process.returncode == 0
+            assert released(target.pid)
 
 
 WORK = """
