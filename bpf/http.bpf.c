@@ -306,11 +306,6 @@ int BPF_PROG(http_enter, struct pt_regs *regs, long number)
 
 /* ---- telling what went through ---- */
 
-struct reach { /* into the bytes of an event */
-	__u64 used;
-	bool unread;
-};
-
 /* 64 bits and out of the compiler's sight, or the verifier loses the bound. */
 static __always_inline __u64 at_most(__u64 size, __u64 most)
 {
@@ -318,64 +313,68 @@ static __always_inline __u64 at_most(__u64 size, __u64 most)
 	return size < most ? size : most;
 }
 
-static __always_inline void look(struct reach *r, __u8 *to, __u64 size,
-				 __u64 from)
+/*
+ * Each branch would double what the verifier has to walk through.  So what goes
+ * wrong is added up, and how much room is used stands in the event: of that the
+ * verifier knows nothing, whichever way it came.
+ */
+static __always_inline __u64 look(__u8 *to, __u64 size, __u64 from)
 {
-	if (bpf_probe_read_user(to, size, (void *)from))
-		r->unread = true;
+	return (__u64)bpf_probe_read_user(to, size, (void *)from);
 }
 
 /* The first buffer: it may fill all the room. */
-static __always_inline void take_first(struct segment *event, struct reach *r,
-				       const __u64 room, __u64 from, __u64 size)
+static __always_inline __u64 take_first(struct segment *event, const __u64 room,
+					__u64 from, __u64 size)
 {
 	__u64 seen = at_most(size, room);
 
 	event->piece[0].total = size;
 	event->piece[0].seen = seen;
 	event->piece[0].tail = 0;
-	look(r, event->bytes, seen, from);
-	r->used = seen;
+	event->used = seen;
+	return look(event->bytes, seen, from);
 }
 
-static __always_inline void take_more(struct segment *event, struct reach *r,
-				      const __u64 room, __u32 n, __u64 from,
-				      __u64 size)
+static __always_inline __u64 take_more(struct segment *event, const __u64 room,
+				       __u32 n, __u64 from, __u64 size)
 {
-	__u64 seen = at_most(size, SEGMENT_MORE_MAX), used = r->used;
+	__u64 seen = at_most(size, SEGMENT_MORE_MAX), used = event->used;
 
 	event->piece[n].total = size;
 	event->piece[n].seen = 0;
 	event->piece[n].tail = 0;
 	if (used >= room)
-		return;
+		return 0;
 	event->piece[n].seen = seen;
-	look(r, event->bytes + used, seen, from);
-	r->used = used + seen;
+	event->used = used + seen;
+	return look(event->bytes + used, seen, from);
 }
 
 /* The end of the last buffer, where a chunked answer may end. */
-static __always_inline void take_tail(struct segment *event, struct reach *r,
-				      const __u64 room, __u32 n, __u64 from)
+static __always_inline __u64 take_tail(struct segment *event, const __u64 room,
+				       __u32 n, __u64 from)
 {
-	__u64 used = r->used, tail;
+	__u64 used = event->used, tail;
 	struct segment_piece *piece;
 
 	if (n >= SEGMENT_PIECES || used > room + SEGMENT_MORE_MAX)
-		return;
+		return 0;
 	piece = &event->piece[n];
 	tail = at_most((__u64)piece->total - piece->seen, SEGMENT_TAIL_MAX);
 	piece->tail = tail;
-	look(r, event->bytes + used, tail, from + piece->total - tail);
+	return look(event->bytes + used, tail, from + piece->total - tail);
 }
 
-static __always_inline void take_vector(struct segment *event, struct reach *r,
-					const __u64 room,
-					const struct call *call, __u64 left)
+static __always_inline __u64 take_vector(struct segment *event,
+					 const __u64 room,
+					 const struct call *call, __u64 left)
 {
-	struct iovec part;
+	struct iovec part = {};
+	__u64 failed = 0;
+	__u32 n;
 
-	for (__u32 n = 0; n < SEGMENT_PIECES; n++) {
+	for (n = 0; n < SEGMENT_PIECES; n++) {
 		__u64 size;
 
 		if (n >= call->vector || !left)
@@ -385,31 +384,33 @@ static __always_inline void take_vector(struct segment *event, struct reach *r,
 			break;
 		size = (__u64)part.iov_len < left ? (__u64)part.iov_len : left;
 		if (n == 0)
-			take_first(event, r, room, (__u64)part.iov_base, size);
+			failed |= take_first(event, room, (__u64)part.iov_base,
+					     size);
 		else
-			take_more(event, r, room, n, (__u64)part.iov_base,
-				  size);
+			failed |= take_more(event, room, n,
+					    (__u64)part.iov_base, size);
 		left -= size;
-		event->pieces = n + 1;
-		if (!left)
-			take_tail(event, r, room, n, (__u64)part.iov_base);
 	}
+	event->pieces = n;
+	if (n && !left)
+		failed |= take_tail(event, room, n - 1, (__u64)part.iov_base);
+	return failed;
 }
 
 static __always_inline void take(struct segment *event, const __u64 room,
 				 const struct call *call, __u64 total)
 {
-	struct reach r = {};
+	__u64 failed = 0;
 
 	event->pieces = 0;
 	if (call->vector) {
-		take_vector(event, &r, room, call, total);
+		failed = take_vector(event, room, call, total);
 	} else if (call->at) {
 		event->pieces = 1;
-		take_first(event, &r, room, call->at, total);
-		take_tail(event, &r, room, 0, call->at);
+		failed = take_first(event, room, call->at, total);
+		failed |= take_tail(event, room, 0, call->at);
 	}
-	if (r.unread) {
+	if (failed) {
 		event->flags |= SEGMENT_UNREAD;
 		count(SEGMENT_BYTES_UNREAD);
 	}

@@ -53,7 +53,9 @@ struct segment {
 	__u8 kind;  /* enum segment_kind */
 	__u8 flags; /* enum segment_flag */
 	__u8 pieces;
-	__u8 pad[5];
+	__u8 pad;
+	__u16 used; /* of `bytes`, by what the pieces have seen */
+	__u8 pad_used[2];
 	struct segment_piece piece[SEGMENT_PIECES];
 	__u8 bytes[];
 };

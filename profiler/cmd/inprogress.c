@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "profiler/base/buf.h"
+#include "profiler/base/err.h"
 #include "profiler/proc/maps.h"
 #include "profiler/proc/procfs.h"
+#include "profiler/trace/slabfile.h"
 
 static const char *base_of(const char *path)
 {
@@ -44,37 +46,49 @@ struct search {
 	bool found;
 };
 
-/* <pid>.slabs of the shim, <pid>.probe.slabs of programs in the kernel. */
-static bool holds(const char *dir, pid_t pid)
+/* What programs in the kernel see of it goes into this file. */
+static bool is_probed(const struct search *s, const char *fd, const char *name)
 {
-	static const char *const ends[] = { "probe.slabs", "slabs" };
+	struct slab_file header;
+	struct err why = ERR_INIT;
+	int file;
+	bool is;
+
+	if (!slabfile_is_probed(name))
+		return false;
+	file = openat(s->proc, fd, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return false;
+	is = slabfile_header(file, name, &header, &why) == 0 &&
+	     header.seen_pid == s->pid;
+	close(file);
+	return is;
+}
+
+/* The recorder in the process writes one beside that which is open. */
+static bool has_own(const char *dir, pid_t pid)
+{
 	char path[PATH_MAX + 64];
 
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%d.%s", dir, (int)pid,
-			 ends[i]);
-		if (access(path, F_OK) == 0)
-			return true;
-	}
-	return false;
+	snprintf(path, sizeof(path), "%s/%d.slabs", dir, (int)pid);
+	return access(path, F_OK) == 0;
 }
 
 static void look_at_file(void *ctx, uint64_t fd)
 {
 	struct search *s = ctx;
 	char name[64], link[PATH_MAX], *slash;
-	size_t len;
+	bool probed;
 
 	snprintf(name, sizeof(name), "fd/%llu", (unsigned long long)fd);
 	if (s->found || procfs_link(s->proc, name, link, sizeof(link)) < 0)
 		return;
-	len = strlen(link);
 	slash = strrchr(link, '/');
-	if (!slash || len < strlen(".slabs") ||
-	    strcmp(link + len - strlen(".slabs"), ".slabs") != 0)
+	if (!slash || !strstr(slash, ".slabs"))
 		return;
+	probed = is_probed(s, name, slash + 1);
 	*slash = '\0';
-	if (!holds(link, s->pid))
+	if (!probed && !has_own(link, s->pid))
 		return;
 	snprintf(s->dir, PATH_MAX, "%s", link);
 	s->found = true;

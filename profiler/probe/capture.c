@@ -161,6 +161,7 @@ static int create_file(struct capture *c, struct captured *p, struct err *err)
 	if (procfs_link(dir, "exe", exe, sizeof(exe)) >= 0)
 		process.exe = exe;
 	if (rc == 0) {
+		process.seen_pid = p->pid;
 		process.pid = status_number(&status, "\nNSpid:", p->pid);
 		process.ppid = status_number(&status, "\nPPid:", 0);
 		process.command = command.len ? command.bytes : "";

@@ -78,17 +78,15 @@ static bool may_be_python(const char *path, bool first)
 	return first || strstr(slash ? slash : path, "python");
 }
 
-static bool find_symbols(const struct python *py, const char *path,
-			 uint64_t bias, uint64_t symbols[CPYTHON_NSYMBOLS])
+static bool find_symbols(const char *path, uint64_t bias,
+			 uint64_t symbols[CPYTHON_NSYMBOLS])
 {
 	const char *names[CPYTHON_NSYMBOLS];
-	char full[PATH_MAX + 32];
 	struct err why = ERR_INIT;
 
-	snprintf(full, sizeof(full), "/proc/%d/root%s", (int)py->pid, path);
 	for (int i = 0; i < CPYTHON_NSYMBOLS; i++)
 		names[i] = cpython_symbol_name((enum cpython_symbol)i);
-	if (dynsym_find(full, names, CPYTHON_NSYMBOLS, symbols, &why) <= 0)
+	if (dynsym_find(path, names, CPYTHON_NSYMBOLS, symbols, &why) <= 0)
 		return false;
 	for (int i = 0; i < CPYTHON_NSYMBOLS; i++)
 		if (symbols[i])
@@ -112,7 +110,7 @@ static void find(struct python *py, struct tables *tables,
 		    !may_be_python(m->path, last == 0))
 			continue;
 		last = range->module;
-		if (!find_symbols(py, m->path, range->bias, symbols))
+		if (!find_symbols(m->path, range->bias, symbols))
 			continue;
 		py->verdict = cpython_open(&py->layout, &r, symbols);
 		if (py->verdict == CPYTHON_OK)

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 /* 64 MiB: some three million requests. */
 #define EVENT_SLABS_MOST 1024
 #define SLOW_ROUTES	 256
+#define SAME_PIDS_MOST	 10000
 
 static uint64_t now_ns(clockid_t clock)
 {
@@ -58,6 +60,7 @@ static void fill_header(struct slab_file *f,
 	f->start_ticks = f->start_monotonic_ns;
 	f->pid = process->pid;
 	f->ppid = process->ppid;
+	f->seen_pid = process->seen_pid;
 	copy_text(f->exe, sizeof(f->exe), process->exe);
 	copy_text(f->comm, sizeof(f->comm), process->comm);
 	copy_text(f->version, sizeof(f->version), STRANDLINE_VERSION);
@@ -85,11 +88,27 @@ static int begin_file(struct probefile *f, const char *path,
 	return 0;
 }
 
+/* Its descriptor, @path its name; or -errno. */
+static int create(char path[PATH_MAX], const char *dir, pid_t pid)
+{
+	int fd = -1;
+
+	snprintf(path, PATH_MAX, "%s/%d.probe.slabs", dir, (int)pid);
+	for (int n = 1; n < SAME_PIDS_MOST; n++) {
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		if (fd >= 0 || errno != EEXIST)
+			break;
+		snprintf(path, PATH_MAX, "%s/%d.%d.probe.slabs", dir, (int)pid,
+			 n);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
 int probefile_create(struct probefile **out, const char *dir,
 		     const struct probefile_process *process, struct err *err)
 {
 	struct probefile *f = calloc(1, sizeof(*f));
-	char *path = NULL;
+	char path[PATH_MAX];
 	int rc = -ENOMEM;
 
 	*out = NULL;
@@ -98,25 +117,23 @@ int probefile_create(struct probefile **out, const char *dir,
 	f->fd = -1;
 	f->node_ids = hash_new();
 	f->sum_places = hash_new();
-	if (!f->node_ids || !f->sum_places ||
-	    asprintf(&path, "%s/%d.probe.slabs", dir, (int)process->pid) < 0) {
+	if (!f->node_ids || !f->sum_places) {
 		err_set(err, rc, "out of memory");
 		goto close;
 	}
-	f->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	f->fd = create(path, dir, process->pid);
 	if (f->fd < 0) {
-		rc = err_errno(err, "cannot write %s", path);
+		rc = err_set(err, f->fd, "cannot write %s: %s", path,
+			     strerror(-f->fd));
 		goto close;
 	}
 	rc = begin_file(f, path, process, err);
 	if (rc < 0)
 		goto close;
-	free(path);
 	*out = f;
 	return 0;
 
 close:
-	free(path);
 	probefile_close(f);
 	return rc;
 }

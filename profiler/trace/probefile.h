@@ -20,13 +20,17 @@ struct probefile;
 
 struct probefile_process {
 	pid_t pid, ppid;     /* in its own pid namespace */
+	pid_t seen_pid;	     /* in ours */
 	const char *exe;     /* may be "" */
 	const char *command; /* words that each end with NUL */
 	size_t command_size;
 	const char *comm;
 };
 
-/* Create DIR/<pid>.probe.slabs; a pid that came again gets its file anew. */
+/*
+ * Create DIR/<pid>.probe.slabs; <pid>.<n>.probe.slabs when another process has
+ * the first: of another container, or one that ended before.
+ */
 int probefile_create(struct probefile **out, const char *dir,
 		     const struct probefile_process *process, struct err *err);
 /* What was not flushed is lost.  NULL is fine. */

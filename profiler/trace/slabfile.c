@@ -17,9 +17,10 @@ bool slabfile_is_image(const char *name)
 
 bool slabfile_is_probed(const char *name)
 {
-	size_t digits = strspn(name, "0123456789");
+	size_t digits = strspn(name, "0123456789.");
 
-	return digits && !strcmp(name + digits, ".probe.slabs");
+	return name[0] >= '0' && name[0] <= '9' && name[digits - 1] == '.' &&
+	       !strcmp(name + digits, "probe.slabs");
 }
 
 static void end_texts(struct slab_file *h)

@@ -15,7 +15,7 @@ struct err;
 
 /* Is it the name of a process's file: <pid>.slabs, <pid>.<image>.slabs? */
 bool slabfile_is_image(const char *name);
-/* Is it what probes saw of one: <pid>.probe.slabs? */
+/* Is it what probes saw of one: <pid>.probe.slabs, <pid>.<n>.probe.slabs? */
 bool slabfile_is_probed(const char *name);
 
 /* Slab numbers stay far below where file offsets would overflow. */

@@ -201,7 +201,7 @@ struct slab_file {
 	char version[32];   /* of the shim */
 	char command[1024]; /* argv joined by NUL, cut to fit */
 	uint32_t late;	    /* 1: attached to; what was there is unknown */
-	uint32_t pad_late;
+	int32_t seen_pid;   /* of a probed one: as who probes it numbers it */
 	uint8_t pad0[2640];
 
 	/* second page: what changes */

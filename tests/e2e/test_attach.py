@@ -264,6 +264,23 @@ def test_nothing_stays_in_the_kernel_after_a_kill(
     assert recording.json()["recording"]["mode"] == "probes"
 
 
+def verified_of(pid):
+    """How many steps the kernel took to verify each program it holds."""
+    return [int(line.split()[1])
+            for info in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir()
+            for line in info.read_text(encoding="ascii").splitlines()
+            if line.startswith("verified_insns:")]
+
+
+def test_the_programs_are_far_from_what_kernels_refuse(start, attached):
+    # A million steps; other kernels need more of them than this one.
+    target = start("spin", 3)
+    with attached(target.pid, "--heap") as process:
+        steps = verified_of(process.pid)
+    assert len(steps) > 5
+    assert max(steps) < 200000
+
+
 def test_it_ends_with_the_server(start, product, recording, tmp_path):
     target = start("spin", 3)
     process = subprocess.Popen(
@@ -400,6 +417,33 @@ def test_a_container_s_process_has_its_names(
     attach(pid, "--duration", 2)
     assert share(folded(recording, "cpu"), "main;spin;dive;dive;dive;work") > .9
     assert recording.json()["processes"][0]["pid"] == 1
+
+
+def test_two_containers_whose_processes_have_one_number(
+        product, start, recording, cgroup, eventually):
+    inner = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+    outer = [start("spin", depth, under=inner) for depth in (3, 4)]
+    pids = [child_of(target.pid) for target in outer]
+    for pid in pids:
+        (cgroup / "cgroup.procs").write_text(str(pid), encoding="ascii")
+    process = subprocess.Popen(
+        [product.tool, "attach", "--cgroup", str(cgroup), "-o",
+         str(recording.path)], stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.DEVNULL)
+    assert any("attached to the processes" in line for line in process.stderr)
+    for pid in pids:
+        product("mark", pid, f"deploy {pid}")
+    deep = ["spin;" + ";".join(["dive"] * depth) + ";work"
+            for depth in (3, 4)]
+    eventually(lambda: all(
+        d in recording.text("-k", "cpu", "-f", "folded") for d in deep), 60)
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, err
+    report = recording.json()
+    assert [p["pid"] for p in report["processes"]] == [1, 1]
+    assert [m["label"] for m in report["marks"]] == [
+        f"deploy {pid}" for pid in pids]
 
 
 def refusal(product, *words):
