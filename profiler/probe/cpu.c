@@ -25,7 +25,7 @@
 
 struct cpu {
 	struct cpu_bpf *bpf;
-	struct ring_buffer *ring;
+	struct ring *ring;
 	struct capture *capture;
 	struct probe_cpu_options options;
 	uint64_t period_ns;
@@ -59,7 +59,7 @@ static void cpu_close(void *self)
 	vec_foreach (&cpu->links, link)
 		bpf_link__destroy(*link);
 	vec_free(&cpu->links);
-	ring_buffer__free(cpu->ring);
+	ring_close(cpu->ring);
 	cpu_bpf__destroy(cpu->bpf);
 	free(cpu);
 }
@@ -75,11 +75,9 @@ static int load(struct cpu *cpu, struct probes *set, struct err *err)
 	if (rc < 0)
 		return rc;
 	rc = cpu_bpf__load(cpu->bpf);
-	if (rc == 0) {
-		cpu->ring = ring_buffer__new(bpf_map__fd(cpu->bpf->maps.ring),
-					     on_sample, cpu, NULL);
-		rc = cpu->ring ? 0 : -errno;
-	}
+	if (rc == 0)
+		rc = probes_ring(&cpu->ring, cpu->bpf->maps.ring, on_sample,
+				 cpu);
 	if (rc < 0)
 		err_set(err, rc, "cannot load the program cpu: %s",
 			strerror(-rc));
@@ -155,14 +153,14 @@ static int cpu_attach(void *self, struct err *err)
 
 static int cpu_drain(void *self)
 {
-	int rc = ring_buffer__consume(((struct cpu *)self)->ring);
+	int rc = ring_consume(((struct cpu *)self)->ring);
 
 	return rc < 0 ? rc : 0;
 }
 
 static int cpu_fd(void *self)
 {
-	return ring_buffer__epoll_fd(((struct cpu *)self)->ring);
+	return ring_fd(((struct cpu *)self)->ring);
 }
 
 static bool cpu_counter(void *self, size_t n, struct probe_counter *into)

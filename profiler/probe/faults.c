@@ -24,7 +24,7 @@
 
 struct faults {
 	struct faults_bpf *bpf;
-	struct ring_buffer *ring;
+	struct ring *ring;
 	struct capture *capture;
 	struct hash *places; /* pid -> index */
 	VEC(struct taken *) processes;
@@ -120,7 +120,7 @@ static void faults_close(void *self)
 
 	if (!f)
 		return;
-	ring_buffer__free(f->ring);
+	ring_close(f->ring);
 	faults_bpf__destroy(f->bpf);
 	vec_foreach (&f->processes, pages)
 		taken_free(*pages);
@@ -140,11 +140,8 @@ static int load(struct faults *f, struct probes *set, struct err *err)
 	if (rc < 0)
 		return rc;
 	rc = faults_bpf__load(f->bpf);
-	if (rc == 0) {
-		f->ring = ring_buffer__new(bpf_map__fd(f->bpf->maps.ring),
-					   on_event, f, NULL);
-		rc = f->ring ? 0 : -errno;
-	}
+	if (rc == 0)
+		rc = probes_ring(&f->ring, f->bpf->maps.ring, on_event, f);
 	if (rc < 0)
 		err_set(err, rc, "cannot load the program faults: %s",
 			strerror(-rc));
@@ -186,14 +183,14 @@ static int faults_attach(void *self, struct err *err)
 
 static int faults_drain(void *self)
 {
-	int rc = ring_buffer__consume(((struct faults *)self)->ring);
+	int rc = ring_consume(((struct faults *)self)->ring);
 
 	return rc < 0 ? rc : 0;
 }
 
 static int faults_fd(void *self)
 {
-	return ring_buffer__epoll_fd(((struct faults *)self)->ring);
+	return ring_fd(((struct faults *)self)->ring);
 }
 
 static bool faults_counter(void *self, size_t n, struct probe_counter *into)

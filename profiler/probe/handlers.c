@@ -36,7 +36,7 @@
 
 struct handlers {
 	struct handlers_bpf *bpf;
-	struct ring_buffer *ring;
+	struct ring *ring;
 	struct handlers_options options;
 	struct hash *looked_at; /* files */
 	VEC(int) links;
@@ -221,7 +221,7 @@ static void handlers_close(void *self)
 		close(*link);
 	vec_free(&h->links);
 	hash_free(h->looked_at);
-	ring_buffer__free(h->ring);
+	ring_close(h->ring);
 	handlers_bpf__destroy(h->bpf);
 	free(h);
 }
@@ -239,11 +239,8 @@ static int load(struct handlers *h, struct probes *set, struct err *err)
 	uprobe_prepare(h->bpf->progs.handler_begins);
 	uprobe_prepare(h->bpf->progs.handler_ends);
 	rc = handlers_bpf__load(h->bpf);
-	if (rc == 0) {
-		h->ring = ring_buffer__new(bpf_map__fd(h->bpf->maps.ring),
-					   on_call, h, NULL);
-		rc = h->ring ? 0 : -errno;
-	}
+	if (rc == 0)
+		rc = probes_ring(&h->ring, h->bpf->maps.ring, on_call, h);
 	return rc < 0 ? err_set(err, rc, "cannot load the program handlers: %s",
 				strerror(-rc))
 		      : 0;
@@ -326,7 +323,7 @@ static int handlers_attach(void *self, struct err *err)
 static int handlers_drain(void *self)
 {
 	struct handlers *h = self;
-	int rc = ring_buffer__consume(h->ring);
+	int rc = ring_consume(h->ring);
 
 	if (now_ns() - h->looked_ns >= (h->looks < SOON ? LOOK_SOON : LOOK_NS))
 		look(h);
@@ -352,7 +349,7 @@ static bool handlers_unfinished(void *self)
 
 static int handlers_fd(void *self)
 {
-	return ring_buffer__epoll_fd(((struct handlers *)self)->ring);
+	return ring_fd(((struct handlers *)self)->ring);
 }
 
 /*

@@ -44,7 +44,7 @@ static const struct pace pace = {
 
 struct heap {
 	struct heap_bpf *bpf;
-	struct ring_buffer *ring;
+	struct ring *ring;
 	struct capture *capture;
 	struct heap_options options;
 	struct heap_watch *watch; /* NULL: switched off */
@@ -194,7 +194,7 @@ static void heap_close(void *self)
 	if (!h)
 		return;
 	heap_watch_free(h->watch);
-	ring_buffer__free(h->ring);
+	ring_close(h->ring);
 	heap_bpf__destroy(h->bpf);
 	if (h->epoll >= 0)
 		close(h->epoll);
@@ -240,10 +240,10 @@ static int load(struct heap *h, struct probes *set, struct err *err)
 	choose_programs(h);
 	rc = heap_bpf__load(h->bpf);
 	if (rc == 0) {
-		h->ring = ring_buffer__new(bpf_map__fd(h->bpf->maps.ring),
-					   on_event, h, NULL);
+		rc = probes_ring(&h->ring, h->bpf->maps.ring, on_event, h);
 		h->watch = heap_watch_new(h->bpf, h->session);
-		rc = h->ring && h->watch ? 0 : -ENOMEM;
+		if (rc == 0 && !h->watch)
+			rc = -ENOMEM;
 	}
 	return rc < 0 ? err_set(err, rc, "cannot load the program heap: %s",
 				strerror(-rc))
@@ -264,8 +264,7 @@ static int open_fds(struct heap *h, struct err *err)
 	if (h->epoll < 0 || h->timer < 0 ||
 	    timerfd_settime(h->timer, 0, &every, NULL) < 0 ||
 	    epoll_ctl(h->epoll, EPOLL_CTL_ADD, h->timer, &event) < 0 ||
-	    epoll_ctl(h->epoll, EPOLL_CTL_ADD, ring_buffer__epoll_fd(h->ring),
-		      &event) < 0)
+	    epoll_ctl(h->epoll, EPOLL_CTL_ADD, ring_fd(h->ring), &event) < 0)
 		return err_errno(err, "cannot wait for the probe heap");
 	return 0;
 }
@@ -367,7 +366,7 @@ static void switch_off(struct heap *h, double share, uint64_t now)
 
 	heap_watch_free(h->watch);
 	h->watch = NULL;
-	(void)ring_buffer__consume(h->ring);
+	(void)ring_consume(h->ring);
 	sweep(h);
 	snprintf(why, sizeof(why),
 		 "the heap was watched for %s only: that took %.0f %% of a "
@@ -433,7 +432,7 @@ static int heap_drain(void *self)
 {
 	struct heap *h = self;
 	uint64_t turns;
-	int rc = ring_buffer__consume(h->ring);
+	int rc = ring_consume(h->ring);
 
 	if (read(h->timer, &turns, sizeof(turns)) == (ssize_t)sizeof(turns) &&
 	    h->watch)

@@ -43,7 +43,7 @@ enum own_counter { /* behind those of the program and of the tracker */
 
 struct http_probe {
 	struct http_bpf *bpf;
-	struct ring_buffer *ring;
+	struct ring *ring;
 	struct http_probe_options options;
 	struct routes *routes;
 	void *memory; /* of the tracker */
@@ -239,7 +239,7 @@ static void http_close(void *self)
 		return;
 	tls_free(p->tls);
 	hash_free(p->readers);
-	ring_buffer__free(p->ring);
+	ring_close(p->ring);
 	http_bpf__destroy(p->bpf);
 	if (p->memory)
 		munmap(p->memory, p->memory_size);
@@ -281,11 +281,8 @@ static int load(struct http_probe *p, struct probes *set, struct err *err)
 	if (!p->tls)
 		return err_set(err, -ENOMEM, "out of memory");
 	rc = http_bpf__load(p->bpf);
-	if (rc == 0) {
-		p->ring = ring_buffer__new(bpf_map__fd(p->bpf->maps.ring),
-					   on_event, p, NULL);
-		rc = p->ring ? 0 : -errno;
-	}
+	if (rc == 0)
+		rc = probes_ring(&p->ring, p->bpf->maps.ring, on_event, p);
 	if (rc < 0)
 		err_set(err, rc, "cannot load the program http: %s",
 			strerror(-rc));
@@ -345,7 +342,7 @@ static int http_attach(void *self, struct err *err)
 static int http_drain(void *self)
 {
 	struct http_probe *p = self;
-	int rc = ring_buffer__consume(p->ring);
+	int rc = ring_consume(p->ring);
 	uint64_t now = now_ns();
 
 	if (now - p->swept_ns >= SWEEP_NS) {
@@ -364,7 +361,7 @@ static bool http_unfinished(void *self)
 
 static int http_fd(void *self)
 {
-	return ring_buffer__epoll_fd(((struct http_probe *)self)->ring);
+	return ring_fd(((struct http_probe *)self)->ring);
 }
 
 static const char *const told[SEGMENT_NCOUNTERS] = {

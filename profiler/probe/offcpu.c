@@ -33,7 +33,7 @@ struct place {
 
 struct offcpu {
 	struct offcpu_bpf *bpf;
-	struct ring_buffer *ring;
+	struct ring *ring;
 	struct capture *capture;
 	struct hash *nodes;	/* stack's id -> node */
 	struct hash *positions; /* place, mixed -> index */
@@ -156,7 +156,7 @@ static int offcpu_drain(void *self)
 {
 	struct offcpu *o = self;
 	uint64_t now = now_ns();
-	int rc = ring_buffer__consume(o->ring);
+	int rc = ring_consume(o->ring);
 
 	if (now - o->read_ns >= READ_NS && o->capture) {
 		o->read_ns = now;
@@ -173,7 +173,7 @@ static void offcpu_close(void *self)
 
 	if (!o)
 		return;
-	ring_buffer__free(o->ring);
+	ring_close(o->ring);
 	offcpu_bpf__destroy(o->bpf);
 	hash_free(o->nodes);
 	hash_free(o->positions);
@@ -192,11 +192,8 @@ static int load(struct offcpu *o, struct probes *set, struct err *err)
 	if (rc < 0)
 		return rc;
 	rc = offcpu_bpf__load(o->bpf);
-	if (rc == 0) {
-		o->ring = ring_buffer__new(bpf_map__fd(o->bpf->maps.ring),
-					   on_stack, o, NULL);
-		rc = o->ring ? 0 : -errno;
-	}
+	if (rc == 0)
+		rc = probes_ring(&o->ring, o->bpf->maps.ring, on_stack, o);
 	if (rc < 0)
 		err_set(err, rc, "cannot load the program offcpu: %s",
 			strerror(-rc));

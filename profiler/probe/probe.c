@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -184,6 +185,8 @@ int probes_attach(struct probes *set, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
+	/* What libbpf has read of the kernel's types is several MiB. */
+	malloc_trim(0);
 	return 0;
 }
 
@@ -272,6 +275,13 @@ int probes_share(const struct probes *set, struct bpf_object *object,
 		err_set(err, rc, "cannot share the session's maps: %s",
 			strerror(-rc));
 	return rc;
+}
+
+int probes_ring(struct ring **out, const struct bpf_map *map, ring_sink *sink,
+		void *context)
+{
+	return ring_open(out, bpf_map__fd(map), bpf_map__max_entries(map), sink,
+			 context);
 }
 
 uint64_t probes_count(const struct bpf_map *counters, uint32_t which)

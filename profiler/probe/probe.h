@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "profiler/probe/ring.h"
+
 struct bpf_map;
 struct bpf_object;
 struct err;
@@ -102,5 +104,8 @@ int probes_share(const struct probes *set, struct bpf_object *object,
 		 struct err *err);
 /* For probes: the sum over all CPUs of counter @which of a `counters` map. */
 uint64_t probes_count(const struct bpf_map *counters, uint32_t which);
+/* For probes: ring_open() of a map that is loaded. */
+int probes_ring(struct ring **out, const struct bpf_map *map, ring_sink *sink,
+		void *context);
 
 #endif

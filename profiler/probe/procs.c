@@ -15,7 +15,7 @@
 
 struct procs {
 	struct procs_bpf *bpf;
-	struct ring_buffer *ring;
+	struct ring *ring;
 	struct probes_options options;
 };
 
@@ -50,7 +50,7 @@ static void procs_close(void *self)
 
 	if (!procs)
 		return;
-	ring_buffer__free(procs->ring);
+	ring_close(procs->ring);
 	procs_bpf__destroy(procs->bpf);
 	free(procs);
 }
@@ -75,12 +75,9 @@ static int procs_open(void **self, struct probes *set, const void *options,
 	if (rc < 0)
 		goto close;
 	rc = procs_bpf__load(procs->bpf);
-	if (rc == 0) {
-		procs->ring =
-			ring_buffer__new(bpf_map__fd(procs->bpf->maps.ring),
-					 on_event, procs, NULL);
-		rc = procs->ring ? 0 : -errno;
-	}
+	if (rc == 0)
+		rc = probes_ring(&procs->ring, procs->bpf->maps.ring, on_event,
+				 procs);
 	if (rc < 0) {
 		err_set(err, rc, "cannot load the program procs: %s",
 			strerror(-rc));
@@ -106,14 +103,14 @@ static int procs_attach(void *self, struct err *err)
 
 static int procs_drain(void *self)
 {
-	int rc = ring_buffer__consume(((struct procs *)self)->ring);
+	int rc = ring_consume(((struct procs *)self)->ring);
 
 	return rc < 0 ? rc : 0;
 }
 
 static int procs_fd(void *self)
 {
-	return ring_buffer__epoll_fd(((struct procs *)self)->ring);
+	return ring_fd(((struct procs *)self)->ring);
 }
 
 static bool procs_counter(void *self, size_t n, struct probe_counter *into)
