@@ -228,6 +228,7 @@ static inline uint64_t ticks_now(void)
 struct slab_head *slab_take(enum slab_kind kind, uint64_t seq, int tid,
 			    uint64_t ticks, uint32_t size, uint32_t *number);
 bool slab_extend(struct slab_head *head, uint64_t number, uint32_t need);
+void slab_unmap(struct slab_head *head);
 bool pen_begin(struct thread_state *ts, uint64_t ticks);
 void pen_release(struct thread_state *ts);
 void pen_seal(struct thread_state *ts);

@@ -3,9 +3,9 @@
  *
  * A stack is one number: the node of its innermost frame.  Nodes live in
  * NODES slabs of the file and are written before their number can be seen, so
- * a reader of a torn file finds every node that a record names.  The index
- * from the hash of a stack to its node is ours: lock-free open addressing, a
- * chain of tables each four times the last; nothing is ever removed.
+ * a reader of a torn file finds every node that a record names.  A slab whose
+ * nodes are all written leaves our memory.  Which stack has which node is
+ * node_index.c's to know.
  */
 #include "preload/nodes.h"
 
@@ -13,168 +13,104 @@
 #include "preload/python.h"
 #include "preload/sys.h"
 
-#define TABLES	   6
-#define PROBES	   32
-#define FIRST_BITS 13
-#define MAX_NODES  (4u << 20)
-#define MAX_SLABS  (MAX_NODES / WIRE_NODES_PER_SLAB + 1)
+#define MAX_NODES (4u << 20)
+#define MAX_SLABS (MAX_NODES / WIRE_NODES_PER_SLAB + 1)
 
-struct slot {
-	uint64_t hash; /* 0: empty; CAS */
-	uint32_t node; /* 0 until written; release, pairs with lookup */
+/* One of the slabs that nodes are written into. */
+struct page {
+	struct wire_node *nodes; /* NULL: not yet, or no longer */
+	uint32_t done; /* of its nodes, those that nobody will write to */
 	uint32_t pad;
 };
 
 static struct {
-	struct slot *tables[TABLES];
-	uint32_t counts[TABLES];
-	uint32_t current;	  /* table that takes new nodes */
-	uint32_t count;		  /* nodes handed out */
-	struct wire_node **slabs; /* by (node - 1) / WIRE_NODES_PER_SLAB */
+	uint32_t count;	    /* nodes handed out */
+	struct page *pages; /* by (node - 1) / WIRE_NODES_PER_SLAB */
 } tree;
 
-static uint64_t table_mask(uint32_t table)
+/* The slab of that run of nodes, begun now; another thread may be first. */
+static struct wire_node *page_begin(uint32_t run)
 {
-	return ((uint64_t)1 << (FIRST_BITS + 2 * table)) - 1;
+	struct wire_node *nodes, *none = NULL;
+	struct slab_head *head;
+	uint32_t number;
+
+	head = slab_take(SLAB_NODES, run, 0, ticks_now(), SLAB_STEP, &number);
+	if (!head)
+		return NULL;
+	nodes = (struct wire_node *)(head + 1);
+	head->used = SLAB_ROOM; /* unfinished entries are zero */
+	head->own[0] = number;
+	if (__atomic_compare_exchange_n(&tree.pages[run].nodes, &none, nodes,
+					false, __ATOMIC_RELEASE,
+					__ATOMIC_ACQUIRE))
+		return nodes;
+	head->kind = SLAB_EVENTS;
+	head->used = 0;
+	head->sealed = 1;
+	slab_unmap(head);
+	return none;
 }
 
-static struct slot *table_get(uint32_t table)
+/*
+ * One of its nodes will not be written to any more: with the last of them the
+ * slab leaves our memory.
+ */
+static void page_done(uint32_t run)
 {
-	struct slot *slots =
-		__atomic_load_n(&tree.tables[table], __ATOMIC_ACQUIRE);
-	size_t size = (table_mask(table) + 1) * sizeof(struct slot);
-	struct slot *none = NULL;
+	struct page *page = &tree.pages[run];
+	struct wire_node *nodes;
 
-	if (slots)
-		return slots;
-	slots = shim_memory(size);
-	if (slots &&
-	    !__atomic_compare_exchange_n(&tree.tables[table], &none, slots,
-					 false, __ATOMIC_RELEASE,
-					 __ATOMIC_ACQUIRE)) {
-		shim_memory_free(slots, size);
-		slots = none;
-	}
-	return slots;
-}
-
-static uint32_t lookup_in(uint32_t table, uint64_t hash)
-{
-	const struct slot *slots =
-		__atomic_load_n(&tree.tables[table], __ATOMIC_ACQUIRE);
-	uint64_t mask = table_mask(table);
-
-	if (!slots)
-		return 0;
-	for (uint64_t i = 0; i < PROBES; i++) {
-		const struct slot *s = &slots[(hash + i) & mask];
-		uint64_t have = __atomic_load_n(&s->hash, __ATOMIC_ACQUIRE);
-
-		if (have == hash)
-			return __atomic_load_n(&s->node, __ATOMIC_ACQUIRE);
-		if (!have)
-			return 0;
-	}
-	return 0;
-}
-
-uint32_t node_find(uint64_t hash)
-{
-	int newest = (int)__atomic_load_n(&tree.current, __ATOMIC_RELAXED);
-
-	for (int t = newest; t >= 0; t--) {
-		uint32_t node = lookup_in((uint32_t)t, hash);
-
-		if (node)
-			return node;
-	}
-	return 0;
-}
-
-/* Two threads may make the same node at once: the tree then has it twice. */
-void node_keep(uint64_t hash, uint32_t node)
-{
-	uint32_t table = __atomic_load_n(&tree.current, __ATOMIC_RELAXED);
-	struct slot *slots = table_get(table);
-	uint64_t mask = table_mask(table);
-
-	if (!slots)
+	if (__atomic_add_fetch(&page->done, 1, __ATOMIC_ACQ_REL) !=
+	    WIRE_NODES_PER_SLAB)
 		return;
-	for (uint64_t i = 0; i < PROBES; i++) {
-		struct slot *s = &slots[(hash + i) & mask];
-		uint64_t none = 0;
-
-		if (__atomic_load_n(&s->hash, __ATOMIC_RELAXED) == hash)
-			return;
-		if (!__atomic_compare_exchange_n(&s->hash, &none, hash, false,
-						 __ATOMIC_RELEASE,
-						 __ATOMIC_RELAXED))
-			continue;
-		__atomic_store_n(&s->node, node, __ATOMIC_RELEASE);
-		if (__atomic_add_fetch(&tree.counts[table], 1,
-				       __ATOMIC_RELAXED) < mask / 2)
-			return;
-		break;
-	}
-	/* Half full, or crowded here: later nodes go to the next table. */
-	if (table + 1 < TABLES && table_get(table + 1))
-		__atomic_compare_exchange_n(&tree.current, &table, table + 1,
-					    false, __ATOMIC_RELAXED,
-					    __ATOMIC_RELAXED);
+	/* First forgotten: a child forked here is not to unmap it again. */
+	nodes = __atomic_exchange_n(&page->nodes, NULL, __ATOMIC_ACQ_REL);
+	if (nodes)
+		slab_unmap((struct slab_head *)nodes - 1);
 }
 
-static struct wire_node *node_entry(uint32_t node)
+static bool write_node(uint32_t run, uint32_t index, struct wire_node node)
 {
-	uint32_t slab = (node - 1) / WIRE_NODES_PER_SLAB, number;
-	uint32_t index = (node - 1) % WIRE_NODES_PER_SLAB;
 	struct wire_node *nodes =
-		__atomic_load_n(&tree.slabs[slab], __ATOMIC_ACQUIRE);
-	struct wire_node *none = NULL;
+		__atomic_load_n(&tree.pages[run].nodes, __ATOMIC_ACQUIRE);
 	struct slab_head *head;
 
-	if (!nodes) {
-		head = slab_take(SLAB_NODES, slab, 0, ticks_now(), SLAB_STEP,
-				 &number);
-		if (!head)
-			return NULL;
-		nodes = (struct wire_node *)(head + 1);
-		head->used = SLAB_ROOM; /* unfinished entries are zero */
-		head->own[0] = number;
-		if (!__atomic_compare_exchange_n(&tree.slabs[slab], &none,
-						 nodes, false, __ATOMIC_RELEASE,
-						 __ATOMIC_ACQUIRE)) {
-			head->kind = SLAB_EVENTS; /* another thread was first */
-			head->used = 0;
-			head->sealed = 1;
-			sys_munmap(head, SLAB_SIZE);
-			nodes = none;
-		}
-	}
+	if (!nodes)
+		nodes = page_begin(run);
+	if (!nodes)
+		return false;
 	head = (struct slab_head *)nodes - 1;
-	if (!slab_extend(head, head->own[0],
+	if (!slab_extend(head, (uint32_t)head->own[0],
 			 (uint32_t)(sizeof(*head) +
 				    (index + 1) * sizeof(*nodes))))
-		return NULL;
-	return &nodes[index];
+		return false;
+	nodes += index;
+	nodes->parent = node.parent;
+	nodes->value = node.value;
+	__atomic_store_n(&nodes->kind_module, node.kind_module,
+			 __ATOMIC_RELEASE);
+	return true;
 }
 
 static uint32_t node_new(uint32_t parent, enum wire_node_kind kind,
 			 uint32_t module, uint64_t value)
 {
 	uint32_t node = __atomic_add_fetch(&tree.count, 1, __ATOMIC_RELAXED);
-	struct wire_node *entry;
+	uint32_t run = (node - 1) / WIRE_NODES_PER_SLAB;
+	bool written;
 
 	if (node > MAX_NODES) {
 		__atomic_fetch_sub(&tree.count, 1, __ATOMIC_RELAXED);
 		return 0;
 	}
-	entry = node_entry(node);
-	if (!entry)
+	written = write_node(run, (node - 1) % WIRE_NODES_PER_SLAB,
+			     (struct wire_node) { parent,
+						  (uint32_t)kind << 24 | module,
+						  value });
+	page_done(run);
+	if (!written)
 		return 0;
-	entry->parent = parent;
-	entry->value = value;
-	__atomic_store_n(&entry->kind_module, (uint32_t)kind << 24 | module,
-			 __ATOMIC_RELEASE);
 	__atomic_store_n(&shim.file->stats.nodes, node, __ATOMIC_RELAXED);
 	return node;
 }
@@ -192,7 +128,8 @@ uint32_t node_make(uint64_t hash, uint32_t parent, enum wire_node_kind kind,
 /* Markers are roots: node(hash of the kind), made once. */
 uint32_t node_marker(enum wire_node_kind kind)
 {
-	uint64_t hash = 0x6d61726b65720000ULL + kind;
+	uint64_t hash =
+		(0x6d61726b65720000ULL + kind) * 0x9e3779b97f4a7c15ULL | 1;
 	uint32_t node = node_find(hash);
 
 	return node ? node : node_make(hash, 0, kind, 0, 0);
@@ -334,25 +271,22 @@ uint32_t nodes_of_stack(struct thread_state *ts, const struct stack_regs *regs)
 
 void nodes_start(void)
 {
-	if (!tree.slabs)
-		tree.slabs = shim_memory(MAX_SLABS * sizeof(tree.slabs[0]));
-	table_get(0);
+	if (!tree.pages)
+		tree.pages = shim_memory(MAX_SLABS * sizeof(tree.pages[0]));
+	node_index_start();
 }
 
 /* The child numbers its nodes anew, in its own file. */
 void nodes_fork_child(void)
 {
-	for (uint32_t t = 0; t < TABLES; t++)
-		if (tree.tables[t])
-			sys_madvise(tree.tables[t],
-				    (table_mask(t) + 1) * sizeof(struct slot),
-				    MADV_DONTNEED);
-	for (uint32_t i = 0; i < MAX_SLABS && tree.slabs[i]; i++) {
-		sys_munmap((char *)tree.slabs[i] - sizeof(struct slab_head),
-			   SLAB_SIZE);
-		tree.slabs[i] = NULL;
+	uint32_t runs = tree.count / WIRE_NODES_PER_SLAB + 1;
+
+	node_index_forget();
+	for (uint32_t i = 0; i < runs && i < MAX_SLABS; i++) {
+		if (tree.pages[i].nodes)
+			sys_munmap((struct slab_head *)tree.pages[i].nodes - 1,
+				   SLAB_SIZE);
+		tree.pages[i] = (struct page) { 0 };
 	}
-	for (uint32_t t = 0; t < TABLES; t++)
-		tree.counts[t] = 0;
-	tree.current = tree.count = 0;
+	tree.count = 0;
 }

@@ -184,7 +184,7 @@ struct slab_head *slab_take(enum slab_kind kind, uint64_t seq, int tid,
 	return head;
 }
 
-static void slab_unmap(struct slab_head *head)
+void slab_unmap(struct slab_head *head)
 {
 	sys_munmap(head, SLAB_SIZE);
 	__atomic_fetch_sub(&shim.file->stats.slab_bytes, SLAB_SIZE,

@@ -3,12 +3,16 @@
  * node, read back from the file towards its root, spells the stack that it
  * was given for, whoever made it, and as soon as it was given.
  *
+ * Then of stacks that are always new: memory stays bounded, and the few that
+ * they ask for again and again keep their nodes.
+ *
  * The unwinder is a fake: a stack is a number, its frames follow from it.
  */
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "preload/nodes.h"
 #include "preload/python.h"
 #include "preload/sys.h"
 #include "tests/races/races.h"
@@ -17,6 +21,10 @@
 #define DEPTH  12
 #define STACKS 4096
 #define ASKED  40000 /* by each thread */
+
+#define CHURNED 400000 /* by each thread, more than is remembered */
+#define AGAIN	64
+#define AT_MOST (8u << 20)
 
 struct stack {
 	unsigned number;
@@ -172,6 +180,57 @@ static void *ask(void *arg)
 	return NULL;
 }
 
+static uint64_t hash_of(uint64_t number)
+{
+	number = (number + 1) * 0xd6e8feb86659fd93u;
+	return ((number ^ number >> 32) * 0x9e3779b97f4a7c15u) | 1;
+}
+
+static uint32_t remade; /* of those that are asked for again */
+
+/* What is not there, or no longer, is made: 0 or the node that it is now. */
+static uint32_t found_or_made(uint64_t number)
+{
+	uint32_t node = node_find(hash_of(number));
+
+	if (node)
+		return node;
+	if (number < AGAIN)
+		__atomic_fetch_add(&remade, 1, __ATOMIC_RELAXED);
+	return node_make(hash_of(number), 0, NODE_ABSOLUTE, 0, number);
+}
+
+static void *churn(void *arg)
+{
+	uint64_t racer = (uintptr_t)arg;
+
+	for (uint64_t i = 0; i < CHURNED; i++) {
+		uint64_t number = (racer + 1) << 32 | i;
+		uint32_t node = found_or_made(number), again;
+
+		CHECK(node);
+		if (i % 20000 == 0)
+			CHECK(read_node(node).value == number);
+		if (i % 16)
+			continue;
+		again = found_or_made(i / 16 % AGAIN);
+		CHECK(again);
+		if (i % 20000 == 0)
+			CHECK(read_node(again).value == i / 16 % AGAIN);
+	}
+	return NULL;
+}
+
+static void check_bounds(void)
+{
+	race(churn);
+	CHECK(shim_fake_memory <= AT_MOST);
+	/* All that is mapped is the slab that is being filled. */
+	CHECK(shim.file->stats.slab_bytes <= SLAB_SIZE);
+	/* A thread may ask while another one makes it; not much more. */
+	CHECK(remade <= AGAIN * RACERS);
+}
+
 int main(void)
 {
 	shim_fake_file();
@@ -181,6 +240,7 @@ int main(void)
 		for (unsigned number = 0; number < STACKS; number += 37)
 			if (given[racer][number])
 				check_chain(given[racer][number], number);
+	check_bounds();
 	for (int i = 0; i < DROP_NREASONS; i++)
 		CHECK(shim.file->stats.drops[i] == 0);
 	return 0;

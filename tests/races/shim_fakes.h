@@ -17,17 +17,23 @@
 struct shim shim;
 __thread struct thread_local_state self;
 
+static size_t shim_fake_memory; /* bytes that are taken now */
+
 void *shim_memory(size_t size)
 {
 	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	return at == MAP_FAILED ? NULL : at;
+	if (at == MAP_FAILED)
+		return NULL;
+	__atomic_fetch_add(&shim_fake_memory, size, __ATOMIC_RELAXED);
+	return at;
 }
 
 void shim_memory_free(void *at, size_t size)
 {
 	munmap(at, size);
+	__atomic_fetch_sub(&shim_fake_memory, size, __ATOMIC_RELAXED);
 }
 
 uint64_t clock_ns(void)
