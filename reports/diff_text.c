@@ -127,8 +127,9 @@ static bool begins_table(const struct diff_row *before,
 
 	if (!before || metric_kinds[before->what].scope != scope)
 		return true;
-	return scope == METRIC_OF_SITE ? before->what != row->what
-				       : before->subject != row->subject;
+	return scope == METRIC_OF_SITE
+		       ? before->what != row->what
+		       : before->subject->key != row->subject->key;
 }
 
 static void put_title(const struct layout *l, const struct diff *d,

@@ -87,7 +87,8 @@ void outcome_side(struct buf *out, const struct diff *d, bool new)
 
 	buf_puts(out, side->path);
 	if (side->runs > 1)
-		buf_printf(out, " and %zu more runs", side->runs - 1);
+		buf_printf(out, " and %zu more run%s", side->runs - 1,
+			   side->runs == 2 ? "" : "s");
 }
 
 const char *outcome_path(const char *file, const char *root, bool *below)

@@ -13,6 +13,8 @@
 #include "profiler/base/err.h"
 #include "profiler/model/model.h"
 
+#define EXCESS_MAX (AMOUNT_MAX + 4)
+
 /* Beyond the limit only where its whole interval is. */
 static enum check_state judge(const struct budget_kind *kind, double limit,
 			      const struct figure *f)
@@ -28,12 +30,28 @@ static enum check_state judge(const struct budget_kind *kind, double limit,
 				  : CHECK_PASS;
 }
 
+/* " by 63 B" where value and limit read the same and are not. */
+static void put_excess(char out[EXCESS_MAX], const struct check *c,
+		       enum amount_unit unit, const char *value,
+		       const char *limit)
+{
+	char excess[AMOUNT_MAX];
+
+	out[0] = '\0';
+	if (c->state != CHECK_PASS && strcmp(value, limit) == 0)
+		snprintf(out, EXCESS_MAX, " by %s",
+			 amount_format(excess, unit,
+				       fabs(c->value.value -
+					    c->budget->limit)));
+}
+
 /* "p95 is 310 ms, above 250 ms" */
 static int say(struct check *c, const struct budget_kind *kind,
 	       const struct measured *m)
 {
 	char value[AMOUNT_MAX], low[AMOUNT_MAX];
 	char high[AMOUNT_MAX], limit[AMOUNT_MAX], span[80] = "";
+	char excess[EXCESS_MAX];
 	static const char *const beyond[2][3] = {
 		{ "within", "above", "which may be above" },
 		{ "not below", "below", "which may be below" },
@@ -42,6 +60,7 @@ static int say(struct check *c, const struct budget_kind *kind,
 
 	amount_format(value, kind->unit, m->value.value);
 	amount_format(limit, kind->unit, c->budget->limit);
+	put_excess(excess, c, kind->unit, value, limit);
 	if (m->value.low < m->value.high)
 		snprintf(span, sizeof(span), " (%s to %s)",
 			 amount_format(low, kind->unit, m->value.low),
@@ -50,9 +69,9 @@ static int say(struct check *c, const struct budget_kind *kind,
 		rc = asprintf(&c->sentence, "%s is not known: %s",
 			      kind->measure, m->why);
 	else
-		rc = asprintf(&c->sentence, "%s is %s%s, %s %s", kind->measure,
-			      value, span, beyond[kind->at_least][c->state],
-			      limit);
+		rc = asprintf(&c->sentence, "%s is %s%s, %s %s%s",
+			      kind->measure, value, span,
+			      beyond[kind->at_least][c->state], limit, excess);
 	if (rc < 0)
 		c->sentence = NULL;
 	return rc < 0 ? -ENOMEM : 0;

@@ -330,6 +330,26 @@ static int add_section(struct budgets *b, const struct outline *o,
 	return rc;
 }
 
+/* The pattern at @path; a text with line breaks was refused before. */
+static int add_suppression(struct budgets *b, const struct outline *o,
+			   const char *path, const char *text, struct err *err)
+{
+	const struct outline_place *place = outline_find(o, path);
+	uint32_t line = place ? place->line : 1;
+	struct err why = ERR_INIT;
+	int rc = suppressions_parse(&b->suppressions, o->name, line, text,
+				    strlen(text), &why);
+	int prefix;
+
+	if (rc == 0)
+		return 0;
+	if (rc == -EINVAL && place) {
+		prefix = snprintf(NULL, 0, "%s:%u: ", o->name, line);
+		return outline_refuse(o, path, err, "%s", why.text + prefix);
+	}
+	return err_set(err, rc, "%s", why.text);
+}
+
 static int add_suppressions(struct budgets *b, const struct outline *o,
 			    const struct file *f, struct err *err)
 {
@@ -337,14 +357,8 @@ static int add_suppressions(struct budgets *b, const struct outline *o,
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < f->leaks.suppressions_count; i++) {
-		const char *text = f->leaks.suppressions[i];
-		const struct outline_place *place;
-
 		snprintf(path, sizeof(path), "leaks.suppressions[%u]", i);
-		place = outline_find(o, path);
-		rc = suppressions_parse(&b->suppressions, o->name,
-					place ? place->line : 1, text,
-					strlen(text), err);
+		rc = add_suppression(b, o, path, f->leaks.suppressions[i], err);
 	}
 	for (unsigned i = 0; rc == 0 && i < f->leaks.suppression_files_count;
 	     i++) {

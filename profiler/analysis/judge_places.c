@@ -21,6 +21,8 @@
 #define NEVER_FREED    0.95 /* of the bytes that a leak's place allocates */
 #define CHURN	       0.05 /* less of its bytes survive: they come and go */
 #define MOSTLY_FREED   0.5  /* of what a place allocates lives on */
+#define GLIMPSE_BYTES  (64 * 1024.0)
+#define GLIMPSE_BLOCKS 128
 #define PAIRED	       0.25 /* of the pairs that both are on record */
 
 static bool may_grow(const double *y, uint32_t count, double least)
@@ -214,10 +216,23 @@ static bool may_be_at_work(const struct judging *j, const struct place *p,
 	return t->rise < at_once * p->allocated / (double)e->count;
 }
 
+/*
+ * A handful of blocks that something still refers to, gained in a run shorter
+ * than one wants: any cache begins so.
+ */
+static bool is_glimpse(const struct judging *j, const struct place *p,
+		       const struct trend *t)
+{
+	return j->axis.seconds < VERDICT_SECONDS_WANTED &&
+	       t->rise < GLIMPSE_BYTES &&
+	       t->rise * (double)p->samples < GLIMPSE_BLOCKS * p->allocated;
+}
+
 static int judge_place(struct judging *j, const struct place *p)
 {
 	double survivors = p->born > 0 ? fmin(p->kept / p->born, 1) : 1;
 	bool churns = false;
+	enum finding_class class;
 	struct finding *f;
 	struct trend t;
 	int rc = verdict_trend(j, &j->windows, p->level,
@@ -238,14 +253,20 @@ static int judge_place(struct judging *j, const struct place *p)
 			return rc;
 	}
 	if (t.class == TREND_GROWS && may_be_at_work(j, p, &t, survivors)) {
-		j->at_work += t.slope.value;
+		j->unsure += t.slope.value;
+		t.class = TREND_UNDECIDED;
+	}
+	class = class_of(p, t.rise, survivors);
+	if (t.class == TREND_GROWS && class == FINDING_GROWTH &&
+	    is_glimpse(j, p, &t)) {
+		j->unsure += t.slope.value;
 		t.class = TREND_UNDECIDED;
 	}
 	if (t.class == TREND_UNDECIDED) {
 		note_undecided(j, &t);
 		return 0;
 	}
-	f = verdict_add(j, class_of(p, t.rise, survivors), &t);
+	f = verdict_add(j, class, &t);
 	if (!f)
 		return -ENOMEM;
 	verdict_put_where(j, f, p->node);
@@ -328,7 +349,7 @@ static int judge_total(struct judging *j)
 	if (rc < 0)
 		return rc;
 	if (t.class != TREND_GROWS || may_have_ended(&t) ||
-	    j->explained + j->at_work >
+	    j->explained + j->unsure >
 		    (t.slope.value - t.slope.low) + t.slope.value / 2)
 		return 0;
 	if (j->findings.count || !is_exact(j->m)) {

@@ -32,10 +32,9 @@
 #define UNDECIDED_MIN	 (256 * KIB) /* and UNDECIDED_SHARE of live bytes */
 #define UNDECIDED_SHARE	 0.02
 
-#define SECONDS_MIN    4
-#define NEARLY_ALL     0.9 /* of the requests */
-#define SECONDS_WANTED 30
-#define HARDLY	       0.25 /* of the slope of the whole */
+#define SECONDS_MIN 4
+#define NEARLY_ALL  0.9	 /* of the requests */
+#define HARDLY	    0.25 /* of the slope of the whole */
 
 double verdict_rise_min(const struct judging *j)
 {
@@ -214,7 +213,7 @@ static void put_needs(struct judging *j)
 	if (j->m->headless)
 		return;
 	if (j->out->too_short) {
-		v->needs.seconds = SECONDS_WANTED - j->axis.seconds;
+		v->needs.seconds = VERDICT_SECONDS_WANTED - j->axis.seconds;
 		if (!(v->needs.seconds >= 1))
 			v->needs.seconds = 1;
 	} else if (undecided_matters(j)) {

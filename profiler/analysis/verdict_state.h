@@ -14,7 +14,8 @@
 
 struct model_endpoint;
 
-#define VERDICT_WINDOWS_MIN 8 /* to look for a trend in */
+#define VERDICT_WINDOWS_MIN    8 /* to look for a trend in */
+#define VERDICT_SECONDS_WANTED 30
 
 struct owned_verdict { /* verdict.h shows only the front */
 	struct verdict verdict;
@@ -42,7 +43,7 @@ struct judging {
 	double *scratch[4];	     /* x, t, y and variance of a series */
 	double alpha;		     /* of each series */
 	double explained;	     /* bytes per x that findings grow by */
-	double at_work;		     /* and what requests hold meanwhile */
+	double unsure;		     /* and what may be no growth by */
 	double *gained;		     /* level of those that may have moved */
 	double *both;		     /* room for it and another's */
 	bool may_have_moved;	     /* there is one */

@@ -152,6 +152,8 @@ class Planted(Case):
         self.in_python = (server == "rag_fastapi" and
                           said["classes"] != ["leak"])
         low, high = said["bytes_per_request"]
+        if set(said["classes"]) & {"threads", "fds"}:
+            high = 0  # their findings count things
         super().__init__(f"{server}.{fault}", Truth(
             classes=said["classes"],
             also=["growth", "leak", "mappings"]

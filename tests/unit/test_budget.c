@@ -134,6 +134,13 @@ Test(budget, what_is_beyond_is_exceeded)
 	check_one(CHECK_EXCEEDED, "p95 is 310 ms, above 250 ms");
 }
 
+Test(budget, what_is_beyond_by_less_than_is_shown_says_by_how_much)
+{
+	hold(serve(100, 0), "memory: {rss_max: 614399 KiB}\n");
+	check_one(CHECK_EXCEEDED,
+		  "peak RSS is 600.0 MiB, above 600.0 MiB by 1.0 KiB");
+}
+
 Test(budget, what_was_not_recorded_is_not_known)
 {
 	hold(serve(100, 0), "fds: {max: 10}\n");

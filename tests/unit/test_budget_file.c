@@ -240,10 +240,10 @@ Test(budget_file, an_unknown_class_is_refused)
 		      "one of fail, ignore");
 }
 
-Test(budget_file, a_suppression_of_another_tool_is_refused_with_its_line)
+Test(budget_file, a_suppression_of_another_tool_is_refused_where_it_stands)
 {
 	check_refused("leaks:\n  suppressions:\n    - race:foo\n",
-		      "strandline.yml:3: 'race:foo' is no suppression; write "
+		      "strandline.yml:3:7: 'race:foo' is no suppression; write "
 		      "leak:PATTERN");
 }
 

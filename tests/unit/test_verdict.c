@@ -480,3 +480,39 @@ Test(verdict, blocks_lost_again_and_again_leave_the_verdict_open)
 	cr_expect_eq(v->class, FINDING_INCONCLUSIVE, "%s", v->sentence);
 	verdict_free(v);
 }
+
+/* 48 bytes a window: 119 of them, or 40. */
+static double little(uint32_t w)
+{
+	return 48 * w;
+}
+
+Test(verdict, a_few_blocks_in_a_few_seconds_are_the_beginning_of_any_cache)
+{
+	struct model_site *s = site(0, in_cache, little);
+	struct verdict *v;
+
+	s->unreachable.bytes = 0;
+	s->samples = WINDOWS;
+	f.model.window_count = 40;
+	f.model.duration = 20;
+	v = judge();
+	cr_expect_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	verdict_free(v);
+	s->samples = 50 * WINDOWS; /* the same of many small ones */
+	v = judge();
+	cr_expect_eq(v->class, FINDING_GROWTH, "%s", v->sentence);
+	verdict_free(v);
+}
+
+Test(verdict, a_few_blocks_in_a_minute_grow)
+{
+	struct model_site *s = site(0, in_cache, little);
+	struct verdict *v;
+
+	s->unreachable.bytes = 0;
+	s->samples = WINDOWS;
+	v = judge();
+	cr_expect_eq(v->class, FINDING_GROWTH, "%s", v->sentence);
+	verdict_free(v);
+}
