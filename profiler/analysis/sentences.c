@@ -214,6 +214,10 @@ static void put_inconclusive(struct buf *out, const struct owned_verdict *v)
 		buf_puts(out, "the beginning of the recording cannot be read");
 		return;
 	}
+	if (v->model->heap_off) {
+		buf_puts(out, v->model->heap_off);
+		return;
+	}
 	if (v->too_short)
 		buf_printf(out, "%s is too short to see a trend; ",
 			   units_format_duration(text,

@@ -319,7 +319,7 @@ int verdict_settle(struct verdict *v)
 {
 	const struct model *m = ((struct owned_verdict *)v)->model;
 	bool needs = !isnan(v->needs.seconds) || !isnan(v->needs.requests) ||
-		     m->headless;
+		     m->headless || m->heap_off;
 
 	v->class = needs ? FINDING_INCONCLUSIVE : FINDING_CLEAN;
 	v->confidence = needs ? 0 : 0.99;

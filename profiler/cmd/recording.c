@@ -84,6 +84,24 @@ int recording_create(const char *wanted, const char *command,
 	return 0;
 }
 
+/* A copy of a program or library that was replaced: in a folder, alone. */
+static void remove_copy(int dir, const char *folder)
+{
+	int fd = openat(dir, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!list) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(list)))
+		unlinkat(fd, entry->d_name, 0);
+	closedir(list);
+	unlinkat(dir, folder, AT_REMOVEDIR);
+}
+
 /* <pid>.probe.slabs of a process that could not be looked at after all. */
 static void remove_probed(int dir)
 {
@@ -99,6 +117,8 @@ static void remove_probed(int dir)
 	while ((entry = readdir(list)))
 		if (slabfile_is_probed(entry->d_name))
 			unlinkat(dir, entry->d_name, 0);
+		else if (!strncmp(entry->d_name, "replaced-", 9))
+			remove_copy(dir, entry->d_name);
 	closedir(list);
 }
 

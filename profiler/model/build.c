@@ -199,10 +199,15 @@ static int build_pythons(struct model *m, const struct trace_view *v)
 /* From when on blocks were not watched any more, and why. */
 static int build_heap_off(struct model *m, const struct trace_view *v)
 {
-	for (size_t i = 0; i < v->option_count; i++)
-		if (strcmp(v->options[i].name, "heap_off") == 0 &&
-		    build_problem(m, v->options[i].value) < 0)
+	for (size_t i = 0; i < v->option_count; i++) {
+		const char *why = v->options[i].value;
+
+		if (strcmp(v->options[i].name, "heap_off") != 0)
+			continue;
+		m->heap_off = model_string(m, why);
+		if (!m->heap_off || build_problem(m, why) < 0)
 			return -ENOMEM;
+	}
 	return 0;
 }
 

@@ -409,6 +409,8 @@ struct model {
 	uint32_t note_count;
 	struct model_scan *scans; /* by time */
 	uint32_t scan_count;
+	/* Why blocks were not watched to the end; NULL: they were, or never. */
+	const char *heap_off;
 };
 
 struct err;

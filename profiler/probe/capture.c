@@ -92,6 +92,11 @@ static void forget_stacks(struct capture *c, struct captured *p)
 	p->module_count = 0;
 }
 
+const char *capture_dir(const struct capture *c)
+{
+	return c->options.dir;
+}
+
 void capture_use(struct capture *c, struct tables *tables)
 {
 	c->tables = tables;

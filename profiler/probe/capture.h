@@ -35,6 +35,9 @@ int capture_open(struct capture **out, const struct capture_options *opt,
 		 struct err *err);
 void capture_close(struct capture *c); /* NULL is fine */
 
+/* Of its recording. */
+const char *capture_dir(const struct capture *c);
+
 /* Where stacks are looked up; must outlive it. */
 void capture_use(struct capture *c, struct tables *tables);
 

@@ -369,11 +369,12 @@ static void switch_off(struct heap *h, double share, uint64_t now)
 	(void)ring_consume(h->ring);
 	sweep(h);
 	snprintf(why, sizeof(why),
-		 "the heap was watched for %s only: that took %.0f %% of a "
-		 "CPU, and no more than %g %% were allowed (--heap-budget)",
+		 "the heap was watched for %s only, then the probe switched "
+		 "itself off: it took %.0f %% of a CPU, and no more than %g %% "
+		 "were allowed (--heap-budget)",
 		 units_format_duration(after, (double)(now - h->began_ns)),
 		 share * 100, h->options.budget_pct);
-	note(h, "heap: switched off; %s", why);
+	note(h, "heap: switched off: %s", why);
 	if (h->options.off)
 		h->options.off(h->options.context, now, why);
 }

@@ -15,7 +15,7 @@
 static bool is_code(const struct maps_entry *e)
 {
 	return e->prot & MAPS_EXEC && e->inode && e->path_len &&
-	       e->path[0] == '/' && !e->deleted;
+	       e->path[0] == '/';
 }
 
 void modules_each(pid_t pid,
@@ -39,7 +39,14 @@ void modules_each(pid_t pid,
 			if (!is_code(&e))
 				continue;
 			maps_path(&e, name, sizeof(name));
-			snprintf(path, sizeof(path), "%s%s", root, name);
+			if (!e.deleted)
+				snprintf(path, sizeof(path), "%s%s", root,
+					 name);
+			else if (m.executable) /* this leads to it for ever */
+				snprintf(path, sizeof(path), "/proc/%d/exe",
+					 (int)pid);
+			else
+				continue;
 			m.id = hash_mix((uint64_t)e.device_major << 32 |
 					e.device_minor) ^
 			       e.inode;

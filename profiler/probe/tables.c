@@ -20,6 +20,7 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/probe/program.h"
+#include "profiler/probe/replaced.h"
 #include "profiler/proc/maps.h"
 #include "profiler/proc/procfs.h"
 
@@ -35,6 +36,7 @@ struct module {
 };
 
 struct tables {
+	const char *dir; /* of the recording; NULL: none */
 	int rules, spaces, pythons;
 	struct hash *ids;	    /* of a file's identity -> module */
 	VEC(struct module) modules; /* id n is modules[n - 1] */
@@ -84,7 +86,7 @@ static int create_maps(struct tables *t)
 	return 0;
 }
 
-int tables_open(struct tables **out, struct err *err)
+int tables_open(struct tables **out, const char *dir, struct err *err)
 {
 	struct tables *t = calloc(1, sizeof(*t));
 	int rc = -ENOMEM;
@@ -92,6 +94,7 @@ int tables_open(struct tables **out, struct err *err)
 	*out = NULL;
 	if (!t)
 		return err_set(err, -ENOMEM, "out of memory");
+	t->dir = dir;
 	t->rules = t->spaces = t->pythons = -1;
 	t->ids = hash_new();
 	t->space = malloc(sizeof(*t->space));
@@ -193,6 +196,13 @@ static uint32_t add_module(struct tables *t, const char *path,
 	return id;
 }
 
+struct look { /* at a process */
+	struct tables *t;
+	pid_t pid;
+	int dir; /* /proc/PID */
+	const struct buf *maps;
+};
+
 /*
  * The file behind a mapping.  Where another one lies under that name now (a
  * deploy), its rules would be wrong.
@@ -215,12 +225,20 @@ static int open_file(const struct maps_entry *e, const char *path)
 	return fd;
 }
 
-static void read_file(struct program *program, const struct maps_entry *e,
-		      const char *path)
+/* Of what was replaced, @path becomes that of a copy. */
+static void read_file(const struct look *l, struct program *program,
+		      const struct maps_entry *e, char path[PATH_MAX])
 {
 	int fd = open_file(e, path);
+	char copy[PATH_MAX];
 
 	*program = (struct program) { 0 };
+	if (fd < 0) {
+		fd = replaced_open(l->dir, e, l->maps->bytes, l->maps->len);
+		if (fd >= 0 && l->t->dir &&
+		    replaced_keep(fd, l->t->dir, e, copy) == 0)
+			strcpy(path, copy);
+	}
 	if (fd < 0)
 		return;
 	(void)program_read(program, fd); /* no program: without rules */
@@ -237,35 +255,44 @@ static void read_vdso(struct program *program)
 		(void)program_parse(program, vdso, VDSO_SIZE);
 }
 
-static uint32_t find_module(struct tables *t, int dir, pid_t pid,
-			    const struct maps_entry *e)
+/* By its identity, and by its name: one file may have two. */
+static uint64_t key_of(const struct maps_entry *e, const char *path)
+{
+	uint64_t key = hash_mix(e->inode ^ (uint64_t)e->device_major << 52 ^
+				(uint64_t)e->device_minor << 32 ^
+				(uint64_t)e->deleted << 63);
+
+	for (const char *at = path; *at; at++)
+		key = hash_mix(key ^ (uint64_t)(unsigned char)*at);
+	return key;
+}
+
+static uint32_t find_module(const struct look *l, const struct maps_entry *e)
 {
 	bool vdso = maps_path_is(e, VDSO);
-	uint64_t key = hash_mix(e->inode ^ (uint64_t)e->device_major << 52 ^
-				(uint64_t)e->device_minor << 32);
+	char path[PATH_MAX], root[PROCFS_ROOT_MAX] = "", seen[PATH_MAX];
 	struct program program;
-	uint64_t *found;
-	char path[PATH_MAX], root[PROCFS_ROOT_MAX];
-	char seen[PATH_MAX + PROCFS_ROOT_MAX];
+	uint64_t *found, key;
 	uint32_t id;
 
 	if (!vdso && (!e->path_len || e->path[0] != '/'))
 		return 0;
-	maps_path(e, path, sizeof(path));
-	for (const char *at = path; *at; at++) /* one file, two names */
-		key = hash_mix(key ^ (uint64_t)(unsigned char)*at);
-	found = hash_find(t->ids, key);
+	key = key_of(e, maps_path(e, path, sizeof(path)));
+	found = hash_find(l->t->ids, key);
 	if (found)
 		return (uint32_t)*found;
-	procfs_root(dir, pid, root);
-	snprintf(seen, sizeof(seen), "%s%s", vdso ? "" : root, path);
+	if (!vdso)
+		procfs_root(l->dir, l->pid, root);
+	if (snprintf(seen, sizeof(seen), "%s%s", root, path) >=
+	    (int)sizeof(seen))
+		return 0;
 	if (vdso)
 		read_vdso(&program);
 	else
-		read_file(&program, e, seen);
-	id = add_module(t, seen, &program);
+		read_file(l, &program, e, seen);
+	id = add_module(l->t, seen, &program);
 	program_fini(&program);
-	(void)hash_set(t->ids, key, id);
+	(void)hash_set(l->t->ids, key, id);
 	return id;
 }
 
@@ -281,15 +308,15 @@ static uint64_t find_bias(const struct module *m, const struct maps_entry *e)
 	return e->start - e->offset;
 }
 
-static struct tables_range make_range(struct tables *t, int dir, pid_t pid,
+static struct tables_range make_range(const struct look *l,
 				      const struct maps_entry *e)
 {
-	uint32_t id = find_module(t, dir, pid, e);
+	uint32_t id = find_module(l, e);
 
 	return (struct tables_range) {
 		.start = e->start,
 		.end = e->end,
-		.bias = id ? find_bias(&t->modules.at[id - 1], e) : e->start,
+		.bias = id ? find_bias(&l->t->modules.at[id - 1], e) : e->start,
 		.module = id,
 	};
 }
@@ -333,10 +360,9 @@ static uint64_t text_hash(const struct buf *text)
 	return hash;
 }
 
-static bool read_space(struct tables *t, int dir, pid_t pid,
-		       const struct buf *text, struct tables_space *space)
+static bool read_space(const struct look *l, struct tables_space *space)
 {
-	struct maps_cursor c = maps_begin(text->bytes, text->len);
+	struct maps_cursor c = maps_begin(l->maps->bytes, l->maps->len);
 	VEC(struct tables_range) ranges = VEC_INIT;
 	struct tables_range *slot;
 	struct maps_entry e;
@@ -350,7 +376,7 @@ static bool read_space(struct tables *t, int dir, pid_t pid,
 			vec_free(&ranges);
 			return false;
 		}
-		*slot = make_range(t, dir, pid, &e);
+		*slot = make_range(l, &e);
 	}
 	free(space->ranges);
 	space->ranges = ranges.at;
@@ -361,23 +387,22 @@ static bool read_space(struct tables *t, int dir, pid_t pid,
 bool tables_update(struct tables *t, pid_t pid, struct tables_space *space)
 {
 	struct buf text = BUF_INIT;
-	int dir = procfs_open("/proc", pid);
+	const struct look l = { t, pid, procfs_open("/proc", pid), &text };
 	bool changed = false;
 	uint64_t hash;
 
-	if (dir < 0)
+	if (l.dir < 0)
 		return false;
-	if (procfs_read(dir, "maps", &text) == 0 && text.len) {
+	if (procfs_read(l.dir, "maps", &text) == 0 && text.len) {
 		hash = text_hash(&text);
-		if (hash != space->hash &&
-		    read_space(t, dir, pid, &text, space)) {
+		if (hash != space->hash && read_space(&l, space)) {
 			space->hash = hash;
 			publish_space(t, pid, space);
 			changed = true;
 		}
 	}
 	buf_free(&text);
-	close(dir);
+	close(l.dir);
 	return changed;
 }
 

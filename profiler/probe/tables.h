@@ -34,7 +34,8 @@ struct tables_space {
 	uint64_t hash; /* of what they were made from */
 };
 
-int tables_open(struct tables **out, struct err *err);
+/* @dir: of the recording, for copies of files that were replaced; or NULL. */
+int tables_open(struct tables **out, const char *dir, struct err *err);
 void tables_close(struct tables *t); /* NULL is fine */
 
 int tables_rules_fd(const struct tables *t);
