@@ -318,50 +318,76 @@ static bool is_living(const struct judging *j, const struct model_thread *t)
 	       t->ended >= j->m->windows[a->first + a->count - 1].t;
 }
 
-/* That live at the end and made what @f is about; @seen has room for all. */
-static uint32_t living_makers(const struct judging *j, const struct finding *f,
-			      bool *seen)
+/* Bytes that each thread holds of what @f is about; @held has room for all. */
+static void add_up_held(const struct judging *j, const struct finding *f,
+			double *held)
 {
 	const struct model *m = j->m;
-	uint32_t frame = m->nodes[f->node].frame, count = 0;
+	uint32_t frame = m->nodes[f->node].frame;
 
-	memset(seen, 0, m->thread_count * sizeof(*seen));
+	memset(held, 0, m->thread_count * sizeof(*held));
 	for (uint32_t i = 0; i < m->site_count; i++) {
 		const struct model_site *s = &m->sites[i];
 
 		if (m->nodes[model_blamed(m, s->node)].frame != frame)
 			continue;
 		for (uint32_t k = 0; k < s->maker_count; k++) {
-			uint32_t t = s->makers[k].thread;
+			const struct model_maker *by = &s->makers[k];
 
-			if (t >= m->thread_count || seen[t] ||
-			    !is_living(j, &m->threads[t]) ||
-			    (!s->mapped && !(s->makers[k].live > 0)))
-				continue;
-			seen[t] = true;
-			count++;
+			if (by->thread < m->thread_count)
+				held[by->thread] += f->class == FINDING_MAPPINGS
+							    ? by->allocated
+							    : by->live;
 		}
 	}
-	return count;
 }
 
 /*
- * Ever more threads hold ever more memory, each its part.  What was found to
- * grow is that, if about as many threads made it as came to stay: where blocks
- * are sampled, as there are samples.  What no root reaches no thread holds.
+ * About as many threads hold some as @come to stay, and those that came early
+ * about as much as those that came late, who had less time for requests.
+ */
+static bool have_each_theirs(const struct judging *j, const double *held,
+			     double come)
+{
+	struct {
+		double bytes, count;
+	} early = { 0, 0 }, late = { 0, 0 };
+	double start = j->m->windows[j->axis.first].t, came = 0;
+
+	for (uint32_t i = 0; i < j->m->thread_count; i++) {
+		const struct model_thread *t = &j->m->threads[i];
+
+		if (!(held[i] > 0) || !is_living(j, t))
+			continue;
+		came += t->began >= start;
+		if (t->began < start + j->axis.seconds / 2) {
+			early.bytes += held[i];
+			early.count++;
+		} else {
+			late.bytes += held[i];
+			late.count++;
+		}
+	}
+	return came >= EACH * come && late.count > 0 &&
+	       early.bytes * late.count < 2 * late.bytes * early.count;
+}
+
+/*
+ * Ever more threads hold ever more memory, each its part: what was found to
+ * grow is that.  Samples are too few of each thread to show it of blocks, and
+ * what no root reaches no thread holds.
  */
 static bool is_held_by_threads(const struct judging *j, const struct finding *f,
-			       const struct finding *threads, bool *seen)
+			       const struct finding *threads, double *held)
 {
-	double come =
-		threads->bytes_per_second.value * threads->evidence.seconds;
-
 	if (f->class > FINDING_MAPPINGS || f->node == MODEL_NONE ||
-	    f->evidence.unreachable > 0)
+	    f->evidence.unreachable > 0 ||
+	    (f->class != FINDING_MAPPINGS && j->m->mean_bytes > 0))
 		return false;
-	if (f->class != FINDING_MAPPINGS)
-		come = fmin(come, (double)f->evidence.samples);
-	return living_makers(j, f, seen) >= EACH * come;
+	add_up_held(j, f, held);
+	return have_each_theirs(j, held,
+				threads->bytes_per_second.value *
+					threads->evidence.seconds);
 }
 
 /* pthread_create() allocates for the thread where it is called. */
@@ -376,7 +402,7 @@ int refine_threads(struct judging *j)
 	const struct finding *found = NULL, *f;
 	struct finding threads;
 	size_t kept = 0;
-	bool *seen;
+	double *held;
 
 	vec_foreach (&j->findings, f)
 		if (f->class == FINDING_THREADS)
@@ -384,17 +410,17 @@ int refine_threads(struct judging *j)
 	if (!found)
 		return 0;
 	threads = *found; /* which moves */
-	seen = calloc((size_t)j->m->thread_count + 1, sizeof(*seen));
-	if (!seen)
+	held = calloc((size_t)j->m->thread_count + 1, sizeof(*held));
+	if (!held)
 		return -ENOMEM;
 	for (size_t i = 0; i < j->findings.count; i++) {
 		f = &j->findings.at[i];
 		if (is_of_start(f, &threads) ||
-		    is_held_by_threads(j, f, &threads, seen))
+		    is_held_by_threads(j, f, &threads, held))
 			continue;
 		j->findings.at[kept++] = *f;
 	}
 	j->findings.count = kept;
-	free(seen);
+	free(held);
 	return 0;
 }

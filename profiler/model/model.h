@@ -90,7 +90,8 @@ struct model_charge {
 struct model_maker {
 	const char *route; /* NULL: for no request, or none that is known */
 	uint32_t thread;   /* in threads[] */
-	double live, live_count, allocated, allocated_count;
+	double live, live_count;
+	double allocated, allocated_count; /* or mapped */
 };
 
 struct model_site {    /* one distinct allocating stack */

@@ -427,8 +427,9 @@ static void apply_map(struct fold *f, const struct fold_lane *lane,
 		grow_heap(f, stack, (double)(end - e->addr));
 		return;
 	}
-	/* Who mapped is known, how much of it each did is not. */
-	makers_add(&f->makers, stack, lane->thread, &(struct weight) { 0 });
+	makers_add(&f->makers, stack, lane->thread,
+		   &(struct weight) { .bytes = (double)(end - e->addr),
+				      .count = 1 });
 	fold_touch(f, stack)->mapped += (double)(end - e->addr);
 	f->core.mapped += (double)(end - e->addr);
 }

@@ -57,7 +57,7 @@ struct fold_maker {
 	uint32_t thread; /* index in threads[] */
 	uint32_t pad;
 	double live_bytes, live_count;
-	double allocated_bytes, allocated_count;
+	double allocated_bytes, allocated_count; /* or mapped */
 };
 
 /* Of one stack, what was allocated for the requests of one route. */

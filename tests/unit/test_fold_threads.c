@@ -137,7 +137,7 @@ Test(threads, that_map_are_known)
 	s = rig_stack(f, 7);
 	cr_assert_eq(s.maker_count, 2);
 	cr_expect_eq(f->threads[s.makers[1].thread].tid, 101);
-	cr_expect_eq(s.makers[1].allocated_bytes, 0);
+	cr_expect_eq(s.makers[1].allocated_bytes, 4096);
 	fold_free(r.fold);
 }
 

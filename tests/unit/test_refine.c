@@ -157,8 +157,10 @@ static void map_in_threads(uint32_t map)
 	for (uint32_t w = 0; w < WINDOWS; w++) {
 		ledger[w].threads = 4 + w;
 		levels[0][w].mapped = threads_mapped(w);
+		threads[w].began = windows[w].t;
 		threads[w].ended = -1;
 		makers[w].thread = w;
+		makers[w].allocated = 16384;
 	}
 	s->mapped = threads_mapped(WINDOWS);
 	s->makers = makers;
@@ -183,6 +185,22 @@ Test(refine, what_some_threads_map_is_a_finding_beside_the_threads)
 	struct verdict *v;
 
 	map_in_threads(8);
+	v = judge();
+	cr_expect_eq(v->class, FINDING_MAPPINGS, "%s", v->sentence);
+	cr_expect_eq(v->finding_count, 2);
+	verdict_free(v);
+}
+
+/* As in a pool that grows, whose threads serve requests that map. */
+Test(refine, what_threads_map_again_and_again_is_a_finding_beside_them)
+{
+	struct model_maker *makers;
+	struct verdict *v;
+
+	map_in_threads(WINDOWS);
+	makers = (struct model_maker *)f.sites[0].makers;
+	for (uint32_t w = 0; w < WINDOWS; w++)
+		makers[w].allocated = 4096 * (WINDOWS - w);
 	v = judge();
 	cr_expect_eq(v->class, FINDING_MAPPINGS, "%s", v->sentence);
 	cr_expect_eq(v->finding_count, 2);
