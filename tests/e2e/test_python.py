@@ -7,6 +7,7 @@ Interpreters: Debian's, those of pyenv, and those in roots of other releases
 import ast
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -14,6 +15,7 @@ import pytest
 
 import serve
 from conftest import ROOT, Recording
+from test_inject import children_of
 from test_roots import Container
 
 PROGRAMS = ROOT / "tests/programs"
@@ -296,6 +298,40 @@ def test_ten_minutes_of_churn(product, recording):
     held = churn(product, recording, 600)
     early = held[len(held) // 5]
     assert held[-1] <= early * 1.25 + (1 << 20)
+
+
+def own_memory(pid):
+    """Bytes of a process that are resident and the recorder's."""
+    resident, mine = 0, False
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            mine = "[anon:strandline]" in line or ".slabs" in line
+        elif mine and line.startswith("Rss:"):
+            resident += int(line.split()[1]) << 10
+    return resident
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["sample", "exact"])
+def test_ten_minutes_of_new_code(product, recording, mode):
+    """Modules, threads and code come and go with each request."""
+    port = serve.free_port()
+    command = [DEBIAN, PROGRAMS / "python_churn_server.py", port]
+    resident = []
+    with serve.running([*product.under(recording.path, "--mode", mode),
+                        *map(str, command)], port) as process:
+        server = children_of(process.pid)[0]
+        for _ in range(10):
+            seen = product.load(port, "-c", 8, "-r", 100, "-d", 60,
+                                "-m", "/churn")
+            assert seen["errors"] == 0 and seen["count"] > 60
+            resident.append(own_memory(server))
+    print("resident:", resident)
+    assert max(resident) <= 12 << 20, resident
+    held = [p["self"] for p in recording.json()["ledger"]
+            if p["self"] is not None]
+    print("held:", held[::60])
+    assert max(held) <= 8 << 20, max(held)
 
 
 @pytest.mark.parametrize("version", ["debian", *VERSIONS[:5]])

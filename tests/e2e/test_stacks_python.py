@@ -146,6 +146,24 @@ def test_tasks_are_where_their_coroutines_await(product, version, tmp_path):
     assert len(tasks) == len(places) + 3, "main, and the two of gather()"
 
 
+def test_fifty_threads_stand_still_for_less_than_5_ms(product, tmp_path,
+                                                     eventually):
+    stopped = []
+
+    def soon_over(process):
+        report = json.loads(product("stacks", process.pid, "--json"))
+        assert len(report["threads"]) == 51
+        stopped.append(report["stopped_ms"])
+        return stopped[-1] < 5
+
+    with command_of(product, "debian", "places.py", tmp_path) as command:
+        with running([*command, "47"]) as (process, places):
+            assert len(places["threads"]) == 50
+            # What others make of the CPUs is not the tool's: the best of many.
+            eventually(lambda: soon_over(process))
+    print(f"50 Python threads stood still for {min(stopped):.2f} ms")
+
+
 def test_a_process_without_an_interpreter_has_nothing_to_say_of_it(product):
     process = subprocess.Popen(["sleep", "30"])
     try:

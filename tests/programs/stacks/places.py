@@ -1,5 +1,7 @@
 """Threads at known places, for `strandline stacks`, in any Python since 3.9.
 
+    places.py [MORE THREADS]
+
 It prints one line of JSON: for each thread, by the kernel's number, its frames
 as Python itself tells them, [name, file, line], innermost first; then all wait
 until its standard input ends.
@@ -78,8 +80,9 @@ def waits(thread):
 
 
 def main():
-    """Start three threads, tell where they are, wait."""
+    """Start three threads and those asked for, tell where they are, wait."""
     works = [(Worker(), "deep", 40), (Worker(), "through_native")]
+    works += [(Worker(), "deep", 40) for _ in range(int(*sys.argv[1:]))]
     threads = [threading.Thread(target=getattr(w, name), args=args,
                                 daemon=True, name=f"py-{name}")
                for w, name, *args in works]
