@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "preload/internal.h"
+#include "preload/interpreter.h"
 #include "preload/real.h"
 #include "preload/tls.h"
 
@@ -199,8 +200,10 @@ EXPORT int dlclose(void *handle)
 
 	if (unlikely(!real.dlclose))
 		real_late();
+	interpreter_closing();
 	rc = real.dlclose(handle);
 	saved_errno = errno;
+	interpreter_closed();
 	real_forget_late();
 	tls_forget();
 	if (shim.on)

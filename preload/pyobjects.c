@@ -1,8 +1,7 @@
 #include "preload/pyobjects.h"
 
-#include <link.h>
-
 #include "preload/internal.h"
+#include "preload/interpreter.h"
 #include "preload/pyarenas.h"
 #include "preload/real.h"
 #include "preload/sys.h"
@@ -21,10 +20,9 @@ struct allocator { /* PyMemAllocatorEx */
 	void (*free)(void *context, void *p);
 };
 
-struct interpreter {
+struct functions { /* of the interpreter */
 	void (*get)(int domain, struct allocator *out);
 	void (*set)(int domain, const struct allocator *a);
-	const char *(*version)(void);
 	int (*is_initialized)(void);
 	void *(*this_thread)(void); /* its state, with the GIL or without */
 	void *(*unchecked)(void);   /* the state that holds the GIL */
@@ -32,7 +30,7 @@ struct interpreter {
 };
 
 static struct {
-	struct interpreter python;
+	struct functions python;
 	enum slab_python_state found; /* NONE, KNOWN, or why not */
 	struct slab_python told;      /* but for the arenas */
 	bool wanted;
@@ -194,72 +192,35 @@ static const struct allocator ours[DOMAINS] = {
 			    object_free },
 };
 
-/* The first object that has them all: the program or its libpython. */
-static bool find_interpreter(struct interpreter *i,
-			     const struct link_map **where)
+/* False: it does not export all of them. */
+static bool find_functions(struct functions *f, const struct interpreter *i)
 {
-	for (const struct link_map *m = real_objects(); m; m = m->l_next) {
-		if (real_is_ours(m))
-			continue;
-		i->set = real_export(m, "PyMem_SetAllocator");
-		if (!i->set)
-			continue;
-		*where = m;
-		i->get = real_export(m, "PyMem_GetAllocator");
-		i->version = real_export(m, "Py_GetVersion");
-		i->is_initialized = real_export(m, "Py_IsInitialized");
-		i->this_thread =
-			real_export(m, "PyGILState_GetThisThreadState");
-		i->unchecked = real_export(m, "_PyThreadState_UncheckedGet");
-		if (!i->unchecked)
-			i->unchecked =
-				real_export(m, "PyThreadState_GetUnchecked");
-		i->modules = real_export(m, "PyImport_GetModuleDict");
-		return i->get && i->version && i->is_initialized &&
-		       i->this_thread && i->unchecked && i->modules;
-	}
-	return false;
+	const struct link_map *m = i->object;
+	uint64_t holder = i->symbols[CPYTHON_HOLDER];
+
+	f->get = real_export(m, "PyMem_GetAllocator");
+	f->set = real_export(m, "PyMem_SetAllocator");
+	f->is_initialized = real_export(m, "Py_IsInitialized");
+	f->modules = real_export(m, "PyImport_GetModuleDict");
+	f->this_thread = (void *)i->symbols[CPYTHON_THIS_THREAD];
+	f->unchecked =
+		(void *)(holder ? holder : i->symbols[CPYTHON_HOLDER_3_13]);
+	return f->get && f->set && f->is_initialized && f->modules &&
+	       f->this_thread && f->unchecked;
 }
 
-static bool contains(const char *text, const char *word)
+static enum slab_python_state judge(enum cpython_verdict verdict)
 {
-	for (; *text; text++) {
-		size_t i = 0;
-
-		while (word[i] && text[i] == word[i])
-			i++;
-		if (!word[i])
-			return true;
-	}
-	return false;
-}
-
-/* "3.11.2 (main, ..." -> 0x030b; 0: none that we know the form of. */
-static uint32_t parse_version(const char *text)
-{
-	uint32_t minor = 0;
-
-	if (text[0] != '3' || text[1] != '.')
-		return 0;
-	for (text += 2; *text >= '0' && *text <= '9' && minor < 100; text++)
-		minor = minor * 10 + (uint32_t)(*text - '0');
-	return 0x0300 + minor;
-}
-
-#define OLDEST 0x0309
-#define NEWEST 0x030e
-
-static enum slab_python_state judge(const struct link_map *m,
-				    const char *version, uint32_t hex)
-{
-	if (contains(version, "free-threading"))
+	switch (verdict) {
+	case CPYTHON_OK:
+		return SLAB_PYTHON_KNOWN;
+	case CPYTHON_IS_THREADED:
 		return SLAB_PYTHON_FREE_THREADED;
-	/* They are there where references are counted twice. */
-	if (real_export(m, "_Py_NegativeRefcount"))
+	case CPYTHON_IS_DEBUG:
 		return SLAB_PYTHON_DEBUG;
-	if (hex < OLDEST || hex > NEWEST)
+	default:
 		return SLAB_PYTHON_VERSION;
-	return SLAB_PYTHON_KNOWN;
+	}
 }
 
 static bool same_functions(const struct allocator *a, const struct allocator *b)
@@ -342,13 +303,13 @@ static void wrap_all(void)
 
 void pyobjects_find(void)
 {
-	const struct link_map *m = NULL;
+	const struct interpreter *i = &interpreter;
 
-	if (!find_interpreter(&py.python, &m))
+	if (!interpreter_find() || !find_functions(&py.python, i))
 		return;
-	py.told.version = parse_version(py.python.version());
-	py.found = judge(m, py.python.version(), py.told.version);
-	pyarenas_find(m, py.told.version);
+	py.told.version = i->layout.version >> 16;
+	py.found = judge(i->verdict);
+	pyarenas_find(i->object, py.told.version);
 }
 
 /* A sixteenth of a second from now, not a second: something is not known. */
@@ -442,11 +403,8 @@ static void look_after(void)
 		wrap_all();
 }
 
-void pyobjects_refresh(void)
+static void look_again(void)
 {
-	if (py.found != SLAB_PYTHON_KNOWN ||
-	    __atomic_exchange_n(&py.busy, 1, __ATOMIC_ACQUIRE))
-		return;
 	if (py.wanted)
 		look_after();
 	else if (holds_gil()) /* scans find their way from them */
@@ -454,6 +412,21 @@ void pyobjects_refresh(void)
 	look_soon();
 	if (shim.file && py.wanted)
 		pyarenas_account(&shim.file->python);
+}
+
+void pyobjects_refresh(void)
+{
+	bool late = py.found == SLAB_PYTHON_NONE && interpreter_may_be_new();
+
+	if ((py.found != SLAB_PYTHON_KNOWN && !late) ||
+	    __atomic_exchange_n(&py.busy, 1, __ATOMIC_ACQUIRE))
+		return;
+	if (late) {
+		pyobjects_find();
+		pyobjects_begin(false);
+	}
+	if (py.found == SLAB_PYTHON_KNOWN)
+		look_again();
 	__atomic_store_n(&py.busy, 0, __ATOMIC_RELEASE);
 }
 
@@ -466,6 +439,26 @@ void pyobjects_detach(void)
 	unwrap(DOMAIN_MEM);
 	pyarenas_detach();
 	py.told.state = SLAB_PYTHON_DETACHED;
+	tell();
+}
+
+void pyobjects_pause(void)
+{
+	while (__atomic_exchange_n(&py.busy, 1, __ATOMIC_ACQUIRE))
+		sys3(SYS_sched_yield, 0, 0, 0);
+}
+
+void pyobjects_resume(void)
+{
+	__atomic_store_n(&py.busy, 0, __ATOMIC_RELEASE);
+}
+
+void pyobjects_forget(void)
+{
+	py.found = SLAB_PYTHON_NONE;
+	py.wrapped = py.wanted = false;
+	py.told = (struct slab_python) { 0 };
+	pyarenas_forget();
 	tell();
 }
 

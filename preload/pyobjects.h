@@ -26,15 +26,20 @@
 
 #include <stdbool.h>
 
-/* While the loader's list of objects is at rest: which interpreter is there. */
+/* Which interpreter is there (interpreter.h), and can it be wrapped? */
 void pyobjects_find(void);
 /*
  * A recording has begun: wrap what was found, @now where nothing of it runs
  * yet, else when a thread with the GIL comes by.
  */
 void pyobjects_begin(bool now);
-/* About once a second, by a thread that is marked busy. */
+/* About once a second, and when an interpreter may have come; by a thread that
+ * is marked busy. */
 void pyobjects_refresh(void);
+/* Around dlclose, and when the interpreter has been unloaded meanwhile. */
+void pyobjects_pause(void);
+void pyobjects_resume(void);
+void pyobjects_forget(void);
 /* From any thread; what is allocated from here on is not seen. */
 void pyobjects_detach(void);
 /* The child's file is to say what the parent's says. */

@@ -1,9 +1,7 @@
 #include "preload/python.h"
 
-#include <link.h>
-
 #include "preload/internal.h"
-#include "preload/real.h"
+#include "preload/interpreter.h"
 #include "preload/sys.h"
 
 #define ODD_MAX 16 /* a thread may be caught between two frames */
@@ -47,41 +45,23 @@ static void settle(enum cpython_verdict verdict)
 	__atomic_store_n(&python.on, verdict == CPYTHON_OK, __ATOMIC_RELEASE);
 }
 
-/* The object that is an interpreter, of those that are loaded; or NULL. */
-static const struct link_map *find_object(void)
-{
-	const struct link_map *m;
-
-	for (m = real_objects(); m; m = m->l_next)
-		if (!real_is_ours(m) &&
-		    (real_export(m, cpython_symbol_name(CPYTHON_RUNTIME)) ||
-		     real_export(m, cpython_symbol_name(CPYTHON_PYPY))))
-			break;
-	return m;
-}
-
 static void find_interpreter(void)
 {
-	const struct link_map *m = find_object();
-	uint64_t symbols[CPYTHON_NSYMBOLS];
-	enum cpython_verdict verdict;
+	const struct interpreter *i = &interpreter;
+	bool found = interpreter_find();
+	enum cpython_verdict verdict = found ? i->verdict : CPYTHON_HIDDEN;
 
-	if (!m && !named_python())
+	if (!found && !named_python())
 		return;
-	for (int i = 0; i < CPYTHON_NSYMBOLS; i++)
-		symbols[i] =
-			m ? (uint64_t)real_export(
-				    m,
-				    cpython_symbol_name((enum cpython_symbol)i))
-			  : 0;
-	verdict = cpython_open(&python.layout, &careful, symbols);
-	python.this_thread = (void *)symbols[CPYTHON_THIS_THREAD];
-	python.holder = (void *)symbols[CPYTHON_HOLDER];
-	if (symbols[CPYTHON_HOLDER_3_13])
-		python.holder = (void *)symbols[CPYTHON_HOLDER_3_13];
-	if (verdict == CPYTHON_OK)
+	if (verdict == CPYTHON_OK) {
+		python.layout = i->layout;
+		python.this_thread = (void *)i->symbols[CPYTHON_THIS_THREAD];
+		python.holder = (void *)i->symbols[CPYTHON_HOLDER];
+		if (i->symbols[CPYTHON_HOLDER_3_13])
+			python.holder = (void *)i->symbols[CPYTHON_HOLDER_3_13];
 		verdict = python.this_thread && python.holder ? CPYTHON_EARLY
 							      : CPYTHON_HIDDEN;
+	}
 	if (python_codes_start())
 		settle(verdict);
 }
@@ -90,6 +70,26 @@ void python_refresh(void)
 {
 	if (shim.python && python.verdict == CPYTHON_ABSENT)
 		find_interpreter();
+}
+
+void python_pause(void)
+{
+	__atomic_store_n(&python.on, false, __ATOMIC_SEQ_CST);
+	while (__atomic_exchange_n(&python.busy, 1, __ATOMIC_ACQUIRE))
+		sys3(SYS_sched_yield, 0, 0, 0);
+}
+
+void python_resume(void)
+{
+	__atomic_store_n(&python.on, python.verdict == CPYTHON_OK,
+			 __ATOMIC_RELEASE);
+	__atomic_store_n(&python.busy, 0, __ATOMIC_RELEASE);
+}
+
+void python_forget(void)
+{
+	python.verdict = CPYTHON_ABSENT;
+	python.odd = 0;
 }
 
 /* Ids are of the file, so every name goes on record once more. */
@@ -101,6 +101,8 @@ void python_begin(void)
 	python_codes_forget();
 	if (ts)
 		python_stack_forget(ts);
+	if (shim.late)
+		interpreter_recheck();
 	if (python.verdict == CPYTHON_ABSENT)
 		python_refresh();
 	else

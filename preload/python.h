@@ -1,11 +1,10 @@
 /*
  * python: the Python frames of a stack that is being recorded.
  *
- * An interpreter is looked for at start and then about once a second.  When
- * it runs, its layout (unwind/cpython.h) is held to a thread that holds the
- * interpreter's lock, through the kernel, so that nothing can fault; from
- * then on frames are read where they are, without a call into it but one that
- * tells this thread's state.
+ * When the interpreter (interpreter.h) runs, its layout (unwind/cpython.h) is
+ * held to a thread that holds the interpreter's lock, through the kernel, so
+ * that nothing can fault; from then on frames are read where they are, without
+ * a call into it but one that tells this thread's state.
  *
  * A thread reads its own frames only, and their code objects, which its
  * frames keep alive; nobody else changes them, whether it holds the lock or
@@ -35,8 +34,12 @@ extern struct python python;
 
 /* A recording file begins: at start, or in a fork's child. */
 void python_begin(void);
-/* About once a second, by a thread that is marked busy. */
+/* When one may have come, by a thread that is marked busy. */
 void python_refresh(void);
+/* Around dlclose (interpreter.h), and when it has been unloaded meanwhile. */
+void python_pause(void);
+void python_resume(void);
+void python_forget(void);
 
 /* The state of this thread, whose frames may be read now; 0: none. */
 uint64_t python_thread(void);

@@ -151,6 +151,11 @@ const struct link_map *real_objects(void)
 	return &_r_debug ? _r_debug.r_map : foreign;
 }
 
+bool real_objects_rest(void)
+{
+	return !&_r_debug || _r_debug.r_state == RT_CONSISTENT;
+}
+
 bool real_libc_is_foreign(void)
 {
 	return !&_r_debug;

@@ -81,6 +81,7 @@ void real_start(void);
 /* The loader's list, the program first; NULL: it cannot be found. */
 struct link_map;
 const struct link_map *real_objects(void);
+bool real_objects_rest(void); /* nothing is being loaded or unloaded */
 bool real_is_ours(const struct link_map *object);
 void *real_export(const struct link_map *object, const char *name);
 /* Does an object but @except bind to a function of a name that is wanted? */

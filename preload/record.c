@@ -6,6 +6,7 @@
  * except when a slab is full.
  */
 #include "preload/internal.h"
+#include "preload/interpreter.h"
 #include "preload/late.h"
 #include "preload/pyobjects.h"
 #include "preload/python.h"
@@ -154,6 +155,9 @@ static void account(uint64_t since)
 		allocator_refresh();
 		if (unlikely(shim.late))
 			late_look();
+		pyobjects_refresh();
+		python_refresh();
+	} else if (unlikely(interpreter_may_be_new())) {
 		pyobjects_refresh();
 		python_refresh();
 	}

@@ -15,7 +15,7 @@ import pytest
 
 import serve
 from conftest import ROOT, Recording
-from test_inject import children_of
+from test_inject import Attached, children_of
 from test_roots import Container
 
 PROGRAMS = ROOT / "tests/programs"
@@ -24,7 +24,8 @@ PYENV = pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() /
 VERSIONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
 SUITES = ["bullseye", "trixie", "sid"]
 DEBIAN = serve.PYTHON
-MODES = {"exact": ["--mode", "exact"], "sample": ["--rate", "1"]}
+# A block of 1 MiB, as places are told by, is sampled at any such rate.
+MODES = {"exact": ["--mode", "exact"], "sample": ["--rate", "16KiB"]}
 
 
 def pyenv(version):
@@ -87,8 +88,10 @@ def test_pyenvs_python_agrees_on_samples(product, recording, version):
     assert not disagreement(recording, printed)
 
 
+@pytest.mark.parametrize("mode", [
+    "exact", pytest.param("sample", marks=pytest.mark.long)])
 @pytest.mark.parametrize("suite", SUITES)
-def test_python_of_another_release_agrees(product, suite, tmp_path):
+def test_python_of_another_release_agrees(product, suite, mode, tmp_path):
     if subprocess.run(["unshare", "--mount", "true"],
                       capture_output=True).returncode:
         pytest.skip("roots of other releases need root")
@@ -98,7 +101,7 @@ def test_python_of_another_release_agrees(product, suite, tmp_path):
     try:
         program = shutil.copy(PROGRAMS / "python_places.py", folder)
         code, printed, error = container.printed(
-            [*container.under(folder / "t.strand", *MODES["exact"]),
+            [*container.under(folder / "t.strand", *MODES[mode]),
              *container.command("python3", program)])
         assert code == 0, error
         assert not disagreement(Recording(product, folder / "t.strand"),
@@ -243,14 +246,20 @@ int main(void)
 """
 
 
+def compiled(folder, source, *options):
+    """The program of that source, made in @folder."""
+    (folder / "embed.c").write_text(source)
+    program = str(folder / "embed")
+    subprocess.run(["cc", "-g", str(folder / "embed.c"), "-o", program,
+                    *options], check=True)
+    return program
+
+
 def test_an_embedded_interpreter(product, recording, tmp_path):
     home = pathlib.Path(pyenv("3.11")).parents[1]
-    source, program = tmp_path / "embed.c", tmp_path / "embed"
-    source.write_text(EMBED)
-    subprocess.run(
-        ["cc", "-g", f"-I{home}/include/python3.11", str(source), "-o",
-         str(program), f"-L{home}/lib", f"-Wl,-rpath,{home}/lib",
-         "-lpython3.11"], check=True)
+    program = compiled(tmp_path, EMBED, f"-I{home}/include/python3.11",
+                       f"-L{home}/lib", f"-Wl,-rpath,{home}/lib",
+                       "-lpython3.11")
     run(product, recording, [program], *MODES["exact"],
         env={**os.environ, "PYTHONHOME": str(home)})
     asked = [s for s in recording.json()["sites"]
@@ -260,6 +269,116 @@ def test_an_embedded_interpreter(product, recording, tmp_path):
     for site in asked:
         names = functions(site)
         assert names.index("native_caller") < names.index("asked")
+
+
+# Loaded long after the start, unloaded, and loaded again.
+LATE = """
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void *function(void *library, const char *name)
+{
+	void *found = dlsym(library, name);
+
+	return found ? found : (perror(name), exit(1), NULL);
+}
+
+int native_caller(void *library)
+{
+	int (*run)(const char *) = function(library, "PyRun_SimpleString");
+
+	return run("import posix, time\\n"
+		   "def asked(): return bytearray(5 << 20)\\n"
+		   "def kept(): return [{'n': str(n)} for n in range(9999)]\\n"
+		   "seconds, n = int(posix.environ[b'SECONDS']), 0\\n"
+		   "until = time.monotonic() + seconds\\n"
+		   "while n < 20 + seconds * 99 or time.monotonic() < until:\\n"
+		   "    n, _ = n + 1, (asked(), kept(), posix.listdir('/'))");
+}
+
+int main(int argc, char **argv)
+{
+	puts("ready");
+	fflush(stdout);
+	for (char go; argc > 1 && read(0, &go, 1) == 1;) {
+		void *library = dlopen(argv[1], RTLD_NOW | RTLD_GLOBAL);
+
+		if (!library)
+			return fprintf(stderr, "%s\\n", dlerror());
+		*(int *)function(library, "Py_NoSiteFlag") = 1;
+		((void (*)(int))function(library, "Py_InitializeEx"))(0);
+		if (native_caller(library))
+			return 1;
+		((void (*)(void))function(library, "Py_Finalize"))();
+		dlclose(library);
+		for (int n = 0; n < 20000; n++)
+			free(malloc(5000));
+		puts(dlopen(argv[1], RTLD_NOW | RTLD_NOLOAD) ? "there" : "gone");
+		fflush(stdout);
+	}
+	return 0;
+}
+"""
+
+
+def late(folder, version, seconds=0):
+    """(the command of a program that loads that Python, what it wants)"""
+    home = pathlib.Path(pyenv(version)).parents[1]
+    return ([compiled(folder, LATE),
+             str(home / f"lib/libpython{version}.so.1.0")],
+            {**os.environ, "PYTHONHOME": str(home),
+             "SECONDS": str(seconds)})
+
+
+def made_by(report):
+    """Bytes that each of its two functions has allocated."""
+    made = {"asked": 0, "kept": 0}
+    for site in report["sites"]:
+        names = functions(site)
+        for name in made.keys() & set(names):
+            assert names.index("native_caller") < names.index(name)
+            made[name] += site["allocated"]["bytes"]["value"]
+    return made
+
+
+@pytest.mark.parametrize("version", [
+    pytest.param("3.9", marks=pytest.mark.long), "3.11",
+    pytest.param("3.13", marks=pytest.mark.long)])
+@pytest.mark.parametrize("mode", MODES)
+def test_an_interpreter_that_comes_late_and_goes(product, recording, tmp_path,
+                                                 version, mode):
+    command, environment = late(tmp_path, version)
+    assert run(product, recording, command, *MODES[mode], input="12",
+               env=environment) == "ready\ngone\ngone\n"
+    made = made_by(recording.json())
+    assert made["asked"] > 2 * 95 << 20  # 20 times 5 MiB, less what it began
+    if mode == "sample":  # small objects, too
+        assert made["kept"] > 2 * 20 * 9999 * 125
+
+
+def test_an_interpreter_that_comes_after_us(product, tmp_path):
+    # About once a second it is seen that there is something new.
+    command, environment = late(tmp_path, "3.11", seconds=3)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True,
+                               stdout=subprocess.PIPE, env=environment)
+    try:
+        assert process.stdout.readline() == "ready\n"
+        attached = Attached(product, process.pid, tmp_path / "t.strand",
+                            "--rate", "64KiB")
+        process.stdin.write("1")
+        process.stdin.flush()
+        assert process.stdout.readline() == "gone\n"
+        attached.interrupt()
+        process.stdin.close()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    made = made_by(attached.recording.json())
+    assert made["asked"] > 100 << 20 and made["kept"] > 20 * 9999 * 125
 
 
 def test_an_interpreter_that_hides_is_said_to(product, recording, tmp_path):
