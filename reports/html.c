@@ -24,8 +24,8 @@ const char *html_missing(void)
 	if (page_script[0] != '\0')
 		return NULL;
 	return "this strandline was built without the page of its HTML "
-	       "report; install nodejs and npm and build it again, or take "
-	       "-f svg";
+	       "report; install nodejs and npm, see that npm reaches its "
+	       "registry, configure and build again, or take -f svg";
 }
 
 static void put_head(struct buf *out, const struct model *m, const char *class)

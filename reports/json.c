@@ -19,6 +19,24 @@ void json_section(struct emit *e, const char *key, char bracket)
 	emit_open(e, bracket);
 }
 
+static void put_known(struct emit *e, const char *key, uint64_t value)
+{
+	emit_key(e, key);
+	if (value)
+		emit_unsigned(e, value);
+	else
+		emit_null(e);
+}
+
+static void put_environment(struct emit *e, const struct model *m)
+{
+	emit_key_text(e, "system", m->system);
+	emit_key_text(e, "processor", m->processor);
+	put_known(e, "processors", m->processors);
+	put_known(e, "memory_bytes", m->memory_bytes);
+	emit_key_text(e, "python", m->python);
+}
+
 static void put_recording(struct emit *e, const struct model *m)
 {
 	time_t seconds = (time_t)(m->start_unix_ns / 1000000000u);
@@ -33,9 +51,11 @@ static void put_recording(struct emit *e, const struct model *m)
 	emit_key_text(e, "command", m->command);
 	emit_key_text(e, "host", m->host);
 	emit_key_text(e, "kernel", m->kernel);
+	put_environment(e, m);
 	emit_key_text(e, "version", m->version);
 	emit_key_text(e, "mode", m->mode);
 	emit_key_real(e, "mean_bytes", m->mean_bytes, 0);
+	emit_key_bool(e, "probed", m->probed);
 	emit_key_text(e, "started", started);
 	emit_key_unsigned(e, "start_unix_ns", m->start_unix_ns);
 	emit_key_real(e, "duration_s", m->duration, 6);

@@ -184,19 +184,28 @@ static void put_site(struct emit *e, const struct model *m,
 	put_objects(e, s);
 }
 
-/* All of them unless the options ask for the top ones only. */
+/* The heaviest by the kind alone where the options say how many. */
+static int choose(const struct model *m, const struct report_options *opt,
+		  uint32_t **order, uint32_t *count)
+{
+	if (opt->top == 0)
+		return sites_kept(m, opt->kind, order, count);
+	*count = opt->top < m->site_count ? (uint32_t)opt->top : m->site_count;
+	*order = sites_ranked(m, opt->kind);
+	return *order ? 0 : -ENOMEM;
+}
+
 int json_sites(struct emit *e, const struct model *m,
 	       const struct report_options *opt)
 {
-	uint32_t count = m->site_count, *order = sites_ranked(m, opt->kind);
+	uint32_t count, *order;
 	struct stack stack = { VEC_INIT };
 	struct frame_texts ft;
-	int rc = frame_texts_init(&ft, m);
+	int rc = frame_texts_init(&ft, m),
+	    chosen = choose(m, opt, &order, &count);
 
-	if (!order)
-		rc = -ENOMEM;
-	if (opt->top > 0 && opt->top < count)
-		count = opt->top;
+	if (rc == 0)
+		rc = chosen;
 	json_section(e, "sites", '[');
 	for (uint32_t i = 0; rc == 0 && i < count; i++) {
 		const struct model_site *s = &m->sites[order[i]];

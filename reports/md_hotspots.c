@@ -1,6 +1,6 @@
 /*
- * md_hotspots: the places that a team looks at first, by memory, with their
- * share of CPU time where a probe sampled it.
+ * md_hotspots: the places that a team looks at first, by memory and, where a
+ * probe sampled it, by CPU time.
  *
  * A function's share is that of all samples that it was on the stack of, so
  * it counts for what it calls as well, which is what stopping it would save.
@@ -102,12 +102,61 @@ static void put_row(struct buf *out, const struct model *m,
 	buf_putc(out, '\n');
 }
 
+static void put_busy_row(struct buf *out, const struct model *m,
+			 const struct report_options *opt,
+			 const struct site_group *g, double total)
+{
+	char text[UNITS_TEXT_MAX];
+
+	markdown_group(out, m, opt, g, total);
+	buf_printf(out, " %s |", units_format_bytes(text, g->allocated.bytes));
+	if (m->requests > 0)
+		buf_printf(out, " takes %s of CPU per request |\n",
+			   units_format_duration(
+				   text, g->weight / (double)m->requests));
+	else if (m->duration > 0)
+		buf_printf(out, " takes %.1f %% of a core |\n",
+			   g->weight / m->duration / 1e7);
+	else
+		buf_puts(out, " not measured |\n");
+}
+
+static bool knows_cpu(const struct model *m)
+{
+	for (uint32_t i = 0; i < m->site_count; i++)
+		if (m->sites[i].cpu > 0)
+			return true;
+	return false;
+}
+
+static int put_busiest(struct buf *out, const struct model *m,
+		       const struct report_options *opt, size_t count)
+{
+	static const struct markdown_table table = {
+		"function", " allocated | impact |", "---:|---|", put_busy_row
+	};
+	struct report_options by_cpu = *opt;
+
+	by_cpu.kind = MODEL_CPU;
+	buf_puts(out, "By CPU time:\n\n");
+	if (knows_cpu(m))
+		return markdown_groups(out, m, &by_cpu, count, &table);
+	buf_puts(out, "Not measured; `strandline run --probe cpu` samples "
+		      "it.\n\n");
+	return 0;
+}
+
 int md_hotspots(struct buf *out, const struct model *m,
 		const struct report_options *opt, size_t count)
 {
 	static const struct markdown_table table = { "function",
 						     " CPU | impact |",
 						     "---:|---|", put_row };
+	int rc = 0;
 
-	return markdown_groups(out, m, opt, count, &table);
+	if (opt->kind != MODEL_CPU) {
+		buf_printf(out, "By %s:\n\n", name_weight(opt->kind));
+		rc = markdown_groups(out, m, opt, count, &table);
+	}
+	return rc < 0 ? rc : put_busiest(out, m, opt, count);
 }

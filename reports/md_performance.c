@@ -88,6 +88,16 @@ static void put_machine(struct buf *out, const struct model *m)
 			: NULL);
 }
 
+static void put_mode(struct buf *out, const struct model *m)
+{
+	struct buf mode = BUF_INIT;
+
+	name_put_mode(&mode, m);
+	buf_puts(out, "| recorded | ");
+	markdown_taken(out, &mode);
+	buf_puts(out, " |\n\n");
+}
+
 static void put_environment(struct buf *out, const struct model *m)
 {
 	const struct model_process *p = m->main_process < m->process_count
@@ -101,11 +111,12 @@ static void put_environment(struct buf *out, const struct model *m)
 	put_machine(out, m);
 	put_row(out, "server", p ? p->command : m->command);
 	put_row(out, "program", p ? p->exe : NULL);
+	if (m->python)
+		put_row(out, "Python", m->python);
 	put_row(out, "allocator", p ? p->allocator : NULL);
 	buf_printf(out, "| processes | %u |\n", m->process_count);
 	put_row(out, "strandline", m->version);
-	put_row(out, "mode", m->mode);
-	buf_putc(out, '\n');
+	put_mode(out, m);
 }
 
 static double busiest(const struct model *m)

@@ -222,6 +222,25 @@ static bool is_time(enum model_kind kind)
 	return kind == MODEL_CPU || kind == MODEL_OFFCPU || kind == MODEL_WALL;
 }
 
+void name_put_mode(struct buf *out, const struct model *m)
+{
+	char size[UNITS_TEXT_MAX];
+
+	if (m->mean_bytes > 0)
+		buf_printf(out, "one sample per %s",
+			   units_format_bytes(size, m->mean_bytes));
+	else if (!m->mode)
+		buf_puts(out, "not known");
+	else if (!strcmp(m->mode, "probes"))
+		buf_puts(out, "by probes in the kernel");
+	else if (!strcmp(m->mode, "imported"))
+		buf_puts(out, "imported");
+	else
+		buf_printf(out, "every allocation (%s)", m->mode);
+	if (m->probed && m->mode && strcmp(m->mode, "probes") != 0)
+		buf_puts(out, ", with probes in the kernel");
+}
+
 const char *name_unit(enum model_kind kind)
 {
 	return is_time(kind) ? "ns" : "bytes";

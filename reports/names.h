@@ -50,6 +50,9 @@ const char *name_frame_kind(enum frame_kind kind);
 /* What a kind weighs: "live memory", "allocated memory", ... */
 const char *name_weight(enum model_kind kind);
 
+/* How it was recorded: "one sample per 16.0 KiB, with probes in the kernel" */
+void name_put_mode(struct buf *out, const struct model *m);
+
 /* "bytes" or "ns". */
 const char *name_unit(enum model_kind kind);
 

@@ -138,6 +138,9 @@ static void put_ledger(struct metrics *x, const struct model *m)
 static void put_heap(struct metrics *x, const struct model *m)
 {
 	const struct model_totals *t = &m->totals;
+	/* Then the recording knows but some of the blocks. */
+	bool sampled = m->mean_bytes > 0;
+	double released = t->allocated.count - t->live.count;
 
 	metrics_family(x, METRICS_GAUGE, "strandline_heap_live_bytes",
 		       "Bytes in live blocks, all processes.");
@@ -150,10 +153,10 @@ static void put_heap(struct metrics *x, const struct model *m)
 	metrics_value(x, t->allocated.bytes);
 	metrics_family(x, METRICS_COUNTER, "strandline_heap_allocations",
 		       "Blocks ever allocated.");
-	metrics_value(x, (double)t->allocations);
+	metrics_value(x, sampled ? t->allocated.count : (double)t->allocations);
 	metrics_family(x, METRICS_COUNTER, "strandline_heap_releases",
 		       "Blocks ever released.");
-	metrics_value(x, (double)t->releases);
+	metrics_value(x, sampled ? fmax(released, 0) : (double)t->releases);
 }
 
 static void put_verdict(struct metrics *x, const struct verdict *v)

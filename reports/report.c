@@ -57,12 +57,15 @@ static enum model_kind probed_kind(const struct model *m)
 enum model_kind report_default_kind(const struct model *m)
 {
 	double live = m->totals.live.bytes;
+	double held = m->live_trend.final > m->live_trend.baseline
+			      ? m->live_trend.final
+			      : m->live_trend.baseline;
 
 	if (m->mode && strcmp(m->mode, "probes") == 0)
 		return probed_kind(m);
-	/* The ledger's last reading was taken before the end, or all but. */
-	return m->totals.peak.bytes > 0 &&
-			       (live <= 0 || live < m->live_trend.final / 2)
+	/* The ledger's last reading was taken before the end, or all but; or
+	 * amid it, where a server takes seconds to end. */
+	return m->totals.peak.bytes > 0 && (live <= 0 || live < held / 2)
 		       ? MODEL_PEAK
 		       : MODEL_LIVE;
 }
@@ -86,8 +89,8 @@ const char *report_kind_missing(const struct model *m, enum model_kind kind)
 	case MODEL_OFFCPU:
 	case MODEL_WALL:
 		return probes ? NULL
-			      : "times are taken by strandline attach --with "
-				"bpf";
+			      : "times are taken by strandline run --probe "
+				"cpu,offcpu and by attach --with bpf";
 	case MODEL_TEMPORARY:
 		if (m->mean_bytes > 0)
 			return "samples do not tell what is freed at once; "

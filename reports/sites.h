@@ -15,6 +15,16 @@ struct report_options;
  */
 uint32_t *sites_ranked(const struct model *m, enum model_kind kind);
 
+#define SITES_ALL      2000u /* so many are listed one and all: 20 MB */
+#define SITES_HEAVIEST 1000u /* of more, so many by each of their figures */
+
+/*
+ * The same, but of very many sites only those that are among the heaviest by
+ * @kind or any other figure that they have; *@count of them.  0 or -ENOMEM.
+ */
+int sites_kept(const struct model *m, enum model_kind kind, uint32_t **ranked,
+	       uint32_t *count);
+
 /*
  * The frame a site is told by: the one that asked for the memory, seen through
  * allocators and containers.  MODEL_NONE when the options hide every frame.
@@ -25,9 +35,10 @@ uint32_t sites_blamed(const struct model *m, const struct report_options *opt,
 /* All sites that blame one frame. */
 struct site_group {
 	uint32_t frame;	  /* MODEL_NONE: every frame is hidden */
-	uint32_t stacks;  /* how many sites */
+	uint32_t stacks;  /* how many sites weigh something */
 	uint32_t largest; /* the heaviest of them, whose stack is shown */
 	double weight, weight_variance;
+	/* Of all its sites, those that weigh nothing included. */
 	struct estimate live, allocated, peak, temporary;
 };
 

@@ -11,6 +11,7 @@
 #include "profiler/base/buf.h"
 #include "profiler/base/units.h"
 #include "reports/formats.h"
+#include "reports/names.h"
 
 #define DEFAULT_COLUMNS 80u
 #define MIN_COLUMNS	72u
@@ -85,22 +86,19 @@ static void put_server(const struct layout *l, const struct model *m)
 
 static void put_recording(const struct layout *l, const struct model *m)
 {
-	char mode[UNITS_TEXT_MAX + 32], size[UNITS_TEXT_MAX];
-	char duration[UNITS_TEXT_MAX], text[800];
+	char duration[UNITS_TEXT_MAX];
+	struct buf text = BUF_INIT;
 
-	if (m->mean_bytes > 0)
-		snprintf(mode, sizeof(mode), "one sample per %s",
-			 units_format_bytes(size, m->mean_bytes));
-	else if (strcmp(m->mode, "probes") == 0)
-		snprintf(mode, sizeof(mode), "by probes in the kernel");
-	else if (strcmp(m->mode, "imported") == 0)
-		snprintf(mode, sizeof(mode), "imported");
+	buf_printf(&text, "%s, %s, ", m->name,
+		   units_format_duration(duration, m->duration * 1e9));
+	name_put_mode(&text, m);
+	if (m->host && m->host[0])
+		buf_printf(&text, ", on %s", m->host);
+	if (buf_status(&text) < 0)
+		l->out->failed = true;
 	else
-		snprintf(mode, sizeof(mode), "every allocation (%s)", m->mode);
-	snprintf(text, sizeof(text), "%s, %s, %s%s%s", m->name,
-		 units_format_duration(duration, m->duration * 1e9), mode,
-		 m->host && m->host[0] ? ", on " : "", m->host ? m->host : "");
-	text_labelled(l, "recording", LAYOUT_PLAIN, text);
+		text_labelled(l, "recording", LAYOUT_PLAIN, text.bytes);
+	buf_free(&text);
 	if (m->torn)
 		text_labelled(l, "", LAYOUT_ALARM,
 			      "It ended without an orderly exit; the last "

@@ -4,6 +4,7 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "profiler/base/buf.h"
 #include "profiler/base/units.h"
@@ -209,6 +210,7 @@ static void put_correction(const struct layout *l, const struct model *m)
 	const struct model_endpoint *worst = NULL;
 	char line[320], raw[UNITS_TEXT_MAX], with[UNITS_TEXT_MAX];
 	double most = 0;
+	bool told;
 
 	if (m->load.kind != MODEL_LOAD_CLOSED)
 		return;
@@ -223,17 +225,20 @@ static void put_correction(const struct layout *l, const struct model *m)
 	}
 	if (!worst)
 		return;
+	units_format_duration(with, worst->corrected.p99_ms * 1e6);
+	units_format_duration(raw, worst->p99_ms * 1e6);
+	told = strcmp(with, raw) != 0;
 	snprintf(line, sizeof(line),
 		 "  closed loop: about %.0f clients, each of which waits for "
-		 "its answer; with what",
-		 m->load.clients);
+		 "its answer%s",
+		 m->load.clients, told ? "; with what" : "");
 	layout_line(l, LAYOUT_FAINT, line);
+	if (!told)
+		return;
 	snprintf(line, sizeof(line),
 		 "  they did not ask meanwhile p99 is %s, not %s: %.100s "
 		 "%.100s",
-		 units_format_duration(with, worst->corrected.p99_ms * 1e6),
-		 units_format_duration(raw, worst->p99_ms * 1e6), worst->method,
-		 worst->route);
+		 with, raw, worst->method, worst->route);
 	layout_line(l, LAYOUT_FAINT, line);
 }
 

@@ -13,8 +13,9 @@
 #define MOST_PHASES 24u
 
 static const struct text_column columns[] = {
-	{ "from", 8 }, { "lasted", 8 },	   { "requests", 9 },
-	{ "mean", 8 }, { "resident", 11 }, { "live heap", 11 },
+	{ "from", 7 },	     { "lasted", 7 },	 { "requests", 9 },
+	{ "mean", 8 },	     { "resident", 12 }, /* "+1000.0 KiB" */
+	{ "live heap", 12 },
 };
 
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))

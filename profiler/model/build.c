@@ -77,11 +77,35 @@ static const char *text_or(struct model *m, const char *text,
 	return model_string(m, text ? text : otherwise);
 }
 
-static const char *mode_of(const struct trace_image *im)
+/* The recorder's, where there is one: probes may have looked on beside it. */
+static const char *mode_of(const struct trace_view *v)
 {
-	if (im->probed)
-		return "probes";
-	return im->header.control.mode == SLAB_MODE_EXACT ? "exact" : "sample";
+	for (size_t i = 0; i < v->image_count; i++)
+		if (!v->images[i].probed)
+			return v->images[i].header.control.mode ==
+					       SLAB_MODE_EXACT
+				       ? "exact"
+				       : "sample";
+	return "probes";
+}
+
+/* "3.11.2", of 0x030b02f0; NULL where no Python ran. */
+static const char *python_of(struct model *m, const struct trace_view *v)
+{
+	char text[16];
+
+	for (size_t i = 0; i < v->image_count; i++) {
+		const struct trace_image *im = &v->images[i];
+		uint32_t version =
+			im->code_count ? im->codes[0].python_version : 0;
+
+		if (!version)
+			continue;
+		snprintf(text, sizeof(text), "%u.%u.%u", version >> 24,
+			 version >> 16 & 0xff, version >> 8 & 0xff);
+		return model_string(m, text);
+	}
+	return NULL;
 }
 
 static int build_head(struct model *m, const struct trace_view *v)
@@ -101,9 +125,12 @@ static int build_head(struct model *m, const struct trace_view *v)
 	m->host = text_or(m, v->meta.host, "");
 	m->kernel = text_or(m, v->meta.kernel, "");
 	m->version = text_or(m, v->meta.version, first->header.version);
-	m->mode = model_string(m, mode_of(first));
-	for (size_t i = 0; i < v->image_count; i++)
+	m->mode = model_string(m, mode_of(v));
+	m->python = python_of(m, v);
+	for (size_t i = 0; i < v->image_count; i++) {
 		m->headless |= v->images[i].headless;
+		m->probed |= v->images[i].probed;
+	}
 	m->processors = v->meta.processors;
 	m->memory_bytes = v->meta.memory_bytes;
 	if (v->meta.processor)

@@ -346,12 +346,16 @@ struct model {
 	/* the recording */
 	const char *path, *name, *command, *host, *kernel, *version;
 	const char *processor, *system; /* NULL: not known, as is 0 */
+	const char *python;		/* "3.11.2", or NULL */
 	uint64_t processors, memory_bytes;
-	const char *mode;  /* "sample", "exact", or "probes" in the kernel */
+	/* "sample", "exact", both perhaps with probes in the kernel; "probes"
+	 * where there were those alone; "imported" */
+	const char *mode;
 	double mean_bytes; /* sampling mean at the end; 0 in exact */
 	uint64_t start_unix_ns;
 	double duration; /* seconds */
 	bool torn;	 /* ended without an orderly exit */
+	bool probed;	 /* programs in the kernel looked on */
 
 	struct model_frame *frames;
 	uint32_t frame_count;

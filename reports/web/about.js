@@ -21,11 +21,13 @@ function ended(thing) {
 export function thread_section(json) {
 	const name = new Map(json.processes.map((p) => [p.pid, p.command]));
 	const table = new Table([
-		{ name: "tid", title: "thread", value: (t) => t.tid,
+		{ name: "tid", title: "thread", text: true,
+		  value: (t) => t.tid,
 		  cell: (t) => String(t.tid) },
 		{ name: "name", title: "name", text: true,
 		  value: (t) => t.name || "", cell: (t) => t.name || "–" },
-		{ name: "pid", title: "process", value: (t) => t.pid,
+		{ name: "pid", title: "process", text: true,
+		  value: (t) => t.pid,
 		  cell: (t) => h("span", { title: name.get(t.pid) },
 				 String(t.pid)) },
 		{ name: "began", title: "began", value: (t) => t.began,
@@ -58,7 +60,8 @@ function status(p) {
 function process_table(json) {
 	const peaks = new Map();
 	const table = new Table([
-		{ name: "pid", title: "process", value: (p) => p.pid,
+		{ name: "pid", title: "process", text: true,
+		  value: (p) => p.pid,
 		  cell: (p) => (p.main ? "▸ " : "") + p.pid },
 		{ name: "command", title: "command", text: true,
 		  value: (p) => p.command,
@@ -70,7 +73,8 @@ function process_table(json) {
 		  value: (p) => peaks.get(p.pid) || 0,
 		  cell: (p) => peaks.has(p.pid) ? bytes(peaks.get(p.pid)) :
 			"–" },
-		{ name: "allocations", title: "allocations",
+		{ name: "allocations", title: json.recording.mean_bytes ?
+			"samples" : "allocations",
 		  value: (p) => p.allocations,
 		  cell: (p) => count(p.allocations) },
 		{ name: "end", title: "end", text: true, value: status,
@@ -121,7 +125,12 @@ function how(json) {
 	return pairs([
 		["command", h("code", {}, r.command)],
 		["recording", r.path], ["host", r.host], ["kernel", r.kernel],
-		["strandline", r.version],
+		["system", r.system],
+		["processor", r.processor === null ? null : r.processor +
+			(r.processors ? `, ${r.processors} of them` : "")],
+		["memory", r.memory_bytes === null ? null :
+			bytes(r.memory_bytes)],
+		["Python", r.python], ["strandline", r.version],
 		["mode", mode(r) + (r.mode === "sample" ? " on average at " +
 			"the end; figures are estimates, ± is the 95% interval" :
 			"")],

@@ -7,13 +7,18 @@ import { Table } from "./table.js";
 
 const WRITERS = {
 	bytes, ms: (v) => duration(v * 1e6), ns: duration,
-	percent: (v) => v.toFixed(2) + "%",
+	percent: (v) => minus(v.toFixed(2)) + "%",
 };
+/* As bytes() and duration() write it. */
+function minus(text) {
+	return text.replace("-", "−");
+}
+
 const WORTH = { worse: 3, new: 2, gone: 1, better: 1, same: 0 };
 
 function write(row, figure, sign) {
-	const writer = WRITERS[row.unit] || ((v) => Math.abs(v) < 100 ?
-		+v.toFixed(2) : count(v));
+	const writer = WRITERS[row.unit] || ((v) => minus(
+		Math.abs(v) < 100 ? String(+v.toFixed(2)) : count(v)));
 
 	return !figure || figure.value === null ? "–" :
 		(sign && figure.value > 0 ? "+" : "") + writer(figure.value);
@@ -54,7 +59,7 @@ function columns() {
 		  value: (row) => row.relative,
 		  cell: (row) => row.relative === null ? "–" :
 			(row.relative > 0 ? "+" : "") +
-			(row.relative * 100).toFixed(1) + "%" },
+			minus((row.relative * 100).toFixed(1)) + "%" },
 		{ name: "state", title: "", text: true,
 		  value: (row) => WORTH[row.state],
 		  cell: (row) => h("b", { class: "state " + row.state },

@@ -81,9 +81,12 @@ const MODES = { probes: "probes in the kernel",
 		exact: "every allocation" };
 
 /* How a recording came to be. */
-export function mode({ mode, mean_bytes }) {
-	return mode === "sample" ? "one sample per " + bytes(mean_bytes) :
-		MODES[mode] || mode;
+export function mode({ mode, mean_bytes, probed }) {
+	const how = mode === "sample" ?
+		"one sample per " + bytes(mean_bytes) : MODES[mode] || mode;
+
+	return how + (probed && mode !== "probes" ?
+		", with probes in the kernel" : "");
 }
 
 /* Per second, minute or hour: whichever gives a figure to remember. */

@@ -39,7 +39,7 @@ export function phase_table(phases, choose) {
 		column("max", "max", (p) => p.max_ms, ms),
 		column("allocated", "allocated", (p) => p.allocated_bytes,
 		       bytes),
-		column("rss", "RSS at its end", (p) => p.end.rss, bytes),
+		column("rss", "RSS at end", (p) => p.end.rss, bytes),
 		column("rss_grew", "RSS grew", (p) => grew(p, "rss"),
 		       signed_bytes),
 		column("live_grew", "live grew", (p) => grew(p, "live"),

@@ -122,7 +122,10 @@ function where({ file, line, module }) {
 		 short_path(whole));
 }
 
-function columns_of(profile) {
+/* The kind that is asked for comes first: phones show few columns. */
+function columns_of(profile, first) {
+	const kinds = [first, ...profile.json.kinds.filter(
+		(kind) => kind !== first)];
 	const size = ({ name, unit, weight }) => ({
 		name, title: name, hint: weight,
 		value: (row) => row[name],
@@ -135,7 +138,7 @@ function columns_of(profile) {
 		if (!row[name])
 			return "–";
 		return half >= row[name] / 200 ? [bytes(row[name]), " ",
-			h("span", { class: "soft", title: "± " + bytes(half) },
+			h("div", { class: "soft", title: "± " + bytes(half) },
 			  `± ${(half / row[name] * 100).toFixed(0)}%`)] :
 			amount(unit, row[name]);
 	};
@@ -148,7 +151,7 @@ function columns_of(profile) {
 		  cell: (row) => [h("span", { class: "function" },
 			row.frame.function || row.frame.label),
 		where(row.frame)] },
-		...profile.json.kinds.map(size),
+		...kinds.map(size),
 		...(blocks ? [{
 			name: "live_count", title: "blocks",
 			hint: "live blocks", value: (row) => row.live_count,
@@ -175,7 +178,7 @@ function columns_of(profile) {
 export function site_section(profile, view) {
 	const first = profile.kind(profile.json.kind) || profile.json.kinds[0];
 	const kind = () => profile.kind(view.kind) || first;
-	const table = new Table(columns_of(profile), {
+	const table = new Table(columns_of(profile, first), {
 		caption: "allocation sites", by: kind().name, piece: 25,
 		search: (row) => [row.frame.label, row.frame.file,
 			row.frame.module, top_route(profile, row)].join("\n"),

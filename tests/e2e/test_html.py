@@ -276,6 +276,8 @@ def test_stacks_of_one_endpoint_are_fewer(leak):
 
 
 def test_sites_sort_filter_and_open_to_their_stacks(leak):
+    assert leak.texts("#sites thead th")[1] == \
+        leak.texts("#sites th[aria-sort]")[0]
     leak("click", on="#sites thead button:has-text('alloc')")
     assert leak.texts("#sites th[aria-sort]")[0].startswith("alloc")
     leak("type", on="#sites input", text="map_scratch")
@@ -305,6 +307,12 @@ def test_losses_and_cost_are_told_zeros_included(leak):
     assert "of a core, in its hooks" in leak.text("#recording")
 
 
+def test_the_machine_is_told(leak):
+    told = leak.text("#recording")
+    assert re.search(r"memory\s+[0-9.]+ [GM]iB", told)
+    assert re.search(r"processor\s+.+, [0-9]+ of them", told)
+
+
 @pytest.mark.parametrize("name, options", [
     ("light", DESKTOP), ("dark", {**DESKTOP, "colorScheme": "dark"}),
     ("phone", PHONE)])
@@ -314,6 +322,9 @@ def test_nothing_stands_in_a_readers_way(browser, leaking_page, name,
     page.picture(name)
     assert page.width() <= options["viewport"]["width"]
     assert page("obstacles") == []
+    assert page("evaluate", script=(
+        "Math.min(...[...document.querySelectorAll('.bars text')].map("
+        "(e) => e.getBoundingClientRect().height))")) > 9  # to be read
 
 
 def test_it_prints_in_light_with_all_opened(leak, tmp_path):

@@ -3,6 +3,7 @@
 
 #include "profiler/base/err.h"
 #include "profiler/model/model.h"
+#include "profiler/trace/probefile.h"
 #include "tests/unit/recording.h"
 #include "tests/unit/scratch.h"
 
@@ -67,4 +68,45 @@ Test(model_main, one_that_came_and_went_is_not_the_server)
 	process(7, 20, 5, 60);
 	process(8, 500, 30, 10);
 	cr_expect_eq(main_pid(), 7);
+}
+
+static void check_mode(const char *mode, bool probed)
+{
+	struct err err = ERR_INIT;
+	struct model *m;
+
+	cr_assert_eq(model_load(&m, scratch, &err), 0, "%s", err.text);
+	cr_expect_str_eq(m->mode, mode);
+	cr_expect_eq(m->probed, probed);
+	model_free(m);
+}
+
+static void probe(int32_t pid)
+{
+	const struct probefile_process server = { .pid = pid,
+						  .ppid = 1,
+						  .exe = "/usr/sbin/server",
+						  .command = "server",
+						  .command_size = 7,
+						  .comm = "server" };
+	struct err err = ERR_INIT;
+	struct probefile *f;
+
+	cr_assert_eq(probefile_create(&f, scratch, &server, &err), 0, "%s",
+		     err.text);
+	probefile_close(f);
+}
+
+Test(model_main, probes_beside_the_recorder_leave_it_its_mode)
+{
+	process(7, 20, 5, 60);
+	check_mode("exact", false);
+	probe(7);
+	check_mode("exact", true);
+}
+
+Test(model_main, without_a_recorder_probes_are_the_mode)
+{
+	probe(7);
+	check_mode("probes", true);
 }

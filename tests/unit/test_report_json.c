@@ -128,3 +128,55 @@ Test(report_json, what_is_not_a_number_is_null)
 	cr_assert_str_eq(out.bytes, "[null,null,null]");
 	buf_free(&out);
 }
+
+/* Of @count sites each holds more than the one before it, and asked for less.
+ */
+static const struct model *many_sites(struct model_site *sites, uint32_t count)
+{
+	fixture_rag(&one, false);
+	memset(sites, 0, count * sizeof(*sites));
+	for (uint32_t i = 0; i < count; i++) {
+		sites[i].node = one.sites[0].node;
+		sites[i].live.bytes = i + 1;
+		sites[i].allocated.bytes = 2 * count - i;
+	}
+	one.model.sites = sites;
+	one.model.site_count = count;
+	return &one.model;
+}
+
+static size_t listed(const struct model *m, size_t top, double least_live)
+{
+	struct report_options opt = { .kind = MODEL_LIVE, .top = top };
+	json_t *root = parsed(m, &opt), *sites, *one_site;
+	size_t i, count = 0;
+
+	sites = json_object_get(root, "sites");
+	json_array_foreach(sites, i, one_site)
+	{
+		json_t *live = json_object_get(one_site, "live");
+
+		live = json_object_get(json_object_get(live, "bytes"), "value");
+		count += json_number_value(live) >= least_live;
+	}
+	json_decref(root);
+	return count;
+}
+
+Test(report_json, of_very_many_sites_the_heaviest_by_any_figure_are_listed)
+{
+	static struct model_site sites[5000];
+	const struct model *m = many_sites(sites, 5000);
+
+	cr_expect_eq(listed(m, 0, 0), 2000);
+	cr_expect_eq(listed(m, 0, 4001), 1000);
+	cr_expect_eq(listed(m, 0, 1001), 1000);
+}
+
+Test(report_json, many_sites_are_all_listed_where_they_are_asked_for)
+{
+	static struct model_site sites[5000];
+
+	cr_expect_eq(listed(many_sites(sites, 5000), 9999, 0), 5000);
+	cr_expect_eq(listed(many_sites(sites, 2000), 0, 0), 2000);
+}

@@ -128,3 +128,10 @@ Test(report_kinds, probes_without_the_heap_have_no_live_memory)
 	cr_assert_null(report_kind_missing(m, MODEL_RSS));
 	cr_assert_null(report_kind_missing(m, MODEL_OFFCPU));
 }
+
+Test(report_kinds, a_ledger_read_as_all_is_given_back_changes_no_kind)
+{
+	fixture_rag(&one, false);
+	one.model.live_trend.final = one.model.totals.live.bytes = 4 * MIB;
+	cr_expect_eq(report_default_kind(&one.model), MODEL_PEAK);
+}

@@ -78,6 +78,43 @@ Test(report_md, a_hotspot_has_the_cpu_time_of_what_it_calls)
 		  "request |");
 }
 
+Test(report_md, hotspots_are_those_by_cpu_time_too)
+{
+	const struct model *m = fixture_rag(&one, false);
+
+	one.sites[1].cpu = 3e9;
+	one.sites[3].cpu = 1e9;
+	check_row(m, &performance,
+		  "| time on a CPU | share | allocated | impact |\n"
+		  "|---|---|---:|---:|---:|---|\n"
+		  "| `rag::Index::add(float const*, long)` | "
+		  "/srv/rag/native/index.cpp:120 in libragindex.so | "
+		  "3.0 s | 75.0 % |");
+	check_row(m, &performance,
+		  "- 75 % of the CPU time is spent in rag::Index::add(float "
+		  "const\\*, long), /srv/rag/native/index.cpp:120 in "
+		  "libragindex.so.\n");
+	check_row(m, &performance, "1. Make the function that takes most CPU");
+}
+
+Test(report_md, cpu_time_that_nobody_sampled_is_not_measured)
+{
+	check_row(fixture_rag(&one, false), &performance,
+		  "By CPU time:\n\nNot measured; `strandline run --probe cpu` "
+		  "samples it.\n");
+}
+
+Test(report_md, a_bottleneck_is_told_where_most_requests_meet_it)
+{
+	const struct model *m = fixture_rag(&one, false);
+
+	one.model.endpoints[0].queue_p95_ms = one.model.endpoints[0].p95_ms / 2;
+	one.model.endpoints[1].queue_p95_ms = one.model.endpoints[1].p95_ms;
+	one.model.endpoints[0].count = 100000000;
+	check_row(m, &performance,
+		  "- Requests to POST /api/v1/retrieval/search wait for");
+}
+
 Test(report_md, time_is_told_as_time)
 {
 	struct report_options opt = { .kind = MODEL_CPU };

@@ -205,3 +205,24 @@ Test(report_openmetrics, a_histogram_has_bounds_as_readers_want_them)
 			 "h_sum{l=\"v\"} 41.5\nh_count{l=\"v\"} 6\n# EOF\n");
 	buf_free(&out);
 }
+
+Test(report_openmetrics, blocks_that_samples_stand_for_are_counted)
+{
+	struct report_options opt = { .kind = MODEL_LIVE };
+	const struct model *m = fixture_rag(&one, false);
+	struct buf out;
+
+	one.model.totals.allocated.count = 5000;
+	one.model.totals.live.count = 1000;
+	one.model.totals.allocations = 50;
+	one.model.totals.releases = 40;
+	out = golden_report("openmetrics", m, &opt);
+	cr_expect(says(&out, "strandline_heap_allocations_total 5000\n"));
+	cr_expect(says(&out, "strandline_heap_releases_total 4000\n"));
+	buf_free(&out);
+	one.model.mean_bytes = 0;
+	out = golden_report("openmetrics", m, &opt);
+	cr_expect(says(&out, "strandline_heap_allocations_total 50\n"));
+	cr_expect(says(&out, "strandline_heap_releases_total 40\n"));
+	buf_free(&out);
+}

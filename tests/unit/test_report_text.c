@@ -216,3 +216,48 @@ Test(report_text, a_server_that_freed_all_at_its_end_is_told_by_its_peak)
 	cr_assert_not_null(strstr(out.bytes, "gave back all but 3.0 MiB"));
 	buf_free(&out);
 }
+
+Test(report_text, a_change_of_a_thousand_KiB_stands_apart_from_what_is_before)
+{
+	const struct model *m = fixture_rag(&one, false);
+
+	for (uint32_t i = 0; i < m->ledger_count; i++)
+		one.model.ledger[i].rss =
+			100 * MIB + i * 1010 * 1024 / (m->ledger_count - 1);
+	one.model.mark_count = 1;
+	one.model.marks[0].t = one.model.ledger[0].t;
+	check_holds(m, " +1010.0 KiB ");
+}
+
+Test(report_text, a_site_is_told_with_all_that_its_place_asked_for)
+{
+	const struct model *m = fixture_rag(&one, false);
+	struct model_site *gone = &one.sites[1];
+	const struct model_site *held = &one.sites[0];
+
+	*gone = (struct model_site) { .node = held->node,
+				      .allocated.bytes = 900 * 1024.0 * MIB };
+	check_holds(m, " 900.");
+}
+
+Test(report_text, probes_beside_the_recorder_are_told)
+{
+	const struct model *m = fixture_rag(&one, false);
+
+	one.model.probed = true;
+	check_holds(m, "one sample per 512.0 KiB, with probes in the kernel");
+}
+
+Test(report_text, a_correction_that_changes_nothing_is_not_told)
+{
+	const struct model *m = fixture_rag(&one, false);
+
+	one.model.load.kind = MODEL_LOAD_CLOSED;
+	one.model.load.clients = 3;
+	for (uint32_t i = 0; i < m->endpoint_count; i++)
+		one.model.endpoints[i].corrected.p99_ms =
+			one.model.endpoints[i].p99_ms;
+	check_holds(m, "each of which waits for its answer\n");
+	one.model.endpoints[0].corrected.p99_ms *= 2;
+	check_holds(m, "waits for its answer; with what\n  they did not ask");
+}
