@@ -94,6 +94,14 @@ static bool is_evaluator(const struct symbol *s)
 	return s->function && pynames_is_evaluator(s->function);
 }
 
+/* Nothing outside of the last frame is of this stack. */
+static bool is_greenlet(const struct dump_thread *t)
+{
+	return t->frames.count &&
+	       pynames_is_greenlet(
+		       t->frames.at[t->frames.count - 1].frame.function);
+}
+
 static int name_frame(struct dump *d, struct dump_thread *t,
 		      struct dump_python *python,
 		      const struct backtrace_frame *at)
@@ -145,12 +153,16 @@ static int fill_frames(struct dump *d, struct dump_thread *t,
 	struct backtrace *bt = &d->source->stack;
 	struct dump_python python = dump_python_of(d, from, t);
 	int rc = backtrace_of(d->source->backtraces, from, bt);
+	bool greenlet = false;
 
 	t->python = python.thread;
-	for (size_t i = 0; i < bt->frames.count && rc == 0; i++)
+	for (size_t i = 0; i < bt->frames.count && rc == 0 && !greenlet; i++) {
 		rc = name_frame(d, t, &python, &bt->frames.at[i]);
+		greenlet = is_greenlet(t);
+	}
 	dump_python_rest(d, t, &python);
-	t->end = bt->end == BACKTRACE_ROOT	  ? DUMP_ROOT
+	t->end = greenlet			  ? DUMP_GREENLET
+		 : bt->end == BACKTRACE_ROOT	  ? DUMP_ROOT
 		 : bt->end == BACKTRACE_TRUNCATED ? DUMP_TRUNCATED
 						  : DUMP_BROKEN;
 	return rc;

@@ -28,6 +28,7 @@ enum dump_end { /* of a stack's outer end */
 		DUMP_ROOT,
 		DUMP_TRUNCATED,
 		DUMP_BROKEN,
+		DUMP_GREENLET, /* that of its own; not the thread's */
 };
 
 struct dump_frame {

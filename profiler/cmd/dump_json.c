@@ -20,6 +20,7 @@ static const char *const end_names[] = {
 	[DUMP_ROOT] = "root",
 	[DUMP_TRUNCATED] = "truncated",
 	[DUMP_BROKEN] = "broken",
+	[DUMP_GREENLET] = "greenlet",
 };
 
 static bool is_shown(const struct dump_frame *f, enum dump_view view)

@@ -171,6 +171,8 @@ static void put_thread(const struct dump *d, size_t i, enum dump_view view,
 		layout_line(l, LAYOUT_FAINT, "    [truncated]");
 	if (t->end == DUMP_BROKEN && t->frames.count && view != DUMP_PYTHON)
 		layout_line(l, LAYOUT_FAINT, "    [broken]");
+	if (t->end == DUMP_GREENLET && view != DUMP_PYTHON)
+		layout_line(l, LAYOUT_FAINT, "    [greenlet]");
 	buf_free(&line);
 }
 

@@ -196,6 +196,9 @@ static void native(struct frames *f, const struct trace_image *im,
 		else if (out->evaluator == UINT32_MAX &&
 			 pynames_is_evaluator(symbols[i].function))
 			out->evaluator = out->count;
+		else
+			out->greenlet |=
+				pynames_is_greenlet(symbols[i].function);
 		frame.function =
 			str(f,
 			    symbols[i].function ? symbols[i].function : name);
@@ -303,6 +306,7 @@ void frames_of_node(struct frames *f, const struct trace_image *im,
 
 	out->count = 0;
 	out->evaluator = UINT32_MAX;
+	out->greenlet = false;
 	switch (wire_node_kind(node)) {
 	case NODE_NATIVE:
 		native_node(f, im, node, outermost, out);

@@ -35,6 +35,7 @@ struct frames_node {
 	/* From this one on they are CPython's evaluator, which runs Python
 	 * frames; count: they are not. */
 	uint32_t evaluator;
+	bool greenlet; /* its first: what is outside of it is another's */
 };
 
 /* A node of any kind but MIXED; @outermost: it has no caller. */

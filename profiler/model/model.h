@@ -18,7 +18,7 @@ enum frame_kind {
 	FRAME_NATIVE,
 	FRAME_PYTHON,
 	FRAME_KERNEL,
-	FRAME_MARKER, /* "[truncated]", "[broken]", "[lost]", "[unknown]" */
+	FRAME_MARKER, /* "[truncated]", "[broken]", "[greenlet]" ... */
 };
 
 /* What a module is, for colours and for seeing through wrappers. */

@@ -9,6 +9,7 @@
 struct known {
 	uint32_t at; /* + 1 */
 	uint16_t count, evaluator;
+	bool greenlet;
 };
 
 struct wires { /* nodes of the recording, innermost first */
@@ -71,7 +72,7 @@ static const struct known *known(struct splice *s, uint32_t node)
 	frames_of_node(s->f, s->im, wn, !wn->parent, &frames);
 	*k = (struct known) { (uint32_t)s->pool.count + 1,
 			      (uint16_t)frames.count,
-			      (uint16_t)frames.evaluator };
+			      (uint16_t)frames.evaluator, frames.greenlet };
 	for (uint32_t i = 0; i < frames.count; i++) {
 		uint32_t *slot = vec_push(&s->pool);
 
@@ -223,6 +224,17 @@ static void put_marker(struct splice *s, const char *name)
 		s->f->failed = true;
 }
 
+/* What another greenlet has left outside of this one is left out. */
+static void cut_greenlet(struct splice *s)
+{
+	for (size_t i = 0; i + 1 < s->natives.list.count; i++)
+		if (known(s, s->natives.list.at[i])->greenlet) {
+			s->natives.list.count = i + 1;
+			put_marker(s, "[greenlet]");
+			return;
+		}
+}
+
 size_t splice_path(struct splice *s, uint32_t node, const uint32_t **path)
 {
 	const struct wire_node *wn;
@@ -239,6 +251,8 @@ size_t splice_path(struct splice *s, uint32_t node, const uint32_t **path)
 	} else {
 		collect(s, &s->natives, node);
 	}
+	if (s->view != MODEL_VIEW_PYTHON)
+		cut_greenlet(s);
 	if (s->view == MODEL_VIEW_NATIVE)
 		s->pythons.list.count = 0;
 	if (s->view == MODEL_VIEW_PYTHON && s->pythons.list.count)

@@ -7,6 +7,8 @@
  * the innermost outwards, so that a stack whose outer end is missing is right
  * as far as it goes; what Python frames are left over go to the outermost
  * evaluator, and an evaluator that is left over stays what it is.
+ *
+ * A greenlet's stack ends at its first function, where "[greenlet]" stands.
  */
 #ifndef STRANDLINE_MODEL_SPLICE_H
 #define STRANDLINE_MODEL_SPLICE_H

@@ -4,14 +4,25 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Compilers make ".cold" and ".part.0" of a function; C++ has parameters. */
+static bool starts(const char *function, const char *name)
+{
+	size_t len = strlen(name);
+
+	return !strncmp(function, name, len) &&
+	       (!function[len] || function[len] == '(' || function[len] == '.');
+}
+
 bool pynames_is_evaluator(const char *function)
 {
-	static const char name[] = "_PyEval_EvalFrameDefault";
-	size_t len = sizeof(name) - 1;
+	return starts(function, "_PyEval_EvalFrameDefault");
+}
 
-	/* Compilers make ".cold" and ".part.0" of it. */
-	return !strncmp(function, name, len) &&
-	       (!function[len] || function[len] == '.');
+bool pynames_is_greenlet(const char *function)
+{
+	return starts(function, "greenlet::UserGreenlet::inner_bootstrap") ||
+	       starts(function, "greenlet::UserGreenlet::g_initialstub") ||
+	       starts(function, "g_initialstub"); /* until greenlet 1.1 */
 }
 
 static const char *past(const char *file, const char *folder)

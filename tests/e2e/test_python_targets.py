@@ -5,6 +5,7 @@ ways that uvicorn and gunicorn start workers, greenlets, and extensions from
 Cython.  All of it with --all only (scripts/pythons.sh makes the environment).
 """
 
+import json
 import os
 import subprocess
 
@@ -174,6 +175,41 @@ def test_greenlets_have_stacks_of_their_own(product, recording, web, mode):
                   [web, ROOT / "tests/programs/python_greenlets.py"],
                   *MODES[mode])
     assert not disagreement(recording, printed)
+    for site in recording.json()["sites"]:
+        names = functions(site)
+        if "down" in names:  # else another's frames, or none, stood outside
+            assert names[0] == "[greenlet]" and "[broken]" not in names
+            assert not any("_PyEval_EvalFrame" in name for name in names)
+
+
+GREENLET = """
+import gevent, sys
+def spin():
+    print("there", flush=True)
+    while True: pass
+def asked():
+    spin()
+gevent.spawn(asked)
+gevent.sleep(0)
+"""
+
+
+def test_a_greenlets_stack_is_its_own(product, web):
+    process = subprocess.Popen([web, "-c", GREENLET], text=True,
+                               stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == "there\n"
+        told = json.loads(product("stacks", process.pid, "--json"))
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    thread, = told["threads"]
+    assert thread["outer_end"] == "greenlet"
+    assert [f["function"] for f in thread["stack"]
+            if f["kind"] == "python"] == ["asked", "spin"]
+    assert not any("_PyEval_EvalFrame" in f["function"]
+                   for f in thread["stack"])
 
 
 CYTHON = """

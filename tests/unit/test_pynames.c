@@ -10,6 +10,15 @@ static const char *module(const char *file, const char *folder)
 	return name;
 }
 
+Test(pynames, the_first_function_of_a_greenlet_is_known)
+{
+	cr_assert(pynames_is_greenlet("greenlet::UserGreenlet::inner_bootstrap("
+				      "_greenlet*, _object*)"));
+	cr_assert(pynames_is_greenlet("g_initialstub"));
+	cr_assert_not(
+		pynames_is_greenlet("greenlet::UserGreenlet::g_switch()"));
+}
+
 Test(pynames, an_evaluator_is_known_by_its_name_and_its_parts)
 {
 	cr_assert(pynames_is_evaluator("_PyEval_EvalFrameDefault"));

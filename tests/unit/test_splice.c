@@ -17,6 +17,13 @@ __attribute__((noinline)) int _PyEval_EvalFrameDefault(int x)
 	return x * 3;
 }
 
+int g_initialstub(int x); /* as the first function of greenlets */
+
+__attribute__((noinline)) int g_initialstub(int x)
+{
+	return x * 5;
+}
+
 static const struct trace_code codes[] = {
 	{ .id = 1, .qualname = "outer", .file = "a.py", .first_line = 1 },
 	{ .id = 2, .qualname = "inner", .file = "a.py", .first_line = 2 },
@@ -32,14 +39,18 @@ static uint32_t native(uint32_t at, uint32_t parent, uint64_t page)
 	return at;
 }
 
-static uint32_t evaluator(uint32_t at, uint32_t parent)
+static uint32_t function(uint32_t at, uint32_t parent, int (*code)(int))
 {
-	uint64_t code = (uint64_t)&_PyEval_EvalFrameDefault;
-
 	nodes[at - 1] =
 		(struct wire_node) { parent, NODE_NATIVE << 24 | 1,
-				     code - _r_debug.r_map->l_addr + 1 };
+				     (uint64_t)code - _r_debug.r_map->l_addr +
+					     1 };
 	return at;
+}
+
+static uint32_t evaluator(uint32_t at, uint32_t parent)
+{
+	return function(at, parent, _PyEval_EvalFrameDefault);
 }
 
 static uint32_t python(uint32_t at, uint32_t parent, uint32_t code, bool entry)
@@ -211,4 +222,15 @@ Test(splice, code_that_is_not_on_record_is_unknown)
 	python(6, 0, 9, true);
 	mixed(9, outer, 6);
 	cr_assert_str_eq(path_of(9, MODEL_VIEW_PYTHON), "[unknown]");
+}
+
+Test(splice, a_greenlets_stack_ends_at_its_first_function)
+{
+	uint32_t outer = two_evaluators();
+
+	function(3, 2, g_initialstub);
+	python(6, 0, 3, true);
+	mixed(9, outer, 6);
+	cr_assert_str_eq(path_of(9, MODEL_VIEW_MIXED),
+			 "[greenlet] g_initialstub called 0xc000");
 }
