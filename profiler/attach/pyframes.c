@@ -161,6 +161,17 @@ const struct pyframes_thread *pyframes_thread(const struct pyframes *p,
 	return NULL;
 }
 
+const struct pyframes_thread *pyframes_outer(
+	const struct pyframes *p, const struct pyframes_thread *inner)
+{
+	const struct pyframes_thread *t = inner + 1;
+	const struct pyframes_thread *end = p->threads.at + p->threads.count;
+
+	while (t < end && (t->id.ident != inner->id.ident || !t->count))
+		t++;
+	return t < end ? t : NULL;
+}
+
 void pyframes_fini(struct pyframes *p)
 {
 	pages_free(p->pages);

@@ -50,5 +50,12 @@ void pyframes_fini(struct pyframes *p); /* a zeroed one is fine */
 /* Of a thread by pthread_self(), else by the kernel's number; NULL: none. */
 const struct pyframes_thread *pyframes_thread(const struct pyframes *p,
 					      uint64_t ident, uint64_t native);
+/*
+ * That thread in the interpreter from which it came into this one; NULL: none.
+ * A thread has a state in each that it is in, and those of the newest
+ * interpreter come first.
+ */
+const struct pyframes_thread *pyframes_outer(
+	const struct pyframes *p, const struct pyframes_thread *inner);
 
 #endif

@@ -54,7 +54,11 @@ bool dump_python_evaluator(struct dump *d, struct dump_thread *t,
 	const struct cpython_frame *frames = d->source->python.frames.at;
 	bool entry = false;
 
-	if (!from || p->next == from->count)
+	while (from && p->next == from->count) {
+		p->thread = from = pyframes_outer(&d->source->python, from);
+		p->next = 0;
+	}
+	if (!from)
 		return false;
 	while (!entry && p->next < from->count) {
 		const struct cpython_frame *f = &frames[from->first + p->next];

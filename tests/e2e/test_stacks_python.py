@@ -128,6 +128,22 @@ def test_threads_are_named_as_in_threading(product, told):
     assert seen[process.pid]["python_name"] == "MainThread"
 
 
+@pytest.mark.parametrize("version", [
+    pytest.param("3.9", marks=pytest.mark.long), "3.10", "3.11", "3.12",
+    "3.13", pytest.param("3.14", marks=pytest.mark.long)])
+def test_interpreters_within_the_interpreter(product, version, tmp_path):
+    with command_of(product, version, "within.py", tmp_path) as command:
+        with running(command) as (process, _):
+            seen = stacks(product, process.pid)
+    for thread in seen.values():
+        kinds = {f["function"]: f["kind"] for f in thread["stack"]}
+        named = [f["function"] for f in thread["stack"]
+                 if f["kind"] == "python"]
+        assert named[-4:] == ["begin", "enter", "<module>", "within"]
+        assert not any("_PyEval_EvalFrameDefault" in name for name in kinds)
+    assert len(seen) == 2
+
+
 @pytest.mark.parametrize("version", ["debian", "debian uvloop", *WANTED])
 def test_tasks_are_where_their_coroutines_await(product, version, tmp_path):
     version, *loop = version.split()
