@@ -22,22 +22,51 @@
 #include "preload/real.h"
 #include "preload/tls.h"
 
-EXPORT void *malloc(size_t size)
+/*
+ * It seems to be due: asked again when it has succeeded, since to get there
+ * the thread may have had to begin.
+ */
+static __attribute__((noinline)) void *due_malloc(size_t size)
 {
-	void *p = real.malloc(size);
+	void *p;
 
+	sample_not_due(size);
+	p = real.malloc(size);
 	if (likely(p) && sample_due(size))
 		return alloc_slow(p, size, API_MALLOC);
 	return p;
 }
 
-EXPORT void *calloc(size_t count, size_t size)
+static __attribute__((noinline)) void *due_calloc(size_t count, size_t size)
 {
-	void *p = real.calloc(count, size);
+	void *p;
 
+	sample_not_due(count * size);
+	p = real.calloc(count, size);
 	if (likely(p) && sample_due(count * size))
 		return alloc_slow(p, count * size, API_CALLOC);
 	return p;
+}
+
+/* No address space is as large: it is refused, and costs no credit. */
+static inline bool is_absurd(size_t size)
+{
+	return unlikely(size >> 56);
+}
+
+/* Tail calls: nothing is saved, and nothing returned through. */
+EXPORT void *malloc(size_t size)
+{
+	if (!is_absurd(size) && sample_due(size))
+		return due_malloc(size);
+	return real.malloc(size);
+}
+
+EXPORT void *calloc(size_t count, size_t size)
+{
+	if (!is_absurd(count * size) && sample_due(count * size))
+		return due_calloc(count, size);
+	return real.calloc(count, size);
 }
 
 EXPORT void free(void *p)

@@ -114,6 +114,12 @@ static inline bool sample_due(size_t size)
 	return unlikely(self.credit < 0);
 }
 
+/* Takes that back. */
+static inline void sample_not_due(size_t size)
+{
+	self.credit += (int64_t)size + SAMPLE_CONSTANT;
+}
+
 /*
  * Is this address perhaps sampled?  An array of counts and the shift that
  * makes an index of a hash, in one word, so that they change together: the

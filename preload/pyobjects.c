@@ -40,14 +40,17 @@ static struct {
 	uint32_t busy;	/* one refresh at a time */
 } py;
 
-/* What ours call; written before ours can be called by it. */
-static struct allocator former[DOMAINS];
-/*
- * Up to here a block is cut from an arena, and malloc is not called for it:
- * nothing needs muting, so the way there costs a subtraction and a branch.
- * 0 until that is known.
- */
-static size_t small_max;
+/* What is read for each block: in one cache line where it is an object. */
+static struct {
+	/* What ours call; written before ours can be called by it. */
+	struct allocator former[DOMAINS];
+	/*
+	 * Up to here a block is cut from an arena, and malloc is not called for
+	 * it: nothing needs muting, so the way there costs a subtraction and a
+	 * branch.  0 until that is known.
+	 */
+	size_t small_max;
+} hot __attribute__((aligned(64)));
 /* A sample came by since the last refresh: ours are in use. */
 static uint32_t in_use;
 
@@ -82,7 +85,8 @@ static __attribute__((noinline)) void *due_malloc(enum domain d, void *context,
 {
 	int64_t credit = mute() + (int64_t)size + SAMPLE_CONSTANT;
 
-	return allocated(former[d].malloc(context, size), size, credit, api);
+	return allocated(hot.former[d].malloc(context, size), size, credit,
+			 api);
 }
 
 static __attribute__((noinline)) void *due_calloc(enum domain d, void *context,
@@ -90,38 +94,51 @@ static __attribute__((noinline)) void *due_calloc(enum domain d, void *context,
 {
 	int64_t credit = mute() + (int64_t)size + SAMPLE_CONSTANT;
 
-	return allocated(former[d].calloc(context, 1, size), size, credit, api);
+	return allocated(hot.former[d].calloc(context, 1, size), size, credit,
+			 api);
 }
 
+static __attribute__((noinline)) void *large_malloc(enum domain d,
+						    void *context, size_t size,
+						    unsigned api)
+{
+	int64_t credit = mute();
+	void *p = hot.former[d].malloc(context, size);
+
+	return allocated(p, size, credit, api);
+}
+
+static __attribute__((noinline)) void *large_calloc(enum domain d,
+						    void *context, size_t count,
+						    size_t size, unsigned api)
+{
+	int64_t credit = mute();
+	void *p = hot.former[d].calloc(context, count, size);
+
+	return allocated(p, count * size, credit, api);
+}
+
+/* Tail calls all: nothing is saved on the usual way. */
 static inline void *domain_malloc(enum domain d, void *context, size_t size,
 				  unsigned api)
 {
-	int64_t credit;
-	void *p;
-
-	if (likely(size <= small_max))
-		return unlikely(sample_due(size))
-			       ? due_malloc(d, context, size, api)
-			       : former[d].malloc(context, size);
-	credit = mute();
-	p = former[d].malloc(context, size);
-	return allocated(p, size, credit, api);
+	if (unlikely(size > hot.small_max))
+		return large_malloc(d, context, size, api);
+	if (unlikely(sample_due(size)))
+		return due_malloc(d, context, size, api);
+	return hot.former[d].malloc(context, size);
 }
 
 static inline void *domain_calloc(enum domain d, void *context, size_t count,
 				  size_t size, unsigned api)
 {
 	size_t bytes = count * size; /* whoever asks has seen to overflow */
-	int64_t credit;
-	void *p;
 
-	if (likely(bytes <= small_max))
-		return unlikely(sample_due(bytes))
-			       ? due_calloc(d, context, bytes, api)
-			       : former[d].calloc(context, count, size);
-	credit = mute();
-	p = former[d].calloc(context, count, size);
-	return allocated(p, bytes, credit, api);
+	if (unlikely(bytes > hot.small_max))
+		return large_calloc(d, context, count, size, api);
+	if (unlikely(sample_due(bytes)))
+		return due_calloc(d, context, bytes, api);
+	return hot.former[d].calloc(context, count, size);
 }
 
 /* As realloc in hooks.c, but that NULL is always a failure. */
@@ -130,7 +147,7 @@ static inline void *domain_realloc(enum domain d, void *context, void *old,
 {
 	bool recorded = old && filter_hit(old) && record_release(old);
 	int64_t credit = mute();
-	void *p = former[d].realloc(context, old, size);
+	void *p = hot.former[d].realloc(context, old, size);
 
 	if (unlikely(!p) && recorded) {
 		self.credit = credit;
@@ -148,21 +165,21 @@ static __attribute__((noinline)) void release_free(enum domain d, void *context,
 
 	record_release(p);
 	if (shim.mode == SLAB_MODE_SAMPLE) {
-		former[d].free(context, p);
+		hot.former[d].free(context, p);
 		return;
 	}
 	credit = mute();
-	former[d].free(context, p);
+	hot.former[d].free(context, p);
 	self.credit = credit;
 }
 
-/* Tail calls all: nothing is saved on the usual way. */
+/* As above. */
 static inline void domain_free(enum domain d, void *context, void *p)
 {
 	if (unlikely(filter_hit(p)))
 		release_free(d, context, p);
 	else
-		former[d].free(context, p);
+		hot.former[d].free(context, p);
 }
 
 #define DOMAIN_FUNCTIONS(name, d, api)                                       \
@@ -236,7 +253,7 @@ static void wrap(enum domain d)
 	py.python.get(d, &a);
 	if (same_functions(&a, &ours[d]))
 		return;
-	former[d] = a;
+	hot.former[d] = a;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	a.malloc = ours[d].malloc;
 	a.calloc = ours[d].calloc;
@@ -252,10 +269,10 @@ static void unwrap(enum domain d)
 	py.python.get(d, &a);
 	if (!same_functions(&a, &ours[d]))
 		return; /* somebody wrapped ours: they will go on calling it */
-	a.malloc = former[d].malloc;
-	a.calloc = former[d].calloc;
-	a.realloc = former[d].realloc;
-	a.free = former[d].free;
+	a.malloc = hot.former[d].malloc;
+	a.calloc = hot.former[d].calloc;
+	a.realloc = hot.former[d].realloc;
+	a.free = hot.former[d].free;
 	py.python.set(d, &a);
 }
 
@@ -277,21 +294,22 @@ static void tell(void)
 static void find_small(void)
 {
 	int64_t credit = mute();
-	void *p = former[DOMAIN_OBJECT].malloc(former[DOMAIN_OBJECT].context,
-					       PYMALLOC_MAX);
+	void *p = hot.former[DOMAIN_OBJECT].malloc(
+		hot.former[DOMAIN_OBJECT].context, PYMALLOC_MAX);
 	bool passed_on = self.credit != 2 * MUTED;
 
 	if (p)
-		former[DOMAIN_OBJECT].free(former[DOMAIN_OBJECT].context, p);
+		hot.former[DOMAIN_OBJECT].free(
+			hot.former[DOMAIN_OBJECT].context, p);
 	self.credit = credit;
 	if (p && !passed_on && shim.mode == SLAB_MODE_SAMPLE)
-		small_max = PYMALLOC_MAX;
+		hot.small_max = PYMALLOC_MAX;
 	py.small_known = true;
 }
 
 static void wrap_all(void)
 {
-	small_max = 0;
+	hot.small_max = 0;
 	py.small_known = false;
 	wrap(DOMAIN_MEM);
 	wrap(DOMAIN_OBJECT);
