@@ -262,6 +262,8 @@ int json_before_sites(struct emit *e, const struct model *m,
 		json_slow(e, m);
 	if (m->span_count || m->spans_forgotten)
 		json_spans(e, m);
+	if (m->handler_count)
+		json_handlers(e, m);
 	put_totals(e, m);
 	put_trends(e, m);
 	put_processes(e, m);

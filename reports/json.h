@@ -27,6 +27,7 @@ void json_endpoints(struct emit *e, const struct model *m,
 		    const struct checks *checks); /* may be NULL */
 /* Only where there are marks. */
 void json_phases(struct emit *e, const struct model *m);
+void json_handlers(struct emit *e, const struct model *m);
 void json_spans(struct emit *e, const struct model *m);
 void json_slow(struct emit *e, const struct model *m);
 /* json_reach.c: nothing where no scan was made. */

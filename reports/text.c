@@ -126,6 +126,7 @@ int report_text(const struct model *m, const struct report_options *opt,
 	text_endpoints(&l, m, opt->checks);
 	text_slow(&l, m);
 	text_spans(&l, m);
+	text_handlers(&l, m);
 	text_phases(&l, m);
 	rc = text_sites(&l, m, opt);
 	buf_putc(out, '\n');

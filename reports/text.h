@@ -21,6 +21,7 @@ void text_reach(const struct layout *l, const struct model *m);
 void text_endpoints(const struct layout *l, const struct model *m,
 		    const struct checks *checks); /* may be NULL */
 void text_phases(const struct layout *l, const struct model *m);
+void text_handlers(const struct layout *l, const struct model *m);
 void text_spans(const struct layout *l, const struct model *m);
 void text_slow(const struct layout *l, const struct model *m);
 void text_traffic(const struct layout *l, const struct model *m);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "profiler/base/err.h"
+#include "profiler/cmd/asked.h"
 #include "profiler/cmd/commands.h"
 #include "profiler/cmd/conclude.h"
 #include "profiler/cmd/record_args.h"
@@ -123,6 +124,9 @@ static int make_recording(const struct attach_options *opt, const char *output,
 		.mode = opt->exact ? "exact" : "sample",
 		.interval_ms = opt->interval_ns / NS_PER_MS,
 		.options = settings,
+		.handlers = opt->handlers,
+		.handler_count = opt->handler_count,
+		.hertz = way == &attach_bpf ? opt->hertz : 0,
 	};
 	int rc = recording_create(output, name, path, err);
 
@@ -133,11 +137,29 @@ static int make_recording(const struct attach_options *opt, const char *output,
 	return writer_meta(path, &meta, err);
 }
 
+/* What is left of them in @opt is for the way to time. */
+static void split_handlers(struct attach_options *opt,
+			   const struct attach_way *way, struct opt_list *timed)
+{
+	const bool probes = way == &attach_bpf;
+	const struct asked_way asked = {
+		.probes = probes,
+		.heap = !probes || opt->heap,
+		.times = probes,
+		.for_times = "attach --with bpf",
+	};
+
+	asked_split(opt->handlers, opt->handler_count, &asked, timed);
+	opt->handlers = timed->at;
+	opt->handler_count = timed->count;
+}
+
 static int attach(const struct attach_args *args, struct attach_options *opt,
 		  struct err *err)
 {
 	char path[PATH_MAX], absolute[PATH_MAX];
 	const struct attach_way *way;
+	struct opt_list timed;
 	const char *with = args->with ? args->with : opt->heap ? "bpf" : NULL;
 	int rc = choose_way(with, opt, &way, err);
 
@@ -148,6 +170,7 @@ static int attach(const struct attach_args *args, struct attach_options *opt,
 	rc = make_recording(opt, args->output, way, path, absolute, err);
 	if (rc < 0)
 		return rc;
+	split_handlers(opt, way, &timed);
 	opt->dir = path;
 	opt->absolute = absolute;
 	rc = way->record(opt, err);

@@ -101,8 +101,9 @@ struct record_args {
 		  "NAME",                                                      \
 		  "time the calls of this native function, 'search' or "       \
 		  "'libindex.so:ns::search', by programs in the kernel; what " \
-		  "that "                                                      \
-		  "costs is said first",                                       \
+		  "that costs is said first; of a Python one, "                \
+		  "'python:app.Index.search', time and memory are taken from " \
+		  "the stacks that it is on",                                  \
 		  NULL,                                                        \
 		  false },                                                     \
 		{ 0,                                                           \

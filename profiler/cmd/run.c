@@ -12,6 +12,7 @@
 #include "profiler/base/err.h"
 #include "profiler/base/units.h"
 #include "profiler/cmd/allocator.h"
+#include "profiler/cmd/asked.h"
 #include "profiler/cmd/commands.h"
 #include "profiler/cmd/conclude.h"
 #include "profiler/cmd/probing.h"
@@ -170,6 +171,9 @@ static int make_recording(const struct run_args *args, char *const *command,
 		.command = (const char *const *)command,
 		.mode = args->record.mode,
 		.interval_ms = args->record.interval_ms,
+		.handlers = args->record.handlers.at,
+		.handler_count = args->record.handlers.count,
+		.hertz = args->cpu ? args->record.hertz : 0,
 	};
 	int rc;
 
@@ -217,7 +221,8 @@ static bool wants_objects(const struct run_args *args)
 	return strcmp(args->python_objects, "yes") == 0;
 }
 
-static int run_command(const struct run_args *args, char **command,
+static int run_command(const struct run_args *args,
+		       const struct opt_list *timed, char **command,
 		       struct err *err)
 {
 	char program[PATH_MAX], library[PATH_MAX];
@@ -237,8 +242,8 @@ static int run_command(const struct run_args *args, char **command,
 		.http = by_kernel,
 		.routes = r->routes.at,
 		.route_count = r->routes.count,
-		.handlers = r->handlers.at,
-		.handler_count = r->handlers.count,
+		.handlers = timed->at,
+		.handler_count = timed->count,
 	};
 	struct session_options session = {
 		.dir = path,
@@ -248,10 +253,9 @@ static int run_command(const struct run_args *args, char **command,
 		.fail_fast = args->fail_fast,
 		.quiet = r->quiet,
 		.reach = args->reach,
-		.probing = by_kernel || stacks || r->handlers.count ? &probing
-								    : NULL,
+		.probing = by_kernel || stacks || timed->count ? &probing : NULL,
 		.probing_optional = strcmp(args->http_by, "auto") == 0 &&
-				    !r->handlers.count && !stacks,
+				    !timed->count && !stacks,
 		.launch = {
 			.path = program,
 			.argv = command,
@@ -302,6 +306,7 @@ static int run(int argc, char **argv, struct err *err)
 		.python_objects = "auto",
 		.record = RECORD_ARGS_DEFAULT,
 	};
+	struct opt_list timed;
 	int arg, rc;
 
 	arg = opt_parse(&cmd_run, &args, argc, argv, err);
@@ -313,7 +318,13 @@ static int run(int argc, char **argv, struct err *err)
 	rc = check_args(&args, err);
 	if (rc < 0)
 		return rc;
-	rc = run_command(&args, argv + arg, err);
+	asked_split(args.record.handlers.at, args.record.handlers.count,
+		    &(struct asked_way) { .probes = true,
+					  .heap = true,
+					  .times = args.cpu,
+					  .for_times = "--probe cpu" },
+		    &timed);
+	rc = run_command(&args, &timed, argv + arg, err);
 	return rc == -EINVAL ? -EIO : rc; /* the command line was right */
 }
 

@@ -293,6 +293,8 @@ static int build_all(struct model *m, const struct trace_view *v,
 	if (rc == 0)
 		rc = build_spans(m, v);
 	if (rc == 0)
+		rc = build_handlers(m, v);
+	if (rc == 0)
 		rc = build_slow(m, v);
 	if (rc == 0)
 		rc = build_threads(m, v);

@@ -36,6 +36,10 @@ int build_levels(struct model *m, const struct trace_view *v,
 /* After the windows. */
 int build_endpoints(struct model *m, const struct trace_view *v);
 int build_spans(struct model *m, const struct trace_view *v);
+/* handlers.c: those that are no spans; after them and the charges. */
+int build_handlers(struct model *m, const struct trace_view *v);
+/* Is @frame of the function that was asked for as @name, as in --handler? */
+bool build_is_handler(const struct model_frame *frame, const char *name);
 int build_slow(struct model *m, const struct trace_view *v);
 /* latencies.c: what @h holds, in buckets; the model's to free. */
 struct histo;

@@ -67,6 +67,7 @@ void model_free(struct model *m)
 		endpoint_fini(&m->endpoints[i]);
 	free(m->endpoints);
 	free(m->spans);
+	free(m->handlers);
 	free(m->slow);
 	free(m->processes);
 	free(m->modules);

@@ -261,6 +261,26 @@ struct model_span {
 	double alloc_bytes_per_span, alloc_objects_per_span, alloc_margin;
 };
 
+/*
+ * A function that was asked for and of which no calls were seen, only the
+ * stacks that it is on: one of Python, or a native one without probes.  NAN:
+ * nobody looked.
+ */
+struct model_handler {
+	const char *name; /* as it was asked for */
+	bool seen;	  /* on any stack */
+	/* On a CPU, by looks at it, with the margin of its 95 % interval; and
+	 * waiting, which is measured. */
+	double cpu_ms, cpu_margin_ms, waiting_ms;
+	/* Made below it; of that, what is alive at the end. */
+	double alloc_bytes, alloc_margin, alloc_objects;
+	double live_bytes, live_margin;
+	/* The endpoint that nearly all of it is made for, and the share of one
+	 * of its requests; NULL and NAN: none. */
+	const char *method, *route;
+	double alloc_bytes_per_request;
+};
+
 struct model_process {
 	int32_t pid, ppid;
 	uint32_t image;
@@ -393,6 +413,9 @@ struct model {
 	bool headless; /* what a process did at first cannot be read */
 	struct model_span *spans; /* most time first */
 	uint32_t span_count;
+	struct model_handler *handlers; /* as they were asked for */
+	uint32_t handler_count;
+	double looks;		  /* at each CPU a second; 0: none */
 	uint64_t spans_forgotten; /* too many were open at a time */
 	struct model_slow *slow;  /* by endpoint, the slowest first */
 	uint32_t slow_count;

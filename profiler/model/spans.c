@@ -73,23 +73,10 @@ static bool has_shim(const struct trace_view *v)
 	return false;
 }
 
-/* "libindex.so:ns::search" is the function "ns::search(int)". */
-static bool is_function(const char *function, const char *name)
-{
-	const char *colon = strchr(name, ':');
-	size_t len;
-
-	if (colon && colon != name && colon[1] != ':')
-		name = colon + 1;
-	len = strlen(name);
-	return strncmp(function, name, len) == 0 &&
-	       (!function[len] || function[len] == '(');
-}
-
 static bool is_below(const struct model *m, uint32_t node, const char *name)
 {
 	for (; node != MODEL_NONE; node = m->nodes[node].parent)
-		if (is_function(m->frames[m->nodes[node].frame].function, name))
+		if (build_is_handler(&m->frames[m->nodes[node].frame], name))
 			return true;
 	return false;
 }

@@ -271,32 +271,14 @@ static int handlers_open(void **self, struct probes *set, const void *options,
 	return rc;
 }
 
-/*
- * "python:app.search".  There is no code to put a probe on: since 3.11 a call
- * from Python to Python does not even enter the evaluator again.
- */
-static bool is_python(const char *name)
+static void say_one_missing(const struct handlers *h, const char *name)
 {
-	return !strncmp(name, "python:", strlen("python:"));
-}
-
-static void say_one_missing(struct handlers *h, const char *name)
-{
-	if (is_python(name))
-		note(h,
-		     "handler %s: no probe can time a Python function; "
-		     "@span(\"NAME\") of strandline.py above it does, exactly "
-		     "and with its memory, and the stacks of the report show "
-		     "its share without",
-		     name);
-	else
-		note(h,
-		     "handler %s: no function of that name is mapped by the "
-		     "server (yet); it may be inlined into its callers, which "
-		     "can be named in its place, or its file be stripped of "
-		     "names; a span of strandline.h in the source works in "
-		     "either case",
-		     name);
+	note(h,
+	     "handler %s: no function of that name is mapped by the server "
+	     "(yet); it may be inlined into its callers, which can be named "
+	     "in its place, or its file be stripped of names; a span of "
+	     "strandline.h in the source works in either case",
+	     name);
 }
 
 static void say_missing(struct handlers *h)

@@ -58,6 +58,15 @@ static json_t *words(const char *const *at)
 	return array;
 }
 
+static json_t *names(const char *const *at, size_t count)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && i < count; i++)
+		json_array_append_new(array, text(at[i]));
+	return array;
+}
+
 static json_t *pairs(const char *const *at)
 {
 	json_t *object = json_object();
@@ -113,7 +122,8 @@ int writer_meta(const char *dir, const struct writer_meta *meta,
 	int rc;
 
 	uname(&un);
-	root = json_pack("{s:i s:s s:o s:o s:o s:o s:s s:o s:o s:o s:o}",
+	root = json_pack("{s:i s:s s:o s:o s:o s:o s:s s:o s:o s:o s:o s:o "
+			 "s:o}",
 			 "format", SLAB_FORMAT, "version", STRANDLINE_VERSION,
 			 "command", words(meta->command), "host",
 			 text(un.nodename), "kernel", text(un.release), "mode",
@@ -121,7 +131,9 @@ int writer_meta(const char *dir, const struct writer_meta *meta,
 			 "start_realtime_ns", clock_now(CLOCK_REALTIME),
 			 "start_monotonic_ns", clock_now(CLOCK_MONOTONIC),
 			 "interval_ms", number(meta->interval_ms), "options",
-			 pairs(meta->options));
+			 pairs(meta->options), "handlers",
+			 names(meta->handlers, meta->handler_count), "hertz",
+			 number(meta->hertz));
 	if (root)
 		json_object_update_new(root, machine());
 	json = root ? json_dumps(root, JSON_INDENT(1)) : NULL;

@@ -22,6 +22,7 @@ struct trace {
 	char *path;
 	json_t *meta;
 	struct buf command;
+	VEC(const char *) handlers; /* of `meta` */
 	VEC(struct image *) images;
 	VEC(struct trace_image) views;
 	VEC(char *) problems;
@@ -36,6 +37,27 @@ static const char *meta_text(const struct trace *t, const char *key)
 static uint64_t meta_number(const struct trace *t, const char *key)
 {
 	return (uint64_t)json_integer_value(json_object_get(t->meta, key));
+}
+
+static int read_handlers(struct trace *t)
+{
+	json_t *names = json_object_get(t->meta, "handlers"), *name;
+	size_t i;
+
+	json_array_foreach(names, i, name)
+	{
+		const char **slot;
+
+		if (!json_is_string(name))
+			continue;
+		slot = vec_push(&t->handlers);
+		if (!slot)
+			return -ENOMEM;
+		*slot = json_string_value(name);
+	}
+	t->view.meta.handlers = t->handlers.at;
+	t->view.meta.handler_count = t->handlers.count;
+	return 0;
 }
 
 /* meta.json is a comfort: a recording without it is read all the same. */
@@ -70,7 +92,10 @@ static int read_meta(struct trace *t)
 		.system = meta_text(t, "system"),
 		.processors = meta_number(t, "processors"),
 		.memory_bytes = meta_number(t, "memory_bytes"),
+		.hertz = meta_number(t, "hertz"),
 	};
+	if (read_handlers(t) < 0)
+		return -ENOMEM;
 	return buf_status(&t->command);
 }
 
@@ -295,6 +320,7 @@ void trace_close(struct trace *t)
 		image_close(*im);
 	vec_free(&t->images);
 	vec_free(&t->views);
+	vec_free(&t->handlers);
 	vec_foreach (&t->problems, problem)
 		free(*problem);
 	vec_free(&t->problems);

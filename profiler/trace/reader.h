@@ -143,6 +143,9 @@ struct trace_meta { /* meta.json; NULL and 0 where it lacks something */
 	uint64_t interval_ms;
 	const char *processor, *system; /* of the machine */
 	uint64_t processors, memory_bytes;
+	const char *const *handlers; /* functions that were asked for */
+	size_t handler_count;
+	uint64_t hertz; /* looks at each CPU a second; 0: none */
 };
 
 struct trace_view { /* everything, owned by the trace */

@@ -54,7 +54,10 @@ struct writer_meta {
 	const char *const *command; /* NULL-terminated */
 	const char *mode;
 	uint64_t interval_ms;
-	const char *const *options; /* name, value, ..., NULL; or NULL */
+	const char *const *options;  /* name, value, ..., NULL; or NULL */
+	const char *const *handlers; /* functions that are asked for */
+	size_t handler_count;
+	uint64_t hertz; /* looks at each CPU a second; 0: none */
 };
 /*
  * DIR/meta.json, with host, kernel, version and clocks filled in.  Words that
