@@ -31,7 +31,8 @@
 #define SMALL_WRITE   65536u /* not above it: handed over at once */
 #define FEW_QUEUED    8192   /* bytes the client has not taken */
 #define PINNED	      (1u << 31)
-#define KERNEL_MS_MIN 8u /* the kernel's clock ticks each 4 or 10 ms */
+#define KERNEL_MS_MIN 8u  /* the kernel's clock ticks each 4 or 10 ms */
+#define AMID_LOOKS    64u /* reads that may go on with what was asked */
 
 struct requests requests;
 
@@ -275,6 +276,15 @@ static bool looks_asked(const uint8_t *bytes, size_t size)
 	return i >= 3 && i < size && bytes[i] == ' ';
 }
 
+/* Only where we came late; and what is asked much goes on to be asked. */
+static bool may_be_amid(int fd, struct requests_fd *e)
+{
+	if (e->kind == REQUESTS_AMID)
+		return ++e->looks < AMID_LOOKS;
+	e->looks = 0;
+	return shim.late && is_stream(fd);
+}
+
 /*
  * The first that happens on a descriptor which no accept gave us is a read: a
  * connection that was handed over, or there before us.
@@ -283,9 +293,14 @@ COLD static bool adopt(int fd, struct requests_fd *e, const struct iovec *at,
 		       size_t total)
 {
 	size_t size = at->iov_len < total ? at->iov_len : total;
+	bool asked = looks_asked(at->iov_base, size);
 
-	if (!looks_asked(at->iov_base, size) || !is_stream(fd)) {
-		__atomic_store_n(&e->kind, REQUESTS_OTHER, __ATOMIC_RELAXED);
+	if (!asked || !is_stream(fd)) {
+		enum requests_kind kind = !asked && may_be_amid(fd, e)
+						  ? REQUESTS_AMID
+						  : REQUESTS_OTHER;
+
+		__atomic_store_n(&e->kind, kind, __ATOMIC_RELAXED);
 		return false;
 	}
 	e->route = 0;

@@ -26,6 +26,8 @@ enum requests_kind {
 	REQUESTS_OTHER,	     /* not a connection, or not ours to follow */
 	REQUESTS_CONNECTION, /* taken by accept, or seen to be asked */
 	REQUESTS_SEALED,     /* one that carries TLS: see requests_tls_read() */
+	REQUESTS_AMID, /* a stream that may have been there before us, amid
+			* an answer: followed from its next request on */
 };
 
 struct requests_fd {
@@ -33,7 +35,7 @@ struct requests_fd {
 	uint16_t route; /* of its latest request */
 	uint8_t kind;	/* enum requests_kind */
 	uint8_t fresh;	/* nothing was read yet */
-	uint32_t pad;
+	uint32_t looks; /* REQUESTS_AMID: reads that began no request */
 };
 
 /* Written before there are threads, except for the entries of fds. */
@@ -74,7 +76,7 @@ static inline bool requests_may_read(int fd)
 
 /*
  * Is a write to @fd an answer's?  Who writes first is a client, or writes to
- * no connection at all.
+ * no connection at all; or answers what was asked before we came.
  */
 static inline bool requests_may_write(int fd)
 {
@@ -82,7 +84,7 @@ static inline bool requests_may_write(int fd)
 
 	if (!e)
 		return false;
-	if (unlikely(e->kind == REQUESTS_UNKNOWN))
+	if (unlikely(e->kind == REQUESTS_UNKNOWN) && !shim.late)
 		e->kind = REQUESTS_OTHER;
 	return e->kind == REQUESTS_CONNECTION;
 }

@@ -231,6 +231,10 @@ static void put_cost(struct emit *e, const struct model_cost *c)
 		      c->target_cpu_pct < 0 ? NAN : c->target_cpu_pct, 3);
 	emit_key_real(e, "profiler_cpu_pct", c->profiler_cpu_pct, 3);
 	emit_key_real(e, "profiler_rss_bytes", c->profiler_rss_bytes, 0);
+	if (c->pause_ms > 0)
+		emit_key_real(e, "pause_ms", c->pause_ms, 3);
+	if (c->still_ms > 0)
+		emit_key_real(e, "still_ms", c->still_ms, 3);
 	if (c->syscall_ns > 0)
 		emit_key_real(e, "syscall_ns", c->syscall_ns, 1);
 	emit_close(e, '}');

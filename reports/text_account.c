@@ -266,6 +266,12 @@ void text_cost(const struct layout *l, const struct model *m)
 		buf_printf(&text, ", %.1f%% of a core", c->target_cpu_pct);
 	buf_printf(&text, ", %s at its start",
 		   units_format_duration(size, c->startup_ms * 1e6));
+	if (c->pause_ms > 0)
+		buf_printf(&text, ", one thread still for %s",
+			   units_format_duration(size, c->pause_ms * 1e6));
+	if (c->still_ms > 0)
+		buf_printf(&text, ", all for %s",
+			   units_format_duration(size, c->still_ms * 1e6));
 	if (c->profiler_rss_bytes > 0) /* else nobody watched from beside */
 		buf_printf(&text, "; %s and %.1f%% of a core beside it",
 			   units_format_bytes(size, c->profiler_rss_bytes),

@@ -22,6 +22,8 @@
 
 #define STOP_NS	      200000000ULL /* for a thread to stop that was asked to */
 #define PAUSE_NS      300000L	   /* between two rounds over the threads */
+#define LOOK_NS	      20000L /* between two looks whether it has stopped */
+#define EAGER_LOOKS   20     /* that do not rest */
 #define CS_64	      0x33
 #define FLAG_TRAP     0x100u
 #define FLAG_DOWN     0x400u
@@ -239,14 +241,45 @@ static bool is_safe(struct borrow *b, const struct loader *l, unsigned round)
 	       !in_sequence(b) && !in_handler(b);
 }
 
-/* Signals that arrive first are let through. */
-static int wait_for_stop(const struct borrow *b, bool *job_control)
+static void still_runs(struct borrow *b)
 {
+	b->since_ns = tracees_now_ns();
+	b->since_tsc = __builtin_ia32_rdtsc();
+}
+
+/*
+ * It stands still from some moment after the last look that finds it going:
+ * one that waits for a CPU would do so without us, too.
+ */
+static int wait_looking(struct borrow *b, int *status)
+{
+	const struct timespec step = { .tv_nsec = LOOK_NS };
 	uint64_t until = tracees_now_ns() + STOP_NS;
+
+	for (unsigned looks = 0;; looks++) {
+		struct borrow last = *b;
+		int rc;
+
+		still_runs(b);
+		rc = tracees_wait(0, b->tid, 0, status);
+		if (rc != -ETIMEDOUT) {
+			*b = last;
+			return rc;
+		}
+		if (b->since_ns > until)
+			return rc;
+		if (looks >= EAGER_LOOKS)
+			nanosleep(&step, NULL);
+	}
+}
+
+/* Signals that arrive first are let through. */
+static int wait_for_stop(struct borrow *b, bool *job_control)
+{
 	int status, rc;
 
 	for (;;) {
-		rc = tracees_wait(0, b->tid, until, &status);
+		rc = wait_looking(b, &status);
 		if (rc < 0)
 			return rc;
 		if (STOP_EVENT(status) == PTRACE_EVENT_STOP) {
@@ -268,7 +301,7 @@ static int read_state(struct borrow *b)
 }
 
 /* One that was asked to stop would stand still, with nobody to let it go. */
-static int let_go_late(const struct borrow *b)
+static int let_go_late(struct borrow *b)
 {
 	bool job_control;
 
@@ -291,8 +324,7 @@ static int try_thread(struct borrow *b, const struct loader *l, pid_t tid,
 	int rc;
 
 	b->tid = tid;
-	b->since_ns = tracees_now_ns();
-	b->since_tsc = __builtin_ia32_rdtsc();
+	still_runs(b);
 	b->tries++;
 	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0) {
 		/* Another has it for the moment of a look; or it is for good.
@@ -442,9 +474,10 @@ static bool waits_at(const struct borrow *b, uint64_t *pc)
 }
 
 /* It runs: stop it once more, for as long as a look takes. */
-static bool stops_at(const struct borrow *b, uint64_t *pc)
+static bool stops_at(const struct borrow *of, uint64_t *pc)
 {
 	struct user_regs_struct regs = { 0 };
+	struct borrow look = *of, *b = &look;
 	bool job_control;
 
 	if (ptrace(PTRACE_SEIZE, b->tid, 0, 0) < 0)

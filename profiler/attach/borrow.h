@@ -28,7 +28,7 @@ struct borrow {
 	long call; /* in which it waited; -1: it ran */
 	struct user_regs_struct regs;
 	uint64_t mask;		 /* of signals */
-	uint64_t since_ns;	 /* when it was asked to stop */
+	uint64_t since_ns;	 /* when it was last seen not to stand still */
 	uint64_t since_tsc;	 /* likewise */
 	unsigned tries, refused; /* threads that were asked; by the kernel */
 };

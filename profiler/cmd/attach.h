@@ -27,6 +27,7 @@ struct attach_options {
 	uint64_t max_bytes;   /* of the recording */
 	bool follow;	      /* processes that the target starts, too */
 	bool http, python, quiet;
+	bool reach; /* look for what nothing refers to, as `run` does */
 	/* of the shim, where one is sent in */
 	bool exact;
 	uint64_t mean_bytes; /* 0: auto */

@@ -20,14 +20,18 @@
 #include "profiler/attach/inject.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
+#include "profiler/base/vec.h"
 #include "profiler/cmd/attach.h"
 #include "profiler/cmd/guard.h"
 #include "profiler/cmd/keeper.h"
+#include "profiler/cmd/reach.h"
 #include "profiler/cmd/recorder.h"
 #include "profiler/cmd/recording.h"
+#include "profiler/cmd/scan.h"
 #include "profiler/cmd/targets.h"
 #include "profiler/cmd/terminal.h"
 #include "profiler/trace/quota.h"
+#include "profiler/trace/writer.h"
 #include "profiler/wire/slab.h"
 
 #define NS_PER_SECOND 1000000000ULL
@@ -36,7 +40,14 @@
 #define TRIES	      20
 #define PAUSE_NS      100000000L
 #define MOST_PIDS     256
+#define GLANCES	      3			  /* where the keeper was faster */
+#define HOLD_NS	      (4 * NS_PER_SECOND) /* the shim waits five for it */
 #define IDLE_NS	      (2 * NS_PER_SECOND) /* for one that waits to look */
+
+struct recorder_file { /* of a process that records */
+	pid_t pid;
+	char path[PATH_MAX];
+};
 
 struct session {
 	const struct attach_options *opt;
@@ -44,7 +55,11 @@ struct session {
 	struct guard *guard;
 	struct targets *targets;
 	struct keeper *keeper; /* NULL: none */
-	int signals;	       /* signalfd */
+	struct reach *reach;   /* NULL: no scans */
+	struct writer *writer;
+	VEC(struct recorder_file) files;
+	uint64_t pause_ns, still_ns; /* the longest: of a thread, of all */
+	int signals;		     /* signalfd */
 	const struct slab_file *file;
 	char path[PATH_MAX]; /* of it */
 	pid_t guarded[MOST_PIDS];
@@ -138,6 +153,20 @@ static int open_signals(struct session *s, struct err *err)
 	return s->signals < 0 ? err_errno(err, "cannot watch signals") : 0;
 }
 
+/* Files are named by the number that a process has for itself. */
+static void on_records(void *ctx, pid_t own_pid, uint32_t image)
+{
+	struct session *s = ctx;
+	const struct admitted *p = s->opt->process;
+	struct recorder_file *f = vec_push(&s->files);
+
+	if (!f)
+		return;
+	f->pid = own_pid == p->own_pid ? p->pid : own_pid;
+	recording_file(s->opt->dir, own_pid, image, f->path);
+	reach_add(s->reach, f->pid, f->path);
+}
+
 /* The guard first, while there is one thread. */
 static int open_session(struct session *s, struct err *err)
 {
@@ -145,6 +174,8 @@ static int open_session(struct session *s, struct err *err)
 		.dir = s->opt->dir,
 		.interval_ns = s->opt->interval_ns,
 		.follow = s->opt->follow,
+		.records = on_records,
+		.ctx = s,
 	};
 	int rc = recorder_read(&s->image, err);
 
@@ -156,6 +187,8 @@ static int open_session(struct session *s, struct err *err)
 		rc = targets_open(&s->targets, &options, err);
 	if (rc == 0)
 		rc = quota_create(s->opt->dir, s->opt->max_bytes, err);
+	if (rc == 0)
+		rc = writer_open(&s->writer, s->opt->dir, err);
 	return rc;
 }
 
@@ -209,6 +242,23 @@ static void tell_joined(const struct session *s, const struct inject_result *r)
 			      r->refused);
 }
 
+static void note_pause(struct session *s, const struct inject_result *r)
+{
+	if (r->pause_ns > s->pause_ns)
+		s->pause_ns = r->pause_ns;
+	if (r->still_ns > s->still_ns)
+		s->still_ns = r->still_ns;
+}
+
+static void write_pause(struct session *s, const char *name, uint64_t ns)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)ns);
+	if (ns)
+		(void)writer_option(s->writer, now_ns(), name, text);
+}
+
 static void guard_process(struct session *s, pid_t pid)
 {
 	for (size_t i = 0; i < s->guarded_count; i++)
@@ -257,8 +307,10 @@ static int send_in(struct session *s, int slabs, int quota, struct err *err)
 		rc = inject_attach(s->opt->process->pid, &s->image, &settings,
 				   &result, err);
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		note_pause(s, &result);
 		tell_joined(s, &result);
+	}
 	return rc;
 }
 
@@ -355,20 +407,24 @@ static bool was_detached(const struct session *s)
 
 static void step(struct session *s)
 {
-	struct pollfd fds[2 + TARGETS_FDS] = {
+	struct pollfd fds[2 + TARGETS_FDS + REACH_FDS] = {
 		{ .fd = s->signals, .events = POLLIN },
 		{ .fd = s->opt->process->pidfd, .events = POLLIN },
 	};
-	uint64_t now = now_ns();
+	uint64_t now = now_ns(), until = s->stop_ns;
+	uint64_t scan = reach_next_ns(s->reach);
 	int ms = TICK_MS;
 
-	if (s->stop_ns <= now)
+	until = scan < until ? scan : until;
+	if (until <= now)
 		ms = 0;
-	else if (s->stop_ns - now < (uint64_t)TICK_MS * 1000000)
-		ms = (int)((s->stop_ns - now) / 1000000 + 1);
+	else if (until - now < (uint64_t)TICK_MS * 1000000)
+		ms = (int)((until - now) / 1000000 + 1);
 	targets_fds(s->targets, fds + 2);
+	reach_fds(s->reach, fds + 2 + TARGETS_FDS);
 	(void)poll(fds, sizeof(fds) / sizeof(fds[0]), ms);
 	targets_work(s->targets);
+	reach_work(s->reach);
 	look_for_file(s);
 	guard_children(s);
 	take_signals(s);
@@ -389,21 +445,62 @@ static void leave_one(struct session *s, pid_t pid)
 		err = (struct err)ERR_INIT;
 		rc = inject_detach(pid, &s->image, &result, &err);
 	}
+	if (rc == 0)
+		note_pause(s, &result);
 	if (rc < 0 && rc != -ESRCH)
 		terminal_note("%s", err.text);
+}
+
+/* What it is in Python, of those that live and record still. */
+static void glance(struct session *s, const struct recorder_file *f)
+{
+	struct err ignored = ERR_INIT;
+	struct scan *scan;
+
+	if (scan_open(&scan, f->pid, f->path, &ignored) < 0)
+		return;
+	for (int i = 0; i < GLANCES; i++) {
+		int rc;
+
+		keeper_hold(s->keeper, now_ns() + HOLD_NS);
+		rc = scan_glance(scan, s->writer, &ignored);
+		keeper_hold(s->keeper, 0);
+		if (rc != -EAGAIN)
+			break;
+	}
+	scan_close(scan);
+}
+
+/* While what it recorded is still there as it says. */
+static void look_back(struct session *s)
+{
+	const struct recorder_file *f;
+
+	targets_read_all(s->targets);
+	reach_last(s->reach);
+	reach_stop(s->reach);
+	s->reach = NULL;
+	if (!s->opt->reach && s->opt->python)
+		vec_foreach (&s->files, f)
+			glance(s, f);
 }
 
 static void leave(struct session *s)
 {
 	for (size_t i = 0; i < s->guarded_count; i++)
 		leave_one(s, s->guarded[i]);
+	write_pause(s, "pause_ns", s->pause_ns);
+	write_pause(s, "still_ns", s->still_ns);
 }
 
 static void close_session(struct session *s)
 {
 	guard_stop(s->guard);
+	reach_stop(s->reach);
 	keeper_stop(s->keeper);
 	targets_close(s->targets);
+	writer_close(s->writer);
+	vec_free(&s->files);
 	if (s->file)
 		munmap((void *)s->file, SLAB_FILE_HEADER_SIZE);
 	if (s->signals >= 0)
@@ -422,14 +519,16 @@ static int record_by(int (*way_in)(struct session *, struct err *),
 		rc = way_in(&s, err);
 	if (rc < 0)
 		goto close;
-	targets_add(s.targets, opt->process->pid);
 	if (keeper_start(&s.keeper, opt->dir, &why) < 0)
 		terminal_note("%s", why.text); /* it records up to its cap */
+	if (opt->reach && reach_start(&s.reach, opt->dir, s.keeper, &why) < 0)
+		terminal_note("%s", why.text);
+	targets_add(s.targets, opt->process->pid);
 	if (opt->duration_ns)
 		s.stop_ns = now_ns() + opt->duration_ns;
 	while (!s.over)
 		step(&s);
-	targets_read_all(s.targets);
+	look_back(&s);
 	leave(&s);
 close:
 	close_session(&s);

@@ -1,6 +1,8 @@
 #include "profiler/cmd/scan.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -441,15 +443,14 @@ static int write_handlers(const struct pyheap *h, struct writer *w)
 	return rc;
 }
 
-int scan_write(const struct scan_result *r, struct writer *w)
+static int write_objects(const struct scan_result *r, struct writer *w)
 {
 	const struct wire_reach *s = &r->summary;
-	int rc = writer_reach(w, s, r->sites.at, r->sites.count);
-	const struct pyheap_group *g = NULL;
-	size_t count = 0;
+	const struct pyheap_group *g;
+	size_t count;
+	int rc = 0;
 
-	if (r->objects)
-		g = pyheap_groups(r->objects, &count);
+	g = pyheap_groups(r->objects, &count);
 	for (size_t i = 0; i < count && i < OBJECTS_MAX && rc == 0; i++) {
 		const struct trace_objects o = {
 			.pid = s->pid,
@@ -465,8 +466,75 @@ int scan_write(const struct scan_result *r, struct writer *w)
 
 		rc = writer_objects(w, &o);
 	}
-	if (rc == 0 && r->objects)
-		rc = write_handlers(r->objects, w);
+	return rc < 0 ? rc : write_handlers(r->objects, w);
+}
+
+int scan_write(const struct scan_result *r, struct writer *w)
+{
+	int rc = writer_reach(w, &r->summary, r->sites.at, r->sites.count);
+
+	return rc == 0 && r->objects ? write_objects(r, w) : rc;
+}
+
+/* As if it had been taken: the process's own memory, as of about now. */
+static int pretend_shot(const struct scan *s, struct shot *shot,
+			struct err *err)
+{
+	char path[64];
+
+	*shot = (struct shot) {
+		.snapshot.tsc = __builtin_ia32_rdtsc(),
+		.snapshot.at_ns = now_ns(),
+	};
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)s->pid);
+	shot->snapshot.mem = open(path, O_RDONLY | O_CLOEXEC);
+	return shot->snapshot.mem < 0 ? err_errno(err, "cannot open %s", path)
+				      : 0;
+}
+
+static int tell_objects(struct scan *s, const struct shot *shot,
+			struct writer *w, struct err *err)
+{
+	const struct slab_file *h = blocks_header(s->events);
+	struct scan_result result = {
+		.summary.pid = h->pid,
+		.summary.image = h->image,
+		.summary.at_ns = shot->snapshot.at_ns,
+	};
+	struct look l = {
+		.scan = s,
+		.result = &result,
+		.shot = shot,
+		.blocks = s->blocks,
+		.count = s->block_count,
+	};
+	int rc = 0;
+
+	find_objects(&l);
+	if (result.objects)
+		rc = write_objects(&result, w);
+	if (rc < 0)
+		err_set(err, rc, "cannot write what was found: %s",
+			strerror(-rc));
+	scan_result_fini(&result);
+	return rc;
+}
+
+int scan_glance(struct scan *s, struct writer *w, struct err *err)
+{
+	struct shot shot;
+	int rc = scan_prepare(s, err);
+
+	if (rc == 0)
+		rc = pretend_shot(s, &shot, err);
+	if (rc < 0)
+		return rc;
+	rc = scan_read(s, &shot, err);
+	if (rc == 0)
+		rc = tell_objects(s, &shot, w, err);
+	close(shot.snapshot.mem);
+	free(s->blocks);
+	s->blocks = NULL;
 	return rc;
 }
 

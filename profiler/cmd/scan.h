@@ -54,6 +54,12 @@ int scan_look(struct scan *s, const struct shot *shot, struct scan_result *out,
 	      struct err *err);
 /* What a look found, into the recording; 0 or -errno. */
 int scan_write(const struct scan_result *r, struct writer *w);
+/*
+ * Without a shot, of the process as it runs on: what its blocks are in Python
+ * and which functions answer its requests, into the recording.  An object that
+ * changes meanwhile may be told wrong.
+ */
+int scan_glance(struct scan *s, struct writer *w, struct err *err);
 void scan_result_fini(struct scan_result *r); /* zeroed is fine */
 pid_t scan_pid(const struct scan *s);
 

@@ -85,6 +85,17 @@ static void profiler_cost(struct model_cost *c, const struct trace_view *v,
 	c->profiler_cpu_pct = first < 0 ? 0 : (last - first) / life / 1e7;
 }
 
+/* What the strandline process has measured itself. */
+static void take_option(struct model_cost *c, const char *name, double value)
+{
+	if (!strcmp(name, "ns_syscall"))
+		c->syscall_ns = value;
+	else if (!strcmp(name, "pause_ns"))
+		c->pause_ms = value / 1e6;
+	else if (!strcmp(name, "still_ns"))
+		c->still_ms = value / 1e6;
+}
+
 int build_cost(struct model *m, const struct trace_view *v)
 {
 	double spent = 0, life = m->duration > 0 ? m->duration : 1;
@@ -101,8 +112,8 @@ int build_cost(struct model *m, const struct trace_view *v)
 	m->cost.target_cpu_pct = spent / life * 100;
 	profiler_cost(&m->cost, v, life);
 	for (size_t i = 0; i < v->option_count; i++)
-		if (!strcmp(v->options[i].name, "ns_syscall"))
-			m->cost.syscall_ns = strtod(v->options[i].value, NULL);
+		take_option(&m->cost, v->options[i].name,
+			    strtod(v->options[i].value, NULL));
 	m->cost.recording_bytes = (double)quota_disk_bytes(v->path, &digests);
 	return self_peak(m, v, &m->cost.self_bytes_peak);
 }

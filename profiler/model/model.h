@@ -337,6 +337,9 @@ struct model_cost {
 	double target_cpu_pct;	 /* of one core, in the hooks; < 0 unknown */
 	double profiler_cpu_pct; /* of one core, strandline process */
 	double profiler_rss_bytes;
+	/* How long attaching and leaving made one thread, and all, stand still
+	 * at most; 0: not that way. */
+	double pause_ms, still_ms;
 	double syscall_ns; /* that probes add to each one of the host; 0: no
 			    * such probes */
 };

@@ -434,6 +434,61 @@ def test_blocks_from_before_are_no_leaks(product, tmp_path):
     assert not any(report["losses"].values())
 
 
+@contextlib.contextmanager
+def faulty(product, recording, fault, asked, *options):
+    """Attached, in exact mode, to a server whose clients have long been there.
+
+    Said of the fault: tests/servers/rag_fastapi/faults.py.
+    """
+    port = serve.free_port()
+    with serve.running(serve.rag_fastapi(port), port,
+                       env={**os.environ, "RAG_FAULT": fault}) as server:
+        load = subprocess.Popen(
+            [product.load_tool, "-d", "600", "-m", asked,
+             f"127.0.0.1:{port}"], stdout=subprocess.DEVNULL)
+        try:
+            time.sleep(1)  # for its start to be over
+            attached = Attached(product, server.pid, recording.path, "--mode",
+                                "exact", *options)
+            yield server
+            attached.interrupt()
+        finally:
+            load.kill()
+            load.wait()
+
+
+@pytest.mark.long
+def test_a_leak_has_its_function_and_its_endpoint(product, recording,
+                                                  eventually):
+    def leak():
+        findings = recording.json()["findings"]
+        return [f for f in findings if f["class"] == "leak" and
+                "POST /api/v1/chat" in f["sentence"]]
+
+    with faulty(product, recording, "native_leak", "chat", "--reach"):
+        found = eventually(leak)[0]
+    assert found["where"]["function"] == "parse_prompt"
+    # Of all clients, whose connections were there before us.
+    assert found["bytes_per_request"]["value"] == pytest.approx(1024, rel=0.2)
+
+
+@pytest.mark.long
+def test_python_s_blocks_have_types_and_holders_in_the_end(
+        product, recording, eventually):
+    def kept():
+        return [s for s in recording.json()["sites"]
+                if s["function"].endswith("remember_answer")]
+
+    def seconds():
+        return len(recording.json()["ledger"])
+
+    with faulty(product, recording, "python_cache", "search"):
+        eventually(kept)
+        begun = seconds()
+        eventually(lambda: seconds() > begun + 2)  # young ones do not count
+    assert kept()[0]["objects"]["holder"] == "rag_fastapi.app.fault.answers"
+
+
 def test_modules_that_come_later_are_hooked(product, tmp_path, exports,
                                             eventually):
     with sleeping(*python("import sys", "print('ready', flush=True)",
