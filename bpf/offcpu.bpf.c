@@ -43,12 +43,20 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define S_IFMT	      0170000
 #define S_IFSOCK      0140000
 
+/* Somebody wants to know when; written before load. */
+const volatile bool tells_waits;
+
 COUNTERS(OFFCPU_NCOUNTERS);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 * 1024 * 1024);
 } ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1024 * 1024);
+} waits SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -207,6 +215,39 @@ static __always_inline void switch_out(struct task_struct *prev,
 	thread->since_ns = now;
 }
 
+static __always_inline void tell(struct offcpu_wait *untold)
+{
+	if (untold->ns >= OFFCPU_TOLD_LEAST_NS) {
+		if (bpf_ringbuf_output(&waits, untold, sizeof(*untold),
+				       BPF_RB_NO_WAKEUP) < 0)
+			count(OFFCPU_WAITS_FULL);
+		else
+			count(OFFCPU_WAITS);
+	}
+	untold->ns = 0;
+}
+
+/* The wait that has just ended. */
+static __always_inline void add_wait(struct offcpu_thread *thread, __u32 tid,
+				     __u64 now)
+{
+	struct offcpu_wait *untold = &thread->untold;
+
+	if (untold->ns && (untold->place.stack != thread->place.stack ||
+			   untold->place.why != thread->place.why))
+		tell(untold);
+	if (!untold->ns) {
+		untold->place = thread->place;
+		untold->from_ns = thread->since_ns;
+		untold->tid = tid;
+	}
+	untold->ns += now - thread->since_ns;
+	untold->until_ns = now;
+	if (untold->ns >= OFFCPU_TOLD_NS ||
+	    now - untold->from_ns >= OFFCPU_TOLD_LATE_NS)
+		tell(untold);
+}
+
 static __always_inline void switch_in(struct task_struct *next, __u64 now)
 {
 	struct offcpu_sum *sum, first = { .count = 1 };
@@ -219,6 +260,8 @@ static __always_inline void switch_in(struct task_struct *next, __u64 now)
 		return;
 	count(OFFCPU_SWITCHES);
 	place = thread->place;
+	if (tells_waits)
+		add_wait(thread, tid, now);
 	first.ns = now - thread->since_ns;
 	thread->since_ns = 0;
 	sum = bpf_map_lookup_elem(&sums, &place);

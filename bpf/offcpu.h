@@ -2,7 +2,8 @@
  * bpf/offcpu.h: the contract between offcpu.bpf.c and its reader.
  *
  * The ring carries each stack once (struct stack_sample); `sums` says how
- * long threads waited there, `waiting` who waits now.
+ * long threads waited there, `waiting` who waits now.  Where it is asked for,
+ * the ring `waits` tells when (struct offcpu_wait).
  */
 #ifndef STRANDLINE_BPF_OFFCPU_H
 #define STRANDLINE_BPF_OFFCPU_H
@@ -35,6 +36,24 @@ struct offcpu_sum {
 };
 _Static_assert(sizeof(struct offcpu_sum) == 16, "shared with user space");
 
+/*
+ * What a thread waited in one place between two times.  Short waits that
+ * follow each other in the same place are told as one, and those that do not
+ * add up to OFFCPU_TOLD_LEAST_NS not at all.
+ */
+struct offcpu_wait {
+	struct offcpu_place place;
+	__u64 from_ns, until_ns;
+	__u64 ns; /* of these, waiting */
+	__u32 tid;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct offcpu_wait) == 48, "shared with user space");
+
+#define OFFCPU_TOLD_NS	     1000000ULL /* waits that add up to it are told */
+#define OFFCPU_TOLD_LEAST_NS 100000ULL
+#define OFFCPU_TOLD_LATE_NS  10000000ULL /* after the first of them */
+
 struct offcpu_thread {
 	struct offcpu_place place; /* where it waits, or waited last */
 	__u64 since_ns;		   /* CLOCK_MONOTONIC; 0: it runs */
@@ -43,8 +62,9 @@ struct offcpu_thread {
 	__u64 looked_ns;
 	__u32 blocked_why; /* of a wait there; it may have been preempted */
 	__u32 pad;
+	struct offcpu_wait untold;
 };
-_Static_assert(sizeof(struct offcpu_thread) == 64, "shared with user space");
+_Static_assert(sizeof(struct offcpu_thread) == 112, "shared with user space");
 
 #define OFFCPU_THREADS_MOST 65536
 #define OFFCPU_PLACES_MOST  65536
@@ -58,6 +78,8 @@ enum offcpu_counter { /* index into `counters` */
 		      OFFCPU_PLACES_FULL,
 		      OFFCPU_CUT,
 		      OFFCPU_BROKEN,
+		      OFFCPU_WAITS,
+		      OFFCPU_WAITS_FULL,
 		      OFFCPU_NCOUNTERS,
 };
 

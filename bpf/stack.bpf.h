@@ -309,6 +309,7 @@ static __always_inline void user_stack(struct stack_sample *out, __u64 pc,
 		walk.generation = (__u64)walk.space->generation << 47;
 	out->head.pid = tgid;
 	out->head.tid = (__u32)id;
+	out->head.at_ns = bpf_ktime_get_ns();
 	/* Once more than frames: to find that there is no room for one. */
 	bpf_loop(STACK_USER_FRAMES + 1, stack_step, &walk, 0);
 	if (!walk.space && walk.why == STACK_END_UNMAPPED)

@@ -110,14 +110,15 @@ enum stack_python_state {
 struct stack_head {
 	__s32 pid; /* tgid of the first pid namespace */
 	__s32 tid;
-	__u64 id; /* hash of the frames; never 0 */
+	__u64 id;    /* hash of the frames; never 0 */
+	__u64 at_ns; /* CLOCK_MONOTONIC */
 	__u16 kernel_count;
 	__u16 user_count;
 	__u8 end;    /* enum stack_end_reason */
 	__u8 python; /* enum stack_python_state */
 	__u16 python_count;
 };
-_Static_assert(sizeof(struct stack_head) == 24, "shared with user space");
+_Static_assert(sizeof(struct stack_head) == 32, "shared with user space");
 
 struct stack_sample {
 	struct stack_head head;

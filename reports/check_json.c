@@ -80,7 +80,8 @@ static void put_baseline(struct emit *e, const struct gate *g)
 int check_json(const struct gate *g, const struct check_options *opt,
 	       struct buf *out)
 {
-	struct report_options report = { .verdict = g->verdict };
+	struct report_options report = { .verdict = g->verdict,
+					 .slow_ms = g->slow_ms };
 	struct emit e = { .out = out };
 	const char *caution;
 	int rc;
@@ -98,6 +99,7 @@ int check_json(const struct gate *g, const struct check_options *opt,
 	rc = json_verdict(&e, g->model, &report);
 	put_budgets(&e, g);
 	put_baseline(&e, g);
+	json_slow(&e, g->model, &report);
 	emit_close(&e, '}');
 	buf_putc(out, '\n');
 	return rc < 0 ? rc : buf_status(out);

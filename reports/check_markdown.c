@@ -14,6 +14,7 @@
 #include "reports/escape.h"
 #include "reports/markdown.h"
 #include "reports/outcome.h"
+#include "reports/report.h"
 
 #define MOST_FINDINGS 10u
 
@@ -118,6 +119,8 @@ int check_markdown(const struct gate *g, const struct check_options *opt,
 	put_findings(out, g);
 	put_budgets(out, g);
 	put_baseline(out, g);
+	markdown_slow(out, g->model,
+		      &(struct report_options) { .slow_ms = g->slow_ms });
 	put_footer(out, g->model);
 	return buf_status(out);
 }

@@ -12,11 +12,13 @@
 #include "reports/check.h"
 #include "reports/names.h"
 #include "reports/outcome.h"
+#include "reports/slowness.h"
 #include "reports/text.h"
 
 #define DEFAULT_COLUMNS 80u
 #define MOST_STACKS	5u
 #define MOST_FRAMES	8u
+#define MOST_SLOW	8u
 #define STATE_WIDTH	13u
 
 /* "by parse_prompt  parser.c:88 in shop" */
@@ -149,6 +151,28 @@ static void put_baseline(const struct layout *l, const struct gate *g)
 		text_labelled(l, "", LAYOUT_FAINT, d->caution);
 }
 
+/* They fail nothing: a budget would. */
+static void put_slow(const struct layout *l, const struct gate *g)
+{
+	const struct report_options opt = { .slow_ms = g->slow_ms };
+	const struct model *m = g->model;
+	unsigned shown = 0;
+
+	for (uint32_t i = 0; i < m->endpoint_count && shown < MOST_SLOW; i++) {
+		struct buf text = BUF_INIT;
+
+		if (!slowness_is(&opt, &m->endpoints[i]))
+			continue;
+		slowness_put_sentence(&text, m, &opt, &m->endpoints[i]);
+		if (buf_status(&text) < 0)
+			l->out->failed = true;
+		else
+			text_labelled(l, shown++ ? "" : "slow", LAYOUT_PLAIN,
+				      text.bytes);
+		buf_free(&text);
+	}
+}
+
 int check_text(const struct gate *g, const struct check_options *opt,
 	       struct buf *out)
 {
@@ -164,6 +188,7 @@ int check_text(const struct gate *g, const struct check_options *opt,
 		text_labelled(&l, "note", LAYOUT_PLAIN, caution);
 	put_budgets(&l, g);
 	put_baseline(&l, g);
+	put_slow(&l, g);
 	outcome_headline(&head, g);
 	buf_printf(&head, " (status %d)", (int)g->status);
 	if (buf_status(&head) < 0)

@@ -2,7 +2,7 @@
  * CSV of the ledger: a row for each reading of each process, by time.  Sizes
  * in bytes, CPU time in nanoseconds; an empty cell was not read at that tick.
  * Where a kind was asked for, the sites that weigh something by it instead, or
- * the endpoints.
+ * the endpoints, or how their latencies went.
  * RFC 4180, CRLF included.
  */
 #include <stddef.h>
@@ -11,11 +11,24 @@
 #include "reports/formats.h"
 #include "reports/ledger.h"
 
+void csv_text(struct buf *out, const char *text)
+{
+	buf_putc(out, '"');
+	for (; text && *text; text++) {
+		if (*text == '"')
+			buf_putc(out, '"');
+		buf_putc(out, *text);
+	}
+	buf_putc(out, '"');
+}
+
 int report_csv(const struct model *m, const struct report_options *opt,
 	       struct buf *out)
 {
 	if (opt->endpoints)
 		return csv_endpoints(m, opt, out);
+	if (opt->course)
+		return csv_course(m, opt, out);
 	if (opt->by_kind)
 		return csv_sites(m, opt, out);
 	buf_puts(out, "t,pid");

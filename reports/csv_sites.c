@@ -11,32 +11,21 @@
 #include "reports/sites.h"
 
 /* Quoted: a name may hold commas, quotes and line ends. */
-static void put_text(struct buf *out, const char *text)
-{
-	buf_putc(out, '"');
-	for (; text && *text; text++) {
-		if (*text == '"')
-			buf_putc(out, '"');
-		buf_putc(out, *text);
-	}
-	buf_putc(out, '"');
-}
-
 static void put_frame(struct buf *out, const struct model_frame *f)
 {
 	struct buf name = BUF_INIT;
 
 	name_put_function(&name, f);
-	put_text(out, buf_status(&name) == 0 && name.len ? name.bytes : "");
+	csv_text(out, buf_status(&name) == 0 && name.len ? name.bytes : "");
 	out->failed |= name.failed;
 	buf_free(&name);
 	buf_putc(out, ',');
-	put_text(out, f->file);
+	csv_text(out, f->file);
 	buf_putc(out, ',');
 	if (f->line)
 		buf_printf(out, "%u", f->line);
 	buf_putc(out, ',');
-	put_text(out, f->module);
+	csv_text(out, f->module);
 }
 
 static void put_group(struct buf *out, const struct model *m,

@@ -27,6 +27,10 @@ int md_performance(const struct model *m, const struct report_options *opt,
 /* Its hotspots, @count at most. */
 int md_hotspots(struct buf *out, const struct model *m,
 		const struct report_options *opt, size_t count);
+int csv_course(const struct model *m, const struct report_options *opt,
+	       struct buf *out);
+/* csv.c: a cell of text, in quotes; NULL: an empty one. */
+void csv_text(struct buf *out, const char *text);
 int csv_endpoints(const struct model *m, const struct report_options *opt,
 		  struct buf *out);
 int csv_sites(const struct model *m, const struct report_options *opt,

@@ -262,8 +262,9 @@ int json_before_sites(struct emit *e, const struct model *m,
 	emit_key_text(e, "kind", model_kind_name(opt->kind));
 	rc = json_verdict(e, m, opt);
 	json_endpoints(e, m, opt->checks);
-	if (m->slow_count)
-		json_slow(e, m);
+	json_slow(e, m, opt);
+	if (m->slow_count && rc == 0)
+		rc = json_slow_requests(e, m, opt);
 	if (m->span_count || m->spans_forgotten)
 		json_spans(e, m);
 	if (m->handler_count)

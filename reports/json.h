@@ -29,7 +29,11 @@ void json_endpoints(struct emit *e, const struct model *m,
 void json_phases(struct emit *e, const struct model *m);
 void json_handlers(struct emit *e, const struct model *m);
 void json_spans(struct emit *e, const struct model *m);
-void json_slow(struct emit *e, const struct model *m);
+void json_slow(struct emit *e, const struct model *m,
+	       const struct report_options *opt);
+/* 0 or -ENOMEM. */
+int json_slow_requests(struct emit *e, const struct model *m,
+		       const struct report_options *opt);
 /* json_reach.c: nothing where no scan was made. */
 void json_scans(struct emit *e, const struct model *m);
 void json_unreachable(struct emit *e, const struct model *m,

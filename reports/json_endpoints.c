@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "profiler/analysis/drift.h"
 #include "reports/emit.h"
 #include "reports/json.h"
 #include "reports/rating.h"
@@ -30,6 +31,51 @@ static void put_times(struct emit *e, const struct model_endpoint *p)
 	emit_key_real(e, "ttfb_p95_ms", p->ttfb_p95_ms, 6);
 	emit_key_real(e, "gap_p95_ms", p->gap_p95_ms, 6);
 	emit_key_real(e, "queue_p95_ms", p->queue_p95_ms, 6);
+}
+
+/* A value of each window of the course. */
+#define PUT_COURSE(e, m, p, member, put)                         \
+	do {                                                     \
+		emit_key(e, #member);                            \
+		emit_open(e, '[');                               \
+		for (uint32_t w = 0; w < (m)->course_count; w++) \
+			put;                                     \
+		emit_close(e, ']');                              \
+	} while (0)
+
+/* null: not known by window. */
+static void put_course(struct emit *e, const struct model *m,
+		       const struct model_endpoint *p)
+{
+	emit_key(e, "course");
+	if (!p->course) {
+		emit_null(e);
+		return;
+	}
+	emit_open(e, '{');
+	emit_key_real(e, "window_seconds", m->course_seconds, 6);
+	PUT_COURSE(e, m, p, count, emit_unsigned(e, p->course[w].count));
+	PUT_COURSE(e, m, p, p50_ms, emit_real(e, p->course[w].p50_ms, 4));
+	PUT_COURSE(e, m, p, p95_ms, emit_real(e, p->course[w].p95_ms, 4));
+	PUT_COURSE(e, m, p, p99_ms, emit_real(e, p->course[w].p99_ms, 4));
+	emit_close(e, '}');
+}
+
+static void put_trend(struct emit *e, const struct model *m,
+		      const struct model_endpoint *p)
+{
+	struct drift d;
+
+	drift_of(&d, m, p);
+	emit_key(e, "p95_trend");
+	emit_open(e, '{');
+	emit_key_text(e, "class", drift_name(d.class));
+	emit_key_unsigned(e, "windows", d.windows);
+	emit_key_real(e, "ms_per_minute", d.ms_per_minute, 6);
+	emit_key_real(e, "from_ms", d.from_ms, 6);
+	emit_key_real(e, "to_ms", d.to_ms, 6);
+	emit_key_real(e, "p_value", d.p_value, 6);
+	emit_close(e, '}');
 }
 
 static bool is_closed(const struct model *m)
@@ -171,31 +217,10 @@ void json_endpoints(struct emit *e, const struct model *m,
 		if (is_closed(m))
 			put_corrected(e, p);
 		put_latencies(e, p);
+		put_course(e, m, p);
+		put_trend(e, m, p);
 		put_memory(e, p);
 		put_rating(e, checks, p);
-		emit_close(e, '}');
-	}
-	emit_close(e, ']');
-}
-
-void json_slow(struct emit *e, const struct model *m)
-{
-	json_section(e, "slow_requests", '[');
-	for (uint32_t i = 0; i < m->slow_count; i++) {
-		const struct model_slow *s = &m->slow[i];
-
-		emit_line(e);
-		emit_open(e, '{');
-		emit_key_text(e, "method", s->method);
-		emit_key_text(e, "route", s->route);
-		emit_key_real(e, "t", s->t, 6);
-		emit_key_real(e, "took_ms", s->took_ms, 6);
-		emit_key_real(e, "queue_ms", s->queue_ms, 6);
-		emit_key_real(e, "ttfb_ms", s->ttfb_ms, 6);
-		emit_key_real(e, "gap_ms", s->gap_ms, 6);
-		emit_key_real(e, "on_cpu_ms", s->on_cpu_ms, 6);
-		emit_key_real(e, "off_cpu_ms", s->off_cpu_ms, 6);
-		emit_key_unsigned(e, "status", s->status);
 		emit_close(e, '}');
 	}
 	emit_close(e, ']');

@@ -28,6 +28,10 @@ void markdown_findings(struct buf *out, const struct model *m,
 void markdown_memory(struct buf *out, const struct model *m);
 void markdown_requests(struct buf *out, const struct model *m,
 		       const struct checks *checks); /* may be NULL */
+/* Nothing where no endpoint is slow, or none got slower or faster. */
+void markdown_slow(struct buf *out, const struct model *m,
+		   const struct report_options *opt);
+void markdown_drifts(struct buf *out, const struct model *m);
 /* The heaviest @count sites of the kind asked for; 0 or -ENOMEM. */
 int markdown_sites(struct buf *out, const struct model *m,
 		   const struct report_options *opt, size_t count);

@@ -50,6 +50,8 @@ int report_md(const struct model *m, const struct report_options *opt,
 	markdown_memory(out, m);
 	buf_puts(out, "#### Requests\n\n");
 	markdown_requests(out, m, opt->checks);
+	markdown_slow(out, m, opt);
+	markdown_drifts(out, m);
 	buf_printf(out, "#### Who holds it: %s\n\n", name_weight(opt->kind));
 	rc = markdown_sites(out, m, opt, opt->top ? opt->top : DEFAULT_SITES);
 	markdown_account(out, m);

@@ -145,6 +145,8 @@ static void put_load(struct buf *out, const struct model *m,
 	else if (m->requests > 0)
 		buf_puts(out, "the busiest window not measured.\n\n");
 	markdown_requests(out, m, opt->checks);
+	markdown_slow(out, m, opt);
+	markdown_drifts(out, m);
 }
 
 static void put_results(struct buf *out, const struct checks *checks)

@@ -15,6 +15,7 @@ struct report_options {
 	enum model_kind kind;
 	bool by_kind;	  /* csv: the sites by that kind, not the ledger */
 	bool endpoints;	  /* csv: the endpoints */
+	bool course;	  /* csv: how their latencies went */
 	unsigned top;	  /* rows in tables; 0: the format's own default */
 	bool color;	  /* ANSI colours are welcome */
 	unsigned columns; /* terminal width, 0: 80 */
@@ -23,6 +24,7 @@ struct report_options {
 	const struct verdict *verdict; /* NULL: none was made */
 	bool performance; /* md: the document handed in after a load test */
 	const struct checks *checks; /* its targets; NULL: none were given */
+	double slow_ms; /* p95 above which an endpoint is slow; 0: 1 s */
 };
 
 struct report_format {

@@ -124,7 +124,8 @@ int report_text(const struct model *m, const struct report_options *opt,
 	text_verdict(&l, opt->verdict);
 	text_memory(&l, m);
 	text_endpoints(&l, m, opt->checks);
-	text_slow(&l, m);
+	text_courses(&l, m);
+	text_slow(&l, m, opt);
 	text_spans(&l, m);
 	text_handlers(&l, m);
 	text_phases(&l, m);

@@ -23,7 +23,9 @@ void text_endpoints(const struct layout *l, const struct model *m,
 void text_phases(const struct layout *l, const struct model *m);
 void text_handlers(const struct layout *l, const struct model *m);
 void text_spans(const struct layout *l, const struct model *m);
-void text_slow(const struct layout *l, const struct model *m);
+void text_courses(const struct layout *l, const struct model *m);
+void text_slow(const struct layout *l, const struct model *m,
+	       const struct report_options *opt);
 void text_traffic(const struct layout *l, const struct model *m);
 void text_processes(const struct layout *l, const struct model *m);
 void text_losses(const struct layout *l, const struct model *m);

@@ -8,10 +8,11 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/units.h"
+#include "reports/slowness.h"
 #include "reports/text.h"
 
-#define SLOW_MS	  1000 /* of p95 */
-#define MOST_SLOW 8u   /* endpoints */
+#define MOST_SLOW 8u /* endpoints */
+#define STACKS	  2u /* of own threads, and of others */
 
 static const struct text_column columns[] = {
 	{ "at", 9 },	    { "took", 9 },    { "unread", 9 },
@@ -45,7 +46,66 @@ static void put_row(const struct layout *l, const char *at,
 	buf_putc(l->out, '\n');
 }
 
+/* What a thread did, and the stacks on which most of that was. */
+static void put_thread(const struct layout *l, const char *whose,
+		       const struct slow_time *t, double whole_ms)
+{
+	struct buf line = BUF_INIT;
+	size_t before;
+
+	buf_printf(&line, "%*s: ", (int)(columns[0].width + columns[1].width),
+		   whose);
+	before = line.len;
+	slowness_put_time(&line, t, whole_ms);
+	if (line.failed)
+		l->out->failed = true;
+	else if (line.len > before)
+		layout_line(l, LAYOUT_PLAIN, line.bytes);
+	buf_free(&line);
+}
+
+static void put_stacks(const struct layout *l, const struct model *m,
+		       const struct report_options *opt,
+		       const struct model_endpoint *p, const struct slowness *s)
+{
+	const struct model_slow_part *parts[2 * STACKS];
+	size_t count = slowness_stacks(m, p, s, parts, STACKS);
+	char time[UNITS_TEXT_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		struct buf line = BUF_INIT;
+
+		buf_printf(&line, "%*s %s%s: ",
+			   (int)(columns[0].width + columns[1].width),
+			   units_format_duration(time, parts[i]->ms * 1e6),
+			   slowness_state(parts[i]->waited, parts[i]->why),
+			   parts[i]->own ? "" : ", on another thread");
+		slowness_put_stack(&line, m, opt, parts[i]->node);
+		if (line.failed)
+			l->out->failed = true;
+		else
+			layout_line(l, LAYOUT_FAINT, line.bytes);
+		buf_free(&line);
+	}
+}
+
+static void put_where(const struct layout *l, const struct model *m,
+		      const struct report_options *opt,
+		      const struct model_endpoint *p)
+{
+	struct slowness s;
+
+	slowness_of(&s, m, p);
+	if (!s.requests || !s.seen)
+		return;
+	put_thread(l, "its thread", &s.own, s.took_ms);
+	if (s.handed_on)
+		put_thread(l, "other threads", &s.others, s.took_ms);
+	put_stacks(l, m, opt, p, &s);
+}
+
 static void put_endpoint(const struct layout *l, const struct model *m,
+			 const struct report_options *opt,
 			 const struct model_endpoint *p)
 {
 	const struct model_slow typical = {
@@ -60,27 +120,39 @@ static void put_endpoint(const struct layout *l, const struct model *m,
 
 	put_row(l, "p95", &typical);
 	for (uint32_t i = 0; i < m->slow_count; i++) {
-		if (strcmp(m->slow[i].route, p->route) != 0 ||
-		    strcmp(m->slow[i].method, p->method) != 0)
+		if (!slowness_has(p, &m->slow[i]))
 			continue;
 		units_format_duration(at, m->slow[i].t * 1e9);
 		put_row(l, at, &m->slow[i]);
 	}
+	put_where(l, m, opt, p);
 }
 
-void text_slow(const struct layout *l, const struct model *m)
+static void put_title(const struct layout *l, const struct report_options *opt)
+{
+	struct buf detail = BUF_INIT;
+
+	buf_puts(&detail, "endpoints with a p95 above ");
+	slowness_put_limit(&detail, opt);
+	buf_puts(&detail, ", and their slowest requests");
+	if (detail.failed)
+		l->out->failed = true;
+	else
+		text_heading(l, "SLOW", detail.bytes);
+	buf_free(&detail);
+	text_heads(l, columns, COLUMNS, "route");
+}
+
+void text_slow(const struct layout *l, const struct model *m,
+	       const struct report_options *opt)
 {
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < m->endpoint_count; i++) {
-		if (!(m->endpoints[i].p95_ms > SLOW_MS) || count == MOST_SLOW)
+		if (!slowness_is(opt, &m->endpoints[i]) || count == MOST_SLOW)
 			continue;
-		if (!count++) {
-			text_heading(l, "SLOW",
-				     "endpoints with a p95 above 1 s, and "
-				     "their slowest requests");
-			text_heads(l, columns, COLUMNS, "route");
-		}
-		put_endpoint(l, m, &m->endpoints[i]);
+		if (!count++)
+			put_title(l, opt);
+		put_endpoint(l, m, opt, &m->endpoints[i]);
 	}
 }

@@ -69,6 +69,7 @@ struct budget {
 
 struct budgets {
 	VEC(struct budget) list;
+	double slow_ms; /* p95 above which an endpoint is slow; 0: not said */
 	unsigned fails; /* bit 1 << enum finding_class */
 	bool missing_fails;
 	bool inconclusive_passes;

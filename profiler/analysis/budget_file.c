@@ -59,6 +59,7 @@ struct limits {
 
 struct section {
 	struct limits limits;
+	char *slow; /* of latency */
 	struct limits *endpoints;
 	unsigned endpoints_count;
 };
@@ -145,6 +146,8 @@ static const cyaml_schema_field_t memory_keys[] = {
 };
 
 static const cyaml_schema_field_t latency_keys[] = {
+	CYAML_FIELD_STRING_PTR("slow", CYAML_FLAG_OPTIONAL, struct section,
+			       slow, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("endpoints",
 			     CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 			     struct section, endpoints, &latency_endpoint, 0,
@@ -371,6 +374,22 @@ static int add_suppressions(struct budgets *b, const struct outline *o,
 	return rc;
 }
 
+/* What is slow is listed; no budget. */
+static int take_slow(struct budgets *b, const struct outline *o,
+		     const char *text, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	if (!text)
+		return 0;
+	if (parse_limit(AMOUNT_MS, text, &b->slow_ms, &why) < 0)
+		return outline_refuse(o, "latency.slow", err, "%s", why.text);
+	return b->slow_ms > 0
+		       ? 0
+		       : outline_refuse(o, "latency.slow", err,
+					"nothing is faster than '%.60s'", text);
+}
+
 static int take(struct budgets *b, const struct outline *o,
 		const struct file *f, struct err *err)
 {
@@ -385,6 +404,8 @@ static int take(struct budgets *b, const struct outline *o,
 		outline_find(o, "inconclusive") && f->inconclusive == IGNORE;
 	for (int s = 0; rc == 0 && s < BUDGET_SECTIONS; s++)
 		rc = add_section(b, o, names[s], &f->sections[s], err);
+	if (rc == 0)
+		rc = take_slow(b, o, f->sections[BUDGET_LATENCY].slow, err);
 	return rc < 0 ? rc : add_suppressions(b, o, f, err);
 }
 

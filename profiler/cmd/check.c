@@ -35,6 +35,7 @@ struct check_args {
 	const char *config, *baseline, *tolerance;
 	const char *junit, *sarif, *markdown, *json;
 	struct opt_list suppressions, wrappers;
+	uint64_t slow_ns;
 	bool github, reach, quiet;
 };
 
@@ -51,6 +52,10 @@ static const struct opt options[] = {
 	  NULL, false },
 	{ 0, "tolerance", OPT_TEXT, AT(tolerance), "PCT",
 	  "how much worse than the baseline is still accepted (default 20 %)",
+	  NULL, false },
+	{ 0, "slow", OPT_DURATION, AT(slow_ns), "DURATION",
+	  "list endpoints whose p95 is above it (default 1s, or what " CONFIG
+	  " says)",
 	  NULL, false },
 	{ 0, "suppressions", OPT_LIST, AT(suppressions), "FILE",
 	  "findings that are accepted, in the format of LeakSanitizer "
@@ -239,6 +244,8 @@ static void settle(struct state *s)
 	s->gate.budgets = &s->budgets;
 	s->gate.checks = &s->checks;
 	s->gate.diff = s->diff;
+	s->gate.slow_ms = s->args->slow_ns ? (double)s->args->slow_ns / 1e6
+					   : s->budgets.slow_ms;
 	gate_settle(&s->gate);
 }
 

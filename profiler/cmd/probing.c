@@ -85,9 +85,12 @@ static void open_requests(struct probing *p)
 	};
 	struct err why = ERR_INIT;
 
-	if (p->options.http &&
-	    probes_add(p->probes, &probe_http, &options, &why) < 0)
+	if (!p->options.http)
+		return;
+	if (probes_add(p->probes, &probe_http, &options, &why) < 0)
 		terminal_note("requests are not followed: %s", why.text);
+	else
+		(void)capture_follow_requests(p->capture);
 }
 
 static int open_handlers(struct probing *p, struct err *err)

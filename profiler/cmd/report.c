@@ -17,8 +17,9 @@
 
 struct report_args {
 	const char *format, *kind, *output, *template, *config;
+	uint64_t slow_ns;
 	uint64_t top;
-	bool native_only, python_only, endpoints;
+	bool native_only, python_only, endpoints, course;
 	struct opt_list wrappers;
 };
 
@@ -65,6 +66,14 @@ static const struct opt options[] = {
 	  false },
 	{ 0, "endpoints", OPT_FLAG, AT(endpoints), NULL,
 	  "with -f csv: a row for each endpoint", NULL, false },
+	{ 0, "course", OPT_FLAG, AT(course), NULL,
+	  "with -f csv: how the latency of each endpoint went, a row for each "
+	  "window",
+	  NULL, false },
+	{ 0, "slow", OPT_DURATION, AT(slow_ns), "DURATION",
+	  "endpoints whose p95 is above it are slow (default 1s, or what -c "
+	  "says)",
+	  NULL, false },
 	{ 0, "top", OPT_COUNT, AT(top), "N",
 	  "rows in tables (default: as the format likes)", NULL, false },
 	{ 0, "native-only", OPT_FLAG, AT(native_only), NULL,
@@ -95,7 +104,7 @@ static int kind_of(const struct model *m, const char *name,
 }
 
 static int write_report(const struct model *m, const struct verdict *verdict,
-			const struct checks *checks,
+			const struct checks *checks, double slow_ms,
 			const struct report_args *args, struct err *err)
 {
 	const struct report_format *format = report_format_find(args->format);
@@ -110,6 +119,8 @@ static int write_report(const struct model *m, const struct verdict *verdict,
 		.performance = args->template != NULL,
 		.by_kind = args->kind != NULL,
 		.endpoints = args->endpoints,
+		.course = args->course,
+		.slow_ms = slow_ms,
 		.checks = checks,
 	};
 	const char *missing = format->missing ? format->missing() : NULL;
@@ -142,10 +153,11 @@ static int hold_and_write(const struct model *m, const struct verdict *verdict,
 	struct buf text = BUF_INIT;
 	struct budgets budgets;
 	struct checks checks = { 0 };
+	double slow_ms = (double)args->slow_ns / 1e6;
 	int rc;
 
 	if (!args->config)
-		return write_report(m, verdict, NULL, args, err);
+		return write_report(m, verdict, NULL, slow_ms, args, err);
 	budgets_init(&budgets);
 	rc = buf_read_file(&text, args->config, err);
 	if (rc == 0)
@@ -154,7 +166,9 @@ static int hold_and_write(const struct model *m, const struct verdict *verdict,
 	if (rc == 0)
 		rc = checks_of(&checks, &budgets, m, err);
 	if (rc == 0)
-		rc = write_report(m, verdict, &checks, args, err);
+		rc = write_report(m, verdict, &checks,
+				  slow_ms > 0 ? slow_ms : budgets.slow_ms, args,
+				  err);
 	checks_free(&checks);
 	budgets_fini(&budgets);
 	buf_free(&text);
@@ -229,6 +243,15 @@ static int run(int argc, char **argv, struct err *err)
 			"--endpoints is for -f csv, not for -f %s; text, "
 			"json and md have a table of them",
 			args.format);
+	if (args.course && strcmp(args.format, "csv") != 0)
+		return err_set(err, -EINVAL,
+			       "--course is for -f csv, not for -f %s; json "
+			       "has it with each endpoint",
+			       args.format);
+	if (args.course && args.endpoints)
+		return err_set(err, -EINVAL,
+			       "--course and --endpoints are two tables; give "
+			       "one of them");
 	if (args.config && !is_rated(&args))
 		return err_set(err, -EINVAL,
 			       "-c is for formats that rate endpoints: text, "

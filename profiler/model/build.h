@@ -4,6 +4,8 @@
 #ifndef STRANDLINE_MODEL_BUILD_H
 #define STRANDLINE_MODEL_BUILD_H
 
+#include "profiler/base/vec.h"
+#include "profiler/latency/course.h"
 #include "profiler/model/model.h"
 #include "profiler/sym/symtab.h"
 #include "profiler/trace/reader.h"
@@ -23,7 +25,9 @@ struct build_part {
 };
 
 /* Parts of a build, one file each.  0 or -ENOMEM. */
-/* stacks.c: frames, nodes, sites; *@parts, *@count of them, to be freed. */
+/* stacks.c: frames, nodes, sites, what was seen of slow requests (in the order
+ * of the images and their slow_parts); *@parts, *@count of them, to be freed.
+ */
 int build_stacks(struct model *m, const struct trace_view *v, struct symtab *st,
 		 struct build_part **parts, size_t *count);
 /* The same of another tool's profile; it has no parts. */
@@ -44,6 +48,18 @@ int build_slow(struct model *m, const struct trace_view *v);
 /* latencies.c: what @h holds, in buckets; the model's to free. */
 struct histo;
 int build_latency(struct model_latency *to, const struct histo *h);
+/* courses.c: the grid, after the windows; then what each endpoint collects on
+ * it, of each process and route, and the moments of that, the model's to free
+ * (NULL where there are none). */
+struct build_course {
+	VEC(struct course_cell) cells;
+};
+void build_course_grid(struct model *m, const struct trace_view *v);
+int build_course_add(struct build_course *to, const struct model *m,
+		     const struct trace_view *v, const struct fold_result *r,
+		     const struct fold_route *route);
+int build_course(struct model_moment **out, const struct model *m,
+		 struct build_course *from);
 /* reach.c: the scans, and what they say of the sites. */
 int build_reach(struct model *m, const struct trace_view *v,
 		const struct build_part *parts, size_t count);
@@ -76,6 +92,10 @@ int build_makers(struct model *m, const struct trace_view *v,
 
 /* endpoints.c: "POST /api/v1/chat", of an id of @im; "_OTHER _OTHER". */
 const char *build_route(const struct trace_image *im, uint32_t id);
+
+/* endpoints.c: are the requests of @im's process those that the kernel saw? */
+bool build_timed_by_kernel(const struct trace_view *v,
+			   const struct trace_image *im);
 
 /* Seconds since the recording began. */
 double build_seconds(const struct trace_view *v, uint64_t monotonic_ns);

@@ -33,6 +33,7 @@ struct entry {
 	double *windows;
 	double *mean_ms, *max_ms; /* sums of ms until all is added */
 	double *timed;		  /* how many of them */
+	struct build_course course;
 };
 
 struct table {
@@ -122,7 +123,9 @@ static int add_times(struct table *t, const struct trace_view *v,
 		e->status[i] += r->status[i];
 	for (size_t k = 0; k < im->result.window_count; k++)
 		add_window(e, build_fold_window(t->m, v, &im->result, k), r, k);
-	return merge(e->took, r->took) < 0 || merge(e->ttfb, r->ttfb) < 0 ||
+	return build_course_add(&e->course, t->m, v, &im->result, r) < 0 ||
+			       merge(e->took, r->took) < 0 ||
+			       merge(e->ttfb, r->ttfb) < 0 ||
 			       merge(e->queue, r->queue) < 0 ||
 			       merge(e->gap, r->gap) < 0
 		       ? -ENOMEM
@@ -134,8 +137,8 @@ static int add_times(struct table *t, const struct trace_view *v,
  * request is counted once, as the kernel saw it, which knows when its bytes
  * came.
  */
-static bool is_timed_by_kernel(const struct trace_view *v,
-			       const struct trace_image *im)
+bool build_timed_by_kernel(const struct trace_view *v,
+			   const struct trace_image *im)
 {
 	for (size_t i = 0; i < v->image_count && !im->probed; i++)
 		if (v->images[i].probed && v->images[i].result.route_count &&
@@ -153,7 +156,7 @@ static int add_route(struct table *t, const struct trace_view *v,
 	if (!e)
 		return -ENOMEM;
 	add_held(e, r, kept);
-	if (is_timed_by_kernel(v, im))
+	if (build_timed_by_kernel(v, im))
 		return 0;
 	t->m->requests_by_kernel |= im->probed;
 	t->m->requests_by_shim |= !im->probed;
@@ -213,7 +216,7 @@ static int add_image(struct table *t, const struct trace_view *v,
 	for (size_t i = 0; i < im->result.route_count && rc == 0; i++)
 		rc = add_route(t, v, im, &im->result.routes[i], &kept[i]);
 	free(kept);
-	if (is_timed_by_kernel(v, im))
+	if (build_timed_by_kernel(v, im))
 		return rc == 0 ? add_memory(t, im) : rc;
 	for (size_t k = 0; k < im->result.window_count; k++) {
 		const struct fold_window *from = &im->result.windows[k];
@@ -325,7 +328,9 @@ static int fill_endpoint(struct model *m, struct model_endpoint *to,
 			 struct entry *e)
 {
 	size_t word = strcspn(e->text, " ");
+	struct model_moment *course;
 	char method[64];
+	int rc;
 
 	if (word >= sizeof(method))
 		word = sizeof(method) - 1;
@@ -353,7 +358,9 @@ static int fill_endpoint(struct model *m, struct model_endpoint *to,
 	memcpy(to->status, e->status, sizeof(to->status));
 	fill_memory(to, e);
 	fill_windows(m, to, e);
-	if (!to->method || fill_corrected(m, to, e) < 0 ||
+	rc = build_course(&course, m, &e->course);
+	to->course = course;
+	if (rc < 0 || !to->method || fill_corrected(m, to, e) < 0 ||
 	    build_latency(&to->took, e->took) < 0 ||
 	    build_latency(&to->ttfb, e->ttfb) < 0 ||
 	    build_latency(&to->gap, e->gap) < 0 ||
@@ -397,6 +404,7 @@ int build_endpoints(struct model *m, const struct trace_view *v)
 	int rc = t.by_text ? 0 : -ENOMEM;
 	struct entry *e;
 
+	build_course_grid(m, v);
 	for (size_t i = 0; i < v->image_count && rc == 0; i++)
 		rc = add_image(&t, v, &v->images[i]);
 	fill_load(&t);
@@ -411,6 +419,7 @@ int build_endpoints(struct model *m, const struct trace_view *v)
 		free(e->mean_ms);
 		free(e->max_ms);
 		free(e->timed);
+		vec_free(&e->course.cells);
 	}
 	vec_free(&t.at);
 	hash_free(t.by_text);

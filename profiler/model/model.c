@@ -42,6 +42,7 @@ static void endpoint_fini(struct model_endpoint *p)
 	free((void *)p->windows);
 	free((void *)p->window_mean_ms);
 	free((void *)p->window_max_ms);
+	free((void *)p->course);
 	free((void *)p->took.buckets);
 	free((void *)p->ttfb.buckets);
 	free((void *)p->gap.buckets);
@@ -69,6 +70,7 @@ void model_free(struct model *m)
 	free(m->spans);
 	free(m->handlers);
 	free(m->slow);
+	free(m->slow_parts);
 	free(m->processes);
 	free(m->modules);
 	free(m->threads);

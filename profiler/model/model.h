@@ -192,6 +192,13 @@ struct model_latency {
 	uint32_t bucket_count;
 };
 
+/* Requests that ended within one window of the course, and how long they took;
+ * the percentiles are known within 3 %, NAN where there were none. */
+struct model_moment {
+	uint64_t count;
+	double p50_ms, p95_ms, p99_ms;
+};
+
 /* Requests of one method and route; milliseconds, NAN where not known. */
 struct model_endpoint {
 	const char *method, *route; /* "POST", "/api/v1/chat" */
@@ -220,6 +227,7 @@ struct model_endpoint {
 	/* Of those the mean and the longest; NAN where none was timed; NULL:
 	 * not known by window. */
 	const double *window_mean_ms, *window_max_ms;
+	const struct model_moment *course; /* course_count; NULL: not known */
 	const char *percentiles; /* of took, as HdrHistogram's text; or NULL */
 	struct model_latency took, ttfb; /* as p50_ms and ttfb_p50_ms */
 	struct model_latency gap, queue; /* as gap_p95_ms and queue_p95_ms */
@@ -236,6 +244,34 @@ enum model_load_kind { /* see latency/load.h */
 		       MODEL_LOAD_CLOSED,
 };
 
+/* What a thread waited for. */
+enum model_blocked {
+	MODEL_BLOCKED_OTHER,
+	MODEL_BLOCKED_CPU, /* for its turn */
+	MODEL_BLOCKED_FUTEX,
+	MODEL_BLOCKED_EPOLL, /* epoll, poll, select */
+	MODEL_BLOCKED_DISK,
+	MODEL_BLOCKED_SOCKET,
+	MODEL_BLOCKED_SLEEP,
+	MODEL_BLOCKED_FAULT, /* for a page */
+	MODEL_BLOCKED_CHILD,
+	MODEL_BLOCKED_FILE, /* a pipe, a terminal, an eventfd */
+	MODEL_BLOCKED_KINDS,
+};
+
+const char *model_blocked_name(enum model_blocked why); /* "futex" */
+
+/* A stack that was seen on a CPU, or waiting, during a slow request. */
+struct model_slow_part {
+	uint32_t node; /* MODEL_NONE: several that are not known one by one */
+	bool own;      /* of a thread that read or wrote the request; else it
+			* began and was over on another one meanwhile */
+	bool waited;
+	enum model_blocked why; /* where it waited */
+	double ms;
+	uint64_t count; /* of samples, or waits */
+};
+
 /* One of the slowest requests of its endpoint, and where its time went. */
 struct model_slow {
 	const char *method, *route;
@@ -248,6 +284,10 @@ struct model_slow {
 	 * where that wrote it, too: on a CPU, for whatever, and not.  NAN. */
 	double on_cpu_ms, off_cpu_ms;
 	unsigned status;
+	/* Where probes saw what its threads did; the most first, own ones
+	 * before the others. */
+	const struct model_slow_part *parts;
+	uint32_t part_count;
 };
 
 /* What the program has named (strandline.h); ended ones of all processes. */
@@ -394,7 +434,9 @@ struct model {
 	struct model_trend rss_trend, live_trend, thread_trend, fd_trend;
 	struct model_window *windows;
 	uint32_t window_count;
-	double window_seconds;	      /* how wide each is */
+	double window_seconds; /* how wide each is */
+	uint32_t course_count; /* windows of endpoints' courses, from 0 on */
+	double course_seconds; /* how wide each is */
 	struct model_level *levels;   /* of all sites; sites[] point into it */
 	struct model_charge *charges; /* likewise */
 	struct model_maker *makers;   /* likewise */
@@ -422,6 +464,7 @@ struct model {
 	uint64_t spans_forgotten; /* too many were open at a time */
 	struct model_slow *slow;  /* by endpoint, the slowest first */
 	uint32_t slow_count;
+	struct model_slow_part *slow_parts; /* of all; slow[] point into it */
 	struct model_process *processes;
 	uint32_t process_count;
 	uint32_t main_process;	      /* index, MODEL_NONE when there is none */

@@ -24,6 +24,11 @@ struct node {
 	uint32_t order;		 /* in the finished tree */
 };
 
+_Static_assert((int)MODEL_BLOCKED_CPU == (int)BLOCKED_RUNNABLE &&
+		       (int)MODEL_BLOCKED_FILE == (int)BLOCKED_FILE &&
+		       (int)MODEL_BLOCKED_KINDS == (int)BLOCKED_NREASONS,
+	       "reasons are handed on as they are");
+
 struct step { /* of a path */
 	uint32_t frame, node;
 };
@@ -35,10 +40,11 @@ struct builder {
 	VEC(struct step) last;	      /* the path that was added last */
 	VEC(struct model_site) sites; /* node: index in nodes[] */
 	VEC(struct build_part) parts; /* site: index in nodes[] till the end */
-	struct hash *node_ids;	      /* parent, frame -> node */
-	struct hash *site_ids;	      /* node -> site */
-	bool failed;		      /* out of memory */
-	bool paged;		      /* a probe looked at pages */
+	VEC(struct model_slow_part) slow; /* node: index in nodes[] + 1, or 0 */
+	struct hash *node_ids;		  /* parent, frame -> node */
+	struct hash *site_ids;		  /* node -> site */
+	bool failed;			  /* out of memory */
+	bool paged;			  /* a probe looked at pages */
 };
 
 /* Node index + 1 of @frame called from @parent (index + 1, or 0). */
@@ -181,6 +187,25 @@ static uint32_t node_of(struct builder *b, struct splice *s, uint32_t wire)
 	return b->failed ? 0 : add_path(b, path, count);
 }
 
+static void add_slow_part(struct builder *b, struct splice *s,
+			  const struct wire_slow_part *from)
+{
+	struct model_slow_part *to = vec_push(&b->slow);
+
+	if (!to) {
+		b->failed = true;
+		return;
+	}
+	*to = (struct model_slow_part) {
+		.node = from->node ? node_of(b, s, from->node) : 0,
+		.own = from->who != SLOW_OTHER,
+		.waited = from->kind == WEIGHT_OFFCPU,
+		.why = (enum model_blocked)from->why,
+		.ms = (double)from->ns / 1e6,
+		.count = from->count,
+	};
+}
+
 static void add_stacks(struct builder *b, const struct trace_view *v,
 		       size_t image, struct splice *s)
 {
@@ -201,6 +226,8 @@ static void add_stacks(struct builder *b, const struct trace_view *v,
 		if (node)
 			add_weight(b, node, &im->weights[i]);
 	}
+	for (size_t i = 0; i < im->slow_part_count && !b->failed; i++)
+		add_slow_part(b, s, &im->slow_parts[i].part);
 }
 
 static int add_image(struct builder *b, const struct trace_view *v,
@@ -376,6 +403,7 @@ static void number_parts(struct builder *b)
 
 static int finish(struct builder *b)
 {
+	struct model_slow_part *slow;
 	struct model_site *s;
 	int rc = sort_frames(b);
 
@@ -391,6 +419,11 @@ static int finish(struct builder *b)
 		qsort(b->sites.at, b->sites.count, sizeof(*b->sites.at),
 		      by_node);
 	number_parts(b);
+	vec_foreach (&b->slow, slow)
+		slow->node = slow->node ? b->nodes.at[slow->node - 1].order
+					: MODEL_NONE;
+	b->m->slow_parts = b->slow.at;
+	b->slow.at = NULL;
 	b->m->sites = b->sites.at;
 	b->m->site_count = (uint32_t)b->sites.count;
 	b->sites.at = NULL;
@@ -421,6 +454,7 @@ static void builder_fini(struct builder *b)
 	frames_fini(&b->frames);
 	vec_free(&b->nodes);
 	vec_free(&b->sites);
+	vec_free(&b->slow);
 	vec_free(&b->last);
 }
 

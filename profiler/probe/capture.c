@@ -18,6 +18,7 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/probe/kernel.h"
+#include "profiler/probe/lately.h"
 #include "profiler/probe/python.h"
 #include "profiler/probe/tables.h"
 #include "profiler/proc/procfs.h"
@@ -44,6 +45,7 @@ struct capture {
 	struct capture_options options;
 	struct tables *tables;
 	struct kernel_names *kernel;
+	struct lately *lately; /* NULL: requests are not followed */
 	VEC(struct captured) processes;
 	struct hash *places;   /* pid -> index */
 	uint64_t closed_bytes; /* of files of processes that ended */
@@ -129,6 +131,7 @@ void capture_close(struct capture *c)
 	}
 	vec_free(&c->processes);
 	kernel_names_free(c->kernel);
+	lately_free(c->lately);
 	hash_free(c->places);
 	free(c);
 }
@@ -412,6 +415,41 @@ void capture_weigh(struct capture *c, pid_t pid, uint32_t node,
 		c->lost[CAPTURE_NO_MEMORY]++;
 }
 
+int capture_follow_requests(struct capture *c)
+{
+	if (!c->lately)
+		c->lately = lately_new();
+	return c->lately ? 0 : -ENOMEM;
+}
+
+bool capture_follows_requests(const struct capture *c)
+{
+	return c->lately != NULL;
+}
+
+void capture_moment(struct capture *c, const struct lately_moment *m)
+{
+	if (c->lately)
+		lately_add(c->lately, m);
+}
+
+void capture_slow(struct capture *c, const struct lately_request *r)
+{
+	if (c->lately)
+		lately_ended(c->lately, r);
+}
+
+static void tell_slow(void *context, const struct lately_request *r,
+		      const struct wire_slow_part *parts, size_t count)
+{
+	struct capture *c = context;
+	const struct captured *p = find(c, r->pid);
+
+	if (!p || probefile_slow_parts(p->file, r->route, r->arrived_ns, parts,
+				       count) < 0)
+		c->lost[CAPTURE_SLOW]++;
+}
+
 /* All of it in the first one's file: reports add them up. */
 void capture_spent(struct capture *c, uint64_t ns)
 {
@@ -430,9 +468,12 @@ uint64_t capture_lost(const struct capture *c, enum capture_loss loss,
 		[CAPTURE_NO_MEMORY] = "no_memory",
 		[CAPTURE_PYTHON] = "python_frames_unread",
 		[CAPTURE_FULL] = "seconds_past_the_cap",
+		[CAPTURE_SLOW] = "slow_requests_unexplained",
 	};
 
 	*name = names[loss];
+	if (loss == CAPTURE_SLOW && c->lately)
+		return c->lost[loss] + lately_lost(c->lately);
 	return c->lost[loss];
 }
 
@@ -485,6 +526,8 @@ int capture_flush(struct capture *c, uint64_t at_ns)
 		c->lost[CAPTURE_FULL]++;
 		return 0;
 	}
+	if (c->lately)
+		lately_settle(c->lately, tell_slow, c);
 	vec_foreach (&c->processes, p) {
 		int failed = probefile_flush(p->file, at_ns);
 

@@ -5,6 +5,7 @@
 #ifndef STRANDLINE_PROBE_CAPTURE_H
 #define STRANDLINE_PROBE_CAPTURE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -13,6 +14,8 @@
 
 struct capture;
 struct err;
+struct lately_moment; /* lately.h */
+struct lately_request;
 struct stack_sample; /* bpf/stack.h */
 struct tables;
 
@@ -28,6 +31,7 @@ enum capture_loss {
 	CAPTURE_NO_MEMORY,
 	CAPTURE_PYTHON, /* Python frames that were changed meanwhile */
 	CAPTURE_FULL,	/* the recording is at its cap: seconds not written */
+	CAPTURE_SLOW,	/* slow requests whose stacks are not told */
 	CAPTURE_NLOSSES,
 };
 
@@ -63,6 +67,13 @@ uint32_t capture_blocked(struct capture *c, pid_t pid, uint32_t node,
 /* Add to what that stack of process @pid weighs. */
 void capture_weigh(struct capture *c, pid_t pid, uint32_t node,
 		   enum wire_weight_kind kind, int64_t count, int64_t weight);
+
+/* Requests are followed: of the slow ones it will be told what the threads did
+ * meanwhile, if capture_moment() is.  0 or -ENOMEM. */
+int capture_follow_requests(struct capture *c);
+bool capture_follows_requests(const struct capture *c);
+void capture_moment(struct capture *c, const struct lately_moment *m);
+void capture_slow(struct capture *c, const struct lately_request *r);
 
 /* So much time the programs have taken from the processes so far. */
 void capture_spent(struct capture *c, uint64_t ns);

@@ -19,6 +19,7 @@
 #include "profiler/base/err.h"
 #include "profiler/base/vec.h"
 #include "profiler/probe/capture.h"
+#include "profiler/probe/lately.h"
 #include "profiler/probe/probe.h"
 
 #define NS_PER_SECOND 1000000000ULL
@@ -43,9 +44,19 @@ static int on_sample(void *context, void *bytes, size_t size)
 	if (!cpu->capture)
 		return 0;
 	node = capture_stack(cpu->capture, sample, size);
-	if (node)
-		capture_weigh(cpu->capture, sample->head.pid, node, WEIGHT_CPU,
-			      1, (int64_t)cpu->period_ns);
+	if (!node)
+		return 0;
+	capture_weigh(cpu->capture, sample->head.pid, node, WEIGHT_CPU, 1,
+		      (int64_t)cpu->period_ns);
+	capture_moment(cpu->capture, &(struct lately_moment) {
+					     .from_ns = sample->head.at_ns,
+					     .until_ns = sample->head.at_ns,
+					     .ns = cpu->period_ns,
+					     .pid = sample->head.pid,
+					     .tid = sample->head.tid,
+					     .node = node,
+					     .kind = WEIGHT_CPU,
+				     });
 	return 0;
 }
 

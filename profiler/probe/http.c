@@ -93,9 +93,11 @@ static void note_reader(struct http_probe *p, const struct track_event *event,
 	if (event->type == TRACK_HANDLED && p->now &&
 	    p->now->kind == SEGMENT_READ)
 		(void)hash_set(p->readers, key, reader_of(p->now));
-	else if (event->type == TRACK_ENDED &&
-		 hash_remove(p->readers, key, &reader))
-		seen->cpu_known = cpu_since(p, reader, &seen->cpu_ns);
+	if (event->type != TRACK_ENDED ||
+	    !hash_remove(p->readers, key, &reader))
+		return;
+	seen->cpu_known = cpu_since(p, reader, &seen->cpu_ns);
+	seen->reader = (pid_t)(reader & ((1u << TID_BITS) - 1));
 }
 
 static void on_request(void *context, const struct track_event *event)

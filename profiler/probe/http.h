@@ -24,6 +24,7 @@ struct http_seen {
 	const struct routes *routes;	 /* names event->request->route */
 	pid_t pid; /* who read or wrote last, of the first pid namespace */
 	pid_t tid;
+	pid_t reader; /* ENDED: the thread that had read it; 0: unknown */
 	/* ENDED: how long the thread that had read the request, if it is the
 	 * one that wrote its end, was on a CPU between the two. */
 	uint64_t cpu_ns;

@@ -21,6 +21,7 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/probe/capture.h"
+#include "profiler/probe/lately.h"
 #include "profiler/probe/probe.h"
 
 #define READ_NS 900000000ULL
@@ -33,7 +34,7 @@ struct place {
 
 struct offcpu {
 	struct offcpu_bpf *bpf;
-	struct ring *ring;
+	struct ring *ring, *waits;
 	struct capture *capture;
 	struct hash *nodes;	/* stack's id -> node */
 	struct hash *positions; /* place, mixed -> index */
@@ -57,6 +58,33 @@ static int on_stack(void *context, void *bytes, size_t size)
 	node = capture_stack(o->capture, sample, size);
 	if (node && hash_set(o->nodes, sample->head.id, node) < 0)
 		o->no_memory++;
+	return 0;
+}
+
+/* Its stack came before it: the rings are read in that order. */
+static int on_wait(void *context, void *bytes, size_t size)
+{
+	struct offcpu *o = context;
+	const struct offcpu_wait *wait = bytes;
+	const uint64_t *stack;
+
+	if (size < sizeof(*wait))
+		return 0;
+	stack = hash_find(o->nodes, wait->place.stack);
+	capture_moment(o->capture,
+		       &(struct lately_moment) {
+			       .from_ns = wait->from_ns,
+			       .until_ns = wait->until_ns,
+			       .ns = wait->ns,
+			       .pid = (pid_t)wait->place.pid,
+			       .tid = (pid_t)wait->tid,
+			       .node = capture_blocked(
+				       o->capture, (pid_t)wait->place.pid,
+				       stack ? (uint32_t)*stack : 0,
+				       (enum wire_blocked)wait->place.why),
+			       .kind = WEIGHT_OFFCPU,
+			       .why = (uint8_t)wait->place.why,
+		       });
 	return 0;
 }
 
@@ -158,6 +186,9 @@ static int offcpu_drain(void *self)
 	uint64_t now = now_ns();
 	int rc = ring_consume(o->ring);
 
+	if (rc >= 0)
+		rc = ring_consume(o->waits);
+
 	if (now - o->read_ns >= READ_NS && o->capture) {
 		o->read_ns = now;
 		read_sums(o);
@@ -174,6 +205,7 @@ static void offcpu_close(void *self)
 	if (!o)
 		return;
 	ring_close(o->ring);
+	ring_close(o->waits);
 	offcpu_bpf__destroy(o->bpf);
 	hash_free(o->nodes);
 	hash_free(o->positions);
@@ -191,9 +223,13 @@ static int load(struct offcpu *o, struct probes *set, struct err *err)
 	rc = probes_share(set, o->bpf->obj, err);
 	if (rc < 0)
 		return rc;
+	o->bpf->rodata->tells_waits =
+		o->capture && capture_follows_requests(o->capture);
 	rc = offcpu_bpf__load(o->bpf);
 	if (rc == 0)
 		rc = probes_ring(&o->ring, o->bpf->maps.ring, on_stack, o);
+	if (rc == 0)
+		rc = probes_ring(&o->waits, o->bpf->maps.waits, on_wait, o);
 	if (rc < 0)
 		err_set(err, rc, "cannot load the program offcpu: %s",
 			strerror(-rc));
@@ -253,6 +289,8 @@ static bool offcpu_counter(void *self, size_t n, struct probe_counter *into)
 		[OFFCPU_PLACES_FULL] = { .reason = "too_many_places" },
 		[OFFCPU_CUT] = { .reason = "stack_truncated" },
 		[OFFCPU_BROKEN] = { .reason = "stack_broken" },
+		[OFFCPU_WAITS] = { .reason = "waits", .did = true },
+		[OFFCPU_WAITS_FULL] = { .reason = "waits_full" },
 		[OFFCPU_NCOUNTERS] = { .reason = "no_memory" },
 	};
 	const struct offcpu *o = self;

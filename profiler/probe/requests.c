@@ -8,7 +8,10 @@
 #include "profiler/probe/capture.h"
 #include "profiler/probe/handlers.h"
 #include "profiler/probe/http.h"
+#include "profiler/probe/lately.h"
 #include "profiler/trace/probefile.h"
+
+#define SLOW_NS 1000000u
 
 /* One that has joined without a word, or is gone by now. */
 static struct probefile *file_of(struct capture *c, pid_t pid)
@@ -19,6 +22,25 @@ static struct probefile *file_of(struct capture *c, pid_t pid)
 	if (!file && capture_add(c, pid, &why) == 0)
 		file = capture_file(c, pid);
 	return file;
+}
+
+/* A clock that ticks a hundred times a second sees nothing of a quick one. */
+static void tell_slow(struct capture *c, const struct http_seen *seen)
+{
+	const struct track_request *r = seen->event->request;
+	uint64_t read = r->handler_began ? r->handler_began : r->first_in;
+
+	if (r->last_out < read + SLOW_NS)
+		return;
+	capture_slow(c, &(struct lately_request) {
+				.pid = seen->pid,
+				.reader = seen->reader,
+				.writer = seen->tid,
+				.arrived_ns = r->first_in,
+				.read_ns = read,
+				.last_ns = r->last_out,
+				.route = r->route,
+			});
 }
 
 void requests_seen(void *capture, const struct http_seen *seen)
@@ -54,6 +76,8 @@ void requests_seen(void *capture, const struct http_seen *seen)
 			      .status = r->status,
 			      .flags = (uint8_t)flags,
 		      });
+	if (probefile_is_slow(file))
+		tell_slow(capture, seen);
 }
 
 void requests_connected(void *capture, pid_t pid, bool foreign)

@@ -22,17 +22,18 @@
 #include "profiler/trace/fold_state.h"
 
 #define CHECKPOINT_MAGIC 0x3254534547494400ULL /* "\0DIGEST2" */
-#define CHECKPOINT_LAYOUT                                \
-	((uint64_t)sizeof(struct fold_core) << 48 ^      \
-	 (uint64_t)sizeof(struct stack) << 36 ^          \
-	 (uint64_t)sizeof(struct fold_level) << 24 ^     \
-	 (uint64_t)sizeof(struct thread) << 12 ^         \
-	 (uint64_t)sizeof(struct checkpoint_head) << 6 ^ \
-	 sizeof(struct request_counts) ^                 \
-	 (uint64_t)sizeof(struct span_counts) << 30 ^    \
-	 (uint64_t)sizeof(struct load) << 40 ^           \
-	 (uint64_t)sizeof(struct maker_head) << 52 ^     \
-	 (uint64_t)sizeof(struct span) << 18 ^ sizeof(struct fold_window))
+#define CHECKPOINT_LAYOUT                                                   \
+	((uint64_t)sizeof(struct fold_core) << 48 ^                         \
+	 (uint64_t)sizeof(struct stack) << 36 ^                             \
+	 (uint64_t)sizeof(struct fold_level) << 24 ^                        \
+	 (uint64_t)sizeof(struct thread) << 12 ^                            \
+	 (uint64_t)sizeof(struct checkpoint_head) << 6 ^                    \
+	 sizeof(struct request_counts) ^                                    \
+	 (uint64_t)sizeof(struct span_counts) << 30 ^                       \
+	 (uint64_t)sizeof(struct load) << 40 ^                              \
+	 (uint64_t)sizeof(struct maker_head) << 52 ^                        \
+	 (uint64_t)sizeof(struct span) << 18 ^ sizeof(struct fold_window) ^ \
+	 (uint64_t)sizeof(struct course_cell) << 9)
 
 #define CHECKPOINT_CHUNK   65536u
 #define CHECKPOINT_CERTAIN 0x3f800000u /* a probability of 1 */

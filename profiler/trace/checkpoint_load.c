@@ -283,6 +283,19 @@ static int take_histo(struct checkpoint_file *f, struct histo **out)
 	return rc;
 }
 
+static int take_course(struct checkpoint_file *f, struct course *c)
+{
+	uint64_t head[2];
+	int rc;
+
+	if (!checkpoint_take(f, head, sizeof(head)) ||
+	    head[0] > COURSE_SHIFT_MAX || head[1] > COURSE_CELLS)
+		return -EBADMSG;
+	c->shift = (uint32_t)head[0];
+	rc = take_vec(f, &c->cells, head[1]);
+	return rc == 0 && !course_sound(c) ? -EBADMSG : rc;
+}
+
 static int take_routes(struct checkpoint_file *f, struct fold *fold,
 		       uint64_t count)
 {
@@ -298,6 +311,8 @@ static int take_routes(struct checkpoint_file *f, struct fold *fold,
 			return -EBADMSG;
 		for (int t = 0; rc == 0 && t < REQUESTS_NTIMES; t++)
 			rc = take_histo(f, &r->times[t]);
+		if (rc == 0)
+			rc = take_course(f, &r->course);
 	}
 	if (rc == 0 &&
 	    (!checkpoint_take(f, &fold->requests.load, sizeof(struct load)) ||

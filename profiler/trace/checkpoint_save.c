@@ -91,6 +91,14 @@ static void put_histo(struct checkpoint_file *f, const struct histo *h)
 	buf_free(&bytes);
 }
 
+static void put_course(struct checkpoint_file *f, const struct course *c)
+{
+	const uint64_t head[] = { c->shift, c->cells.count };
+
+	checkpoint_put(f, head, sizeof(head));
+	checkpoint_put(f, c->cells.at, c->cells.count * sizeof(*c->cells.at));
+}
+
 static void put_routes(struct checkpoint_file *f, const struct requests *r)
 {
 	const struct route *route;
@@ -99,6 +107,7 @@ static void put_routes(struct checkpoint_file *f, const struct requests *r)
 		checkpoint_put(f, &route->counts, sizeof(route->counts));
 		for (int t = 0; t < REQUESTS_NTIMES; t++)
 			put_histo(f, route->times[t]);
+		put_course(f, &route->course);
 	}
 	checkpoint_put(f, &r->load, sizeof(r->load));
 }

@@ -86,6 +86,7 @@ struct fold_window { /* totals; window w covers [w, w + 1) * window_ns */
 	uint64_t requests, errors; /* answered within it; errors 5xx or cut */
 };
 
+struct course;
 struct histo;
 
 struct fold_timed { /* answers that ended within one window */
@@ -98,6 +99,18 @@ struct fold_held {
 	uint64_t answered; /* of the route, this one counted */
 	double bytes;
 };
+
+/* Of the slowest requests of a route so many are kept. */
+#define FOLD_SLOWEST 4
+
+struct fold_slow {	/* ns, as the histograms */
+	uint64_t at_ns; /* it arrived, by the monotonic clock */
+	uint64_t took, ttfb, queue, gap;
+	unsigned status; /* 0: there is none */
+};
+
+/* How many windows of the fold make one of a course. */
+#define FOLD_COURSE 4u
 
 struct fold_route {
 	uint32_t route; /* id in this process; 0: not known */
@@ -118,6 +131,8 @@ struct fold_route {
 	const struct fold_timed *timed; /* likewise */
 	const struct fold_held *held;	/* at equal distances */
 	size_t held_count;
+	struct fold_slow slowest[FOLD_SLOWEST]; /* slowest first */
+	const struct course *course;		/* of took, see FOLD_COURSE */
 };
 
 /* Spans of one name.  Of those within others, the outer ones count it, too. */

@@ -76,7 +76,33 @@ static int put_threads(struct fold *f, const struct slab_file *h)
 	return 0;
 }
 
-static int put_routes(struct fold *f)
+static uint64_t slow_ns(const struct fold *f, float ticks)
+{
+	double ns = (double)ticks / f->ticks_per_ns;
+
+	return ns < 0x1p63 ? (uint64_t)(ns + 0.5) : UINT64_MAX;
+}
+
+static void put_slowest(const struct fold *f, const struct slab_file *h,
+			const struct request_counts *c, struct fold_route *out)
+{
+	for (size_t i = 0; i < FOLD_SLOWEST && c->slowest[i].status; i++) {
+		const struct slow_ticks *s = &c->slowest[i];
+		uint64_t ended = ticks_to_ns(h, s->ended);
+		uint64_t took = slow_ns(f, s->took);
+
+		out->slowest[i] = (struct fold_slow) {
+			.at_ns = took < ended ? ended - took : 0,
+			.took = took,
+			.ttfb = slow_ns(f, s->ttfb),
+			.queue = slow_ns(f, s->queue),
+			.gap = slow_ns(f, s->gap),
+			.status = (unsigned)s->status,
+		};
+	}
+}
+
+static int put_routes(struct fold *f, const struct slab_file *h)
 {
 	for (uint32_t id = 0; id < f->requests.at.count; id++) {
 		const struct route *r = &f->requests.at.at[id];
@@ -105,7 +131,9 @@ static int put_routes(struct fold *f)
 			.gap = r->times[REQUESTS_GAP],
 			.windows = r->counts.windows,
 			.timed = r->counts.timed,
+			.course = &r->course,
 		};
+		put_slowest(f, h, &r->counts, out);
 		memcpy(out->status, r->counts.status, sizeof(out->status));
 	}
 	f->result.routes = f->routes_out.at;
@@ -176,7 +204,7 @@ int fold_finish(struct fold *f, const struct slab_file *h)
 	f->result.window_count = f->windows.count;
 	put_load(f);
 	if (f->failed || put_stacks(f) < 0 || makers_finish(f) < 0 ||
-	    put_threads(f, h) < 0 || put_routes(f) < 0 || put_spans(f) < 0)
+	    put_threads(f, h) < 0 || put_routes(f, h) < 0 || put_spans(f) < 0)
 		return -ENOMEM;
 	return 0;
 }

@@ -31,6 +31,7 @@ struct image {
 	VEC(struct trace_patch) patches;
 	struct weights weights;
 	VEC(struct wire_slow) slow;
+	VEC(struct trace_slow_part) slow_parts;
 	struct codes codes;
 	VEC(char *) strings;
 	struct err problem;
@@ -173,6 +174,30 @@ static int read_slow(struct image *im, const struct wire_slow *w)
 	return 0;
 }
 
+static bool part_ok(const struct wire_slow_part *p)
+{
+	return (p->kind == WEIGHT_CPU || p->kind == WEIGHT_OFFCPU) &&
+	       p->who < SLOW_NWHOS && p->why < BLOCKED_NREASONS &&
+	       p->node <= FOLD_NODE_MAX;
+}
+
+static int read_slow_parts(struct image *im, const struct wire_slow_parts *w)
+{
+	size_t count = (w->head.size - sizeof(*w)) / sizeof(w->at[0]);
+
+	for (size_t i = 0; i < count; i++) {
+		struct trace_slow_part *p;
+
+		if (!part_ok(&w->at[i]))
+			continue;
+		p = vec_push(&im->slow_parts);
+		if (!p)
+			return -ENOMEM;
+		*p = (struct trace_slow_part) { w->at_ns, w->route, w->at[i] };
+	}
+	return 0;
+}
+
 static int read_meta_record(void *context, const struct wire_head *w)
 {
 	if (w->type == WIRE_MODULE && w->size > sizeof(struct wire_module))
@@ -185,6 +210,10 @@ static int read_meta_record(void *context, const struct wire_head *w)
 		return codes_record(&((struct image *)context)->codes, w);
 	if (w->type == WIRE_SLOW && w->size >= WIRE_SLOW_OLD)
 		return read_slow(context, (const struct wire_slow *)w);
+	if (w->type == WIRE_SLOW_PARTS &&
+	    w->size >= sizeof(struct wire_slow_parts))
+		return read_slow_parts(context,
+				       (const struct wire_slow_parts *)w);
 	return weights_record(&((struct image *)context)->weights, w);
 }
 
@@ -221,6 +250,23 @@ static int by_route(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
+/* Every stack's node is one of nodes[].  0 or -ENOMEM. */
+static int need_nodes(struct image *im)
+{
+	const struct trace_image *v = &im->view;
+	const struct trace_slow_part *p;
+	uint32_t most = 0;
+
+	if (v->result.stack_count)
+		most = v->result.stacks[v->result.stack_count - 1].node;
+	if (v->weight_count && v->weights[v->weight_count - 1].node > most)
+		most = v->weights[v->weight_count - 1].node;
+	vec_foreach (&im->slow_parts, p)
+		if (p->part.node > most)
+			most = p->part.node;
+	return most ? node_room(im, most) : 0;
+}
+
 static int fill_view(struct image *im)
 {
 	struct trace_image *v = &im->view;
@@ -235,11 +281,9 @@ static int fill_view(struct image *im)
 	v->slow = im->slow.at;
 	v->slow_count = im->slow.count;
 	codes_finish(&im->codes, v);
-	if (v->result.stack_count &&
-	    node_room(im, v->result.stacks[v->result.stack_count - 1].node) < 0)
-		return -ENOMEM; /* every stack's node is one of nodes[] */
-	if (v->weight_count &&
-	    node_room(im, v->weights[v->weight_count - 1].node) < 0)
+	v->slow_parts = im->slow_parts.at;
+	v->slow_part_count = im->slow_parts.count;
+	if (need_nodes(im) < 0)
 		return -ENOMEM;
 	check_nodes(im);
 	if (im->modules.count)
@@ -274,6 +318,7 @@ static void forget(struct image *im)
 	im->patches.count = 0;
 	weights_fini(&im->weights);
 	im->slow.count = 0;
+	im->slow_parts.count = 0;
 	codes_fini(&im->codes);
 	im->view.torn = im->view.headless = false;
 	checkpoint_fini(&im->checkpoint);
@@ -396,6 +441,7 @@ void image_close(struct image *im)
 	vec_free(&im->routes);
 	vec_free(&im->patches);
 	vec_free(&im->slow);
+	vec_free(&im->slow_parts);
 	free(im->nodes);
 	free(im->scratch);
 	free(im->digest_path);

@@ -395,7 +395,8 @@ static void put_slow(struct probefile *f, const struct probefile_request *r)
 	struct wire_slow *to;
 	int rc;
 
-	if (!r->status || r->flags & REQUEST_CUT || !is_slow(f, r, took))
+	f->slow = r->status && !(r->flags & REQUEST_CUT) && is_slow(f, r, took);
+	if (!f->slow)
 		return;
 	to = probefile_room(f, sizeof(*to), &rc);
 	if (!to)
@@ -433,6 +434,30 @@ int probefile_request(struct probefile *f, const struct probefile_request *r)
 	put_bytes(f, bytes, at);
 	f->file->stats.requests++;
 	put_slow(f, r);
+	return 0;
+}
+
+bool probefile_is_slow(const struct probefile *f)
+{
+	return f->slow;
+}
+
+int probefile_slow_parts(struct probefile *f, uint32_t route, uint64_t at_ns,
+			 const struct wire_slow_part *parts, size_t count)
+{
+	size_t size = sizeof(struct wire_slow_parts) + count * sizeof(*parts);
+	struct wire_slow_parts *to;
+	int rc;
+
+	to = probefile_room(f, size, &rc);
+	if (!to)
+		return rc;
+	to->head = (struct wire_head) { .type = WIRE_SLOW_PARTS,
+					.size = (uint32_t)size };
+	to->at_ns = at_ns;
+	to->route = route;
+	memcpy(to->at, parts, count * sizeof(*parts));
+	probefile_publish(f->meta, size);
 	return 0;
 }
 

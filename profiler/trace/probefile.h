@@ -90,6 +90,11 @@ struct probefile_request { /* times: CLOCK_MONOTONIC ns; see RECORD_REQUEST */
 int probefile_route(struct probefile *f, uint32_t id, const char *text);
 /* -errno when it is lost (and counted). */
 int probefile_request(struct probefile *f, const struct probefile_request *r);
+/* Is the latest of them one of the slowest of its route so far? */
+bool probefile_is_slow(const struct probefile *f);
+/* What threads did during the one of @route that arrived then; 0 or -errno. */
+int probefile_slow_parts(struct probefile *f, uint32_t route, uint64_t at_ns,
+			 const struct wire_slow_part *parts, size_t count);
 /*
  * A call, from one time to another, of what probefile_route() calls @name; ids
  * from SPAN_NAME_FIRST on.  As probefile_request() else.

@@ -29,6 +29,7 @@ struct probefile {
 	int32_t tid;
 	uint64_t spans;		       /* how many were written */
 	uint64_t (*slowest)[SLOWEST];  /* by route; NULL until there is one */
+	bool slow;		       /* the latest request is one of them */
 	uint8_t routes[ROUTE_IDS / 8]; /* those that are written */
 	uint32_t modules, texts, codes, node_count;
 	struct hash *node_ids;	 /* (parent, content) mixed -> id */

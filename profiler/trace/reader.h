@@ -56,6 +56,12 @@ struct trace_weight { /* what probes saw of one stack, summed */
 	int64_t count, weight;
 };
 
+struct trace_slow_part { /* what threads did during a slow request */
+	uint64_t at_ns;	 /* as in its wire_slow */
+	uint32_t route;
+	struct wire_slow_part part; /* of a kind, a who and a why there are */
+};
+
 struct trace_image { /* one <pid>.slabs: a process between exec and exec */
 	struct slab_file header;
 	const char *file;	       /* its path */
@@ -83,6 +89,8 @@ struct trace_image { /* one <pid>.slabs: a process between exec and exec */
 	size_t text_count;
 	const struct wire_slow *slow; /* the slowest of each route among them */
 	size_t slow_count;
+	const struct trace_slow_part *slow_parts; /* in order of arrival */
+	size_t slow_part_count;
 };
 
 struct trace_process { /* WIRE_PROCESS */

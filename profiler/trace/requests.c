@@ -10,9 +10,11 @@ void requests_fini(struct requests *r)
 {
 	struct route *route;
 
-	vec_foreach (&r->at, route)
+	vec_foreach (&r->at, route) {
 		for (int t = 0; t < REQUESTS_NTIMES; t++)
 			histo_free(route->times[t]);
+		course_fini(&route->course);
+	}
 	vec_free(&r->at);
 }
 
@@ -115,6 +117,42 @@ static void note_load(struct load *l, const struct fold_event *e)
 		load_add(l, e->ticks - (uint64_t)took, e->ticks);
 }
 
+static void note_slow(struct request_counts *c, const struct fold_event *e)
+{
+	const struct slow_ticks slow = {
+		.ended = e->ticks,
+		.took = e->times.took,
+		.ttfb = e->times.ttfb,
+		.queue = e->times.queue,
+		.gap = e->times.gap,
+		.status = e->status,
+	};
+	size_t at = FOLD_SLOWEST;
+
+	while (at > 0 && (!c->slowest[at - 1].status ||
+			  slow.took > c->slowest[at - 1].took))
+		at--;
+	if (at == FOLD_SLOWEST)
+		return;
+	memmove(&c->slowest[at + 1], &c->slowest[at],
+		(FOLD_SLOWEST - 1 - at) * sizeof(slow));
+	c->slowest[at] = slow;
+}
+
+/* One that was answered to its end. */
+static bool note_took(struct route *r, const struct fold_event *e,
+		      uint32_t window, double slope)
+{
+	uint64_t took = to_ns(e->times.took, slope);
+
+	note_slow(&r->counts, e);
+	if (took > HISTO_MAX_NS)
+		return true;
+	add_timed(&r->counts.timed[window],
+		  &(struct fold_timed) { 1, took, took });
+	return course_add(&r->course, window / FOLD_COURSE, took);
+}
+
 bool requests_add(struct requests *r, const struct fold_event *e,
 		  uint32_t window, double slope)
 {
@@ -134,11 +172,8 @@ bool requests_add(struct requests *r, const struct fold_event *e,
 	c->windows[window]++;
 	note_held(c);
 	if (e->status && !(e->api & REQUEST_CUT)) {
-		uint64_t took = to_ns(e->times.took, slope);
-
-		if (took <= HISTO_MAX_NS)
-			add_timed(&c->timed[window],
-				  &(struct fold_timed) { 1, took, took });
+		if (!note_took(route, e, window, slope))
+			return false;
 		note_load(&r->load, e);
 	}
 	return add_times(route, e, slope);
@@ -166,6 +201,7 @@ void requests_widen(struct requests *r)
 		uint64_t *w = route->counts.windows;
 		struct fold_timed *t = route->counts.timed;
 
+		course_widen(&route->course);
 		for (size_t i = 0; i < FOLD_WINDOWS; i++) {
 			bool pair = 2 * i + 1 < FOLD_WINDOWS;
 
@@ -177,6 +213,20 @@ void requests_widen(struct requests *r)
 	}
 }
 
+static bool slowest_sound(const struct slow_ticks *s)
+{
+	for (size_t i = 0; i < FOLD_SLOWEST; i++) {
+		if (!(s[i].took >= 0) || !(s[i].ttfb >= 0) ||
+		    !(s[i].queue >= 0) || !(s[i].gap >= 0) ||
+		    s[i].status > UINT16_MAX)
+			return false;
+		if (i && s[i].status &&
+		    (!s[i - 1].status || s[i].took > s[i - 1].took))
+			return false;
+	}
+	return true;
+}
+
 bool requests_sound(const struct request_counts *c)
 {
 	if (!isfinite(c->peak_sum) || !isfinite(c->peak_most) ||
@@ -186,5 +236,5 @@ bool requests_sound(const struct request_counts *c)
 	for (size_t i = 0; i < c->held_count; i++)
 		if (!isfinite(c->held[i].bytes))
 			return false;
-	return true;
+	return slowest_sound(c->slowest);
 }

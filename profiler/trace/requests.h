@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "profiler/base/vec.h"
+#include "profiler/latency/course.h"
 #include "profiler/latency/load.h"
 #include "profiler/trace/fold.h"
 
@@ -32,6 +33,12 @@ enum requests_time {
 	REQUESTS_NTIMES,
 };
 
+struct slow_ticks { /* one of the slowest of its route; in ticks */
+	uint64_t ended;
+	float took, ttfb, queue, gap;
+	uint64_t status; /* 0: there is none */
+};
+
 struct request_counts { /* stored as it is: no pointer, no padding */
 	uint64_t count, errors, cut, streamed, alone;
 	uint64_t status[6];
@@ -44,12 +51,14 @@ struct request_counts { /* stored as it is: no pointer, no padding */
 	struct fold_timed timed[FOLD_WINDOWS];
 	double live; /* bytes, of stacks of the route */
 	uint64_t held_count, held_step;
-	struct fold_held held[REQUESTS_HELD]; /* each held_step-th request */
+	struct fold_held held[REQUESTS_HELD];	 /* each held_step-th request */
+	struct slow_ticks slowest[FOLD_SLOWEST]; /* slowest first */
 };
 
 struct route {
 	struct request_counts counts;
 	struct histo *times[REQUESTS_NTIMES]; /* NULL until there is one */
+	struct course course; /* of took; of windows, FOLD_COURSE are one */
 };
 
 struct requests {

@@ -254,10 +254,11 @@ enum wire_type {
 	WIRE_THREAD = 33,  /* what Python calls a thread */
 	WIRE_HANDLER = 56, /* which Python function answers a request */
 	/* <pid>.probe.slabs, and WIRE_COUNTER of host.slabs */
-	WIRE_WEIGHTS = 40, /* what stacks weigh, since the last record */
-	WIRE_TEXT = 41,	   /* a name that nodes refer to */
-	WIRE_COUNTER = 42, /* what a probe did or dropped, so far */
-	WIRE_SLOW = 48,	   /* one of the slowest requests of its route */
+	WIRE_WEIGHTS = 40,    /* what stacks weigh, since the last record */
+	WIRE_TEXT = 41,	      /* a name that nodes refer to */
+	WIRE_COUNTER = 42,    /* what a probe did or dropped, so far */
+	WIRE_SLOW = 48,	      /* one of the slowest requests of its route */
+	WIRE_SLOW_PARTS = 61, /* what threads did during such a request */
 };
 
 /*
@@ -311,6 +312,35 @@ struct wire_slow {
 };
 _Static_assert(sizeof(struct wire_slow) == 64, "read by other builds");
 #define WIRE_SLOW_OLD 56u
+
+/* Whose thread it was. */
+enum wire_slow_who {
+	SLOW_OTHER,  /* another one of the process; begun and over within */
+	SLOW_READER, /* the one that read the request */
+	SLOW_WRITER, /* another one, that wrote its end */
+	SLOW_NWHOS,
+};
+
+/* A stack on which a CPU was spent, or waited, during a slow request. */
+struct wire_slow_part {
+	uint32_t node; /* 0: several that are not told one by one */
+	uint8_t kind;  /* WEIGHT_CPU or WEIGHT_OFFCPU */
+	uint8_t who;   /* enum wire_slow_who */
+	uint8_t why;   /* OFFCPU: enum wire_blocked */
+	uint8_t pad;
+	uint64_t ns;	/* between its read and its last byte */
+	uint64_t count; /* of samples, or waits */
+};
+_Static_assert(sizeof(struct wire_slow_part) == 24, "read by other builds");
+
+/* Of the request of a WIRE_SLOW before it that arrived then. */
+struct wire_slow_parts {
+	struct wire_head head;
+	uint64_t at_ns;
+	uint32_t route;
+	uint32_t pad;
+	struct wire_slow_part at[];
+};
 
 /* The latest of a probe and reason holds. */
 struct wire_counter {

@@ -125,6 +125,88 @@ function rate_timeline(values, t, width) {
 	}, s("title", {}, `${moment(t[i])}: ${n.toFixed(1)}/s`))));
 }
 
+const LINES = [["p50_ms", "median"], ["p95_ms", "upper"], ["p99_ms", "top"]];
+
+/* A line for each percentile, broken where no request ended. */
+function course_timeline(course) {
+	const width = course.window_seconds;
+	const t = course.count.map((_, i) => i * width);
+	const most = Math.max(...course.p99_ms.filter(Number.isFinite), 1e-6);
+	const path = (values, x, tall) => values.map((v, i) => v === null ? "" :
+		(i && values[i - 1] !== null ? "L" : "M") +
+		`${x(t[i] + width / 2).toFixed(1)} ` +
+		(HEIGHT - BOTTOM - tall(v)).toFixed(1)).join("");
+
+	return timeline("latency over time: p50, p95 and p99", { t, width, most,
+		write: brief,
+	}, (x, tall) => [LINES.map(([key, name]) => s("path", {
+		d: path(course[key], x, tall), class: "line " + name })),
+	t.map((at, i) => course.count[i] > 0 && s("rect", {
+		x: x(at), width: x(at + width) - x(at), y: TOP,
+		height: HEIGHT - BOTTOM - TOP, class: "hover",
+	}, s("title", {}, `${moment(at)}: ${count(course.count[i])} requests` +
+		`, p50 ${ms(course.p50_ms[i])}, p95 ${ms(course.p95_ms[i])}` +
+		`, p99 ${ms(course.p99_ms[i])}`)))]);
+}
+
+function trend({ class: way, ms_per_minute, from_ms, to_ms }) {
+	return way === "rises" || way === "falls" ? ` Its p95 ${way} by ` +
+		`${ms(Math.abs(ms_per_minute))} a minute, from ${ms(from_ms)} ` +
+		`to ${ms(to_ms)}.` : "";
+}
+
+const STATES = { on_cpu: "on a CPU", other: "waiting", cpu: "waiting for a CPU",
+	futex: "in a futex", epoll: "in epoll", disk: "at the disk",
+	socket: "at a socket", sleep: "asleep", page: "waiting for a page",
+	process: "waiting for a process", file: "at a file or pipe" };
+
+/* "1.2 s asleep, 3 ms on a CPU" */
+function states({ on_cpu_ms, blocked_ms }, whole) {
+	return [["on_cpu", on_cpu_ms], ...Object.entries(blocked_ms)]
+		.filter(([, v]) => v > whole / 1000).sort((a, b) => b[1] - a[1])
+		.map(([name, v]) => `${ms(v)} ${STATES[name]}`).join(", ");
+}
+
+/* Innermost first, without the kernel's and what has no name. */
+function chain(stack) {
+	return stack.filter((f) => f.kind !== "kernel" && f.kind !== "marker")
+		.reverse().slice(0, 6).map((f) => f.function).join(" < ");
+}
+
+function slow_lines(request) {
+	return request.stacks.filter((p) => p.ms > request.took_ms / 100 &&
+			(p.thread === "own" || p.state !== "epoll"))
+		.slice(0, 6).map((p) => h("li", {},
+			`${ms(p.ms)} ${STATES[p.state]}` +
+			(p.thread === "own" ? "" : ", on another thread") +
+			`: ${chain(p.stack)}`));
+}
+
+/* Where the time of the slowest requests went. */
+function slow_part(profile, row) {
+	const of = (x) => x.method === row.method && x.route === row.route;
+	const requests = (profile.json.slow_requests ?? []).filter(of);
+	const slow = profile.json.slow.endpoints.find(of);
+
+	if (!requests.length)
+		return null;
+	return h("details", { open: slow !== undefined },
+		h("summary", {}, "the slowest requests" + (slow ?
+			`: its p95 is above ${ms(profile.json.slow.p95_ms)}` :
+			"")),
+		slow?.own_threads ? h("p", {}, "its thread: " +
+			states(slow.own_threads, slow.took_ms) +
+			(slow.other_threads ? "; other threads meanwhile: " +
+			 states(slow.other_threads, slow.took_ms) : "")) : null,
+		requests.map((one) => h("div", {},
+			h("p", {}, `${moment(one.t)}: ${ms(one.took_ms)}, ` +
+				`unread ${ms(one.queue_ms)}, first byte ` +
+				`after ${ms(one.ttfb_ms)}` +
+				(one.on_cpu_ms === null ? "" : `, on a CPU ` +
+				 ms(one.on_cpu_ms))),
+			h("ul", {}, slow_lines(one)))));
+}
+
 /* A line at each window's mean, a bar up to its longest. */
 function latency_timeline(mean, max, t, width) {
 	const bar = (x, tall, i) => s("rect", {
@@ -165,7 +247,8 @@ function detail(profile, row) {
 			(row.attribution === "exact" ?
 			 "Its memory is counted." : row.attribution ===
 			 "estimate" ? "Its memory is an estimate: other " +
-			 "requests shared its threads." : "")),
+			 "requests shared its threads." : "") +
+			trend(row.p95_trend)),
 		h("div", { class: "figures" },
 			took.length ? histogram("latency, first byte in to " +
 				"last byte out", took, [[row.p50_ms, "p50"],
@@ -175,11 +258,13 @@ function detail(profile, row) {
 				"time to the first byte", ttfb,
 				[[row.ttfb_p50_ms, "p50"],
 				 [row.ttfb_p95_ms, "p95"]]) : null,
+			row.course ? course_timeline(row.course) : null,
 			width && took.length && mean_ms.length ?
 				latency_timeline(mean_ms, max_ms, t, width) :
 				null,
 			width && windows.length ? rate_timeline(windows, t,
-				width) : null));
+				width) : null),
+		slow_part(profile, row));
 }
 
 export function request_section(profile) {

@@ -361,6 +361,16 @@ def test_slow_requests_tell_what_computed_from_what_waited(
     slow = {r["route"]: r for r in recording.json()["slow_requests"]}
     burnt, waited = slow["/burn/{}"], slow["/wait/{}"]
     tick_ms = 20  # what the kernel knows a running thread's time by, and more
+    for request, state in ((burnt, "on_cpu"), (waited, "sleep")):
+        places = [part for part in request["stacks"]
+                  if part["thread"] == "own" and part["state"] == state]
+        assert any("do_GET" in frame["function"]
+                   for frame in places[0]["stack"]), request["stacks"]
+    asleep = sum(part["ms"] for part in waited["stacks"]
+                 if part["thread"] == "own" and part["state"] == "sleep")
+    assert 1000 < asleep <= waited["took_ms"]
+    slow_ones = {e["route"]: e for e in recording.json()["slow"]["endpoints"]}
+    assert slow_ones["/wait/{}"]["own_threads"]["blocked_ms"]["sleep"] > 1000
     assert burnt["on_cpu_ms"] > 1100 - tick_ms
     assert waited["on_cpu_ms"] < 100
     assert waited["off_cpu_ms"] > 1000

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "profiler/base/err.h"
+#include "profiler/latency/course.h"
 #include "profiler/trace/checkpoint.h"
 #include "profiler/trace/reader.h"
 
@@ -190,6 +191,25 @@ static void check_weights(const struct trace_image *im)
 		require(!im->texts[i] || strlen(im->texts[i]) < SLAB_SIZE);
 }
 
+/* What threads did during slow requests; slowest first; courses. */
+static void check_slow(const struct trace_image *im)
+{
+	for (size_t i = 0; i < im->slow_part_count; i++) {
+		const struct wire_slow_part *p = &im->slow_parts[i].part;
+
+		require(p->node <= im->node_count);
+		require(p->kind == WEIGHT_CPU || p->kind == WEIGHT_OFFCPU);
+		require(p->who < SLOW_NWHOS && p->why < BLOCKED_NREASONS);
+	}
+	for (size_t i = 0; i < im->result.route_count; i++) {
+		const struct fold_route *r = &im->result.routes[i];
+
+		require(course_sound(r->course));
+		for (size_t k = 1; k < FOLD_SLOWEST; k++)
+			require(r->slowest[k].took <= r->slowest[k - 1].took);
+	}
+}
+
 static void check_view(const struct trace_view *v)
 {
 	require(v->image_count);
@@ -206,6 +226,7 @@ static void check_view(const struct trace_view *v)
 		check_codes(im);
 		check_result(im);
 		check_weights(im);
+		check_slow(im);
 	}
 	for (size_t i = 0; i < v->process_count; i++)
 		require(strlen(v->processes[i].exe) < SLAB_SIZE &&

@@ -10,6 +10,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
+#include "profiler/latency/course.h"
 #include "profiler/latency/histo.h"
 #include "profiler/trace/quota.h"
 #include "profiler/trace/reader.h"
@@ -241,6 +242,12 @@ static void same_routes(const struct fold_result *a,
 		same_histo(x->ttfb, y->ttfb);
 		same_histo(x->queue, y->queue);
 		same_histo(x->gap, y->gap);
+		same_bytes(x->slowest, y->slowest, sizeof(x->slowest));
+		cr_assert_gt(x->course->cells.count, 0);
+		cr_assert_eq(x->course->cells.count, y->course->cells.count);
+		same_bytes(x->course->cells.at, y->course->cells.at,
+			   x->course->cells.count *
+				   sizeof(*x->course->cells.at));
 	}
 }
 
@@ -547,7 +554,8 @@ Test(digest, a_cut_digest_is_a_problem)
 	write_recording();
 	digest_until(MIDDLE);
 	bytes = scratch_read(digest_file, &size);
-	for (size_t cut = 0; cut < size; cut += size / 50) {
+	/* Without gzip's own last bytes all of it is there. */
+	for (size_t cut = 0; cut + 64 < size; cut += size / 50) {
 		scratch_write(digest_file, bytes, cut);
 		cr_assert_eq(trace_open(&t, scratch, &err), 0);
 		cr_assert_eq(trace_view(t)->problem_count, 1);

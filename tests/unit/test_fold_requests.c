@@ -238,3 +238,28 @@ Test(fold_requests, of_an_impossible_route_are_of_an_unknown_one)
 	cr_assert_not_null(stack_of(fold_result(r.fold), 7, 0));
 	fold_free(r.fold);
 }
+
+Test(fold_requests, the_slowest_of_each_route_are_kept_slowest_first)
+{
+	struct rig r = rig_new();
+	const struct fold_route *one;
+
+	for (int i = 0; i < 10; i++)
+		rig_event(&r, 0,
+			  (struct fold_event) {
+				  .type = RECORD_REQUEST,
+				  .node = 1,
+				  .status = 200,
+				  .times = { (float)(i * 7 % 10 + 1) * MS, MS,
+					     MS / 2, 0 },
+				  .ticks = (uint64_t)(100 + i) * 1000000,
+			  });
+	request(&r, 0, 1, 200, REQUEST_CUT, 2000000000);
+	cr_assert_eq(fold_finish(r.fold, &r.header), 0);
+	one = route_of(fold_result(r.fold), 1);
+	for (unsigned k = 0; k < FOLD_SLOWEST; k++)
+		cr_expect_eq(one->slowest[k].took, (10 - k) * 1000000);
+	cr_expect_eq(one->slowest[0].queue, 500000);
+	cr_expect_eq(one->slowest[0].status, 200);
+	fold_free(r.fold);
+}

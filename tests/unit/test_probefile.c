@@ -421,3 +421,73 @@ Test(probefile, code_objects_and_their_lines_come_back_whole)
 	cr_expect_str_eq(im->python.folder, "/srv");
 	trace_close(t);
 }
+
+Test(probefile, what_threads_did_is_told_with_its_slow_request)
+{
+	struct probefile *f = create(scratch);
+	uint32_t node = probefile_node(f, 0, NODE_BLOCKED, 0, BLOCKED_FUTEX);
+	const struct wire_slow_part parts[] = {
+		{ node, WEIGHT_OFFCPU, SLOW_OTHER, BLOCKED_FUTEX, 0, 9000000,
+		  2 },
+		{ node, WEIGHT_OFFCPU, SLOW_READER, BLOCKED_FUTEX, 0, 3000000,
+		  1 },
+		{ 0, WEIGHT_CPU, SLOW_READER, 0, 0, 4000000, 4 },
+	};
+	struct err err = ERR_INIT;
+	const struct model_slow *s;
+	struct model *m;
+
+	probefile_route(f, 1, "GET /a");
+	answer(f, 1, 10);
+	cr_expect(probefile_is_slow(f));
+	cr_expect_eq(probefile_slow_parts(f, 1, 200000000, parts, 3), 0);
+	cr_expect_eq(probefile_slow_parts(f, 1, 999, parts, 3), 0);
+	probefile_close(f);
+	cr_assert_eq(model_load(&m, scratch, &err), 0, "%s", err.text);
+	cr_assert_eq(m->slow_count, 1);
+	s = &m->slow[0];
+	cr_assert_eq(s->part_count, 3);
+	cr_expect(s->parts[0].own && !s->parts[0].waited);
+	cr_expect_eq(s->parts[0].node, MODEL_NONE);
+	cr_expect_float_eq(s->parts[0].ms, 4, 1e-9);
+	cr_expect(s->parts[1].own && s->parts[1].waited);
+	cr_expect_eq(s->parts[1].why, MODEL_BLOCKED_FUTEX);
+	cr_expect_str_eq(m->frames[m->nodes[s->parts[1].node].frame].function,
+			 "[waits: futex]");
+	cr_expect_not(s->parts[2].own);
+	cr_expect_eq(s->parts[2].count, 2);
+	model_free(m);
+}
+
+Test(probefile, latencies_over_time_are_those_of_the_windows)
+{
+	struct probefile *f = create(scratch);
+	struct err err = ERR_INIT;
+	struct model *m;
+	uint64_t all = 0;
+
+	probefile_route(f, 1, "GET /a");
+	for (uint64_t i = 0; i < 200; i++) {
+		struct probefile_request r = search;
+		uint64_t took = i < 100 ? 10000000 : 40000000;
+
+		r.route = 1;
+		r.last_out += i * 100000000;
+		r.first_in = r.read = r.first_out = r.last_out - took;
+		r.at = r.last_out;
+		cr_assert_eq(probefile_request(f, &r), 0);
+	}
+	probefile_close(f);
+	cr_assert_eq(model_load(&m, scratch, &err), 0, "%s", err.text);
+	cr_assert_not_null(m->endpoints[0].course);
+	for (uint32_t w = 0; w < m->course_count; w++) {
+		const struct model_moment *one = &m->endpoints[0].course[w];
+
+		all += one->count;
+		cr_expect(!one->count || fabs(one->p95_ms - 10) < 0.32 ||
+				  fabs(one->p95_ms - 40) < 1.3,
+			  "%g", one->p95_ms);
+	}
+	cr_expect_eq(all, 200);
+	model_free(m);
+}
