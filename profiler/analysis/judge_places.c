@@ -14,6 +14,8 @@
 #define FALSE_ALARMS	1e-3 /* of a whole recording */
 #define NEARLY_ALL	0.9  /* of what grew */
 #define LOST_RISES	4    /* windows in which more was lost */
+#define LOST_TWICE	2    /* the same, where two scans saw some of it */
+#define KEPT_RISES	6    /* the same, of what is still referred to */
 #define LOST_CONFIDENCE 0.99
 /* Of what the last scan found, what the one before must have found, too.
  * Of a leak that goes on that is the time between them: 2, 8, 30, 90 s. */
@@ -97,9 +99,9 @@ static enum finding_class class_of(const struct place *p, double rise,
 	return survivors >= NEVER_FREED ? FINDING_LEAK : FINDING_GROWTH;
 }
 
-/* @p has gained again and again, through that share of the recording. */
+/* @p has gained @least times, through that share of the recording. */
 static bool rises_on(const struct judging *j, const struct place *p,
-		     double share)
+		     uint32_t least, double share)
 {
 	uint32_t rises = 0, first = 0, last = 0;
 
@@ -110,7 +112,7 @@ static bool rises_on(const struct judging *j, const struct place *p,
 			first = i;
 		last = i;
 	}
-	return rises >= LOST_RISES && last - first > share * j->axis.count;
+	return rises >= least && last - first > share * j->axis.count;
 }
 
 /*
@@ -122,15 +124,33 @@ static bool lost_steadily(const struct judging *j, const struct place *p,
 			  double survivors)
 {
 	return p->twice > 0 && p->unreachable >= p->live / 2 &&
-	       survivors >= NEVER_FREED && rises_on(j, p, 1. / 2);
+	       survivors >= NEVER_FREED && rises_on(j, p, LOST_RISES, 1. / 2);
 }
 
-/* The same, seen once, or beside others of the place that are freed: too little
- * to say that it leaks, too much to say that nothing does. */
+/*
+ * The same, seen once, or of fewer samples, or beside others of the place that
+ * are freed: too little to say that it leaks, too much to say that nothing
+ * does.
+ */
 static bool lost_perhaps(const struct judging *j, const struct place *p)
 {
-	return p->unreachable > 0 && p->unreachable >= p->live / 2 &&
-	       rises_on(j, p, 1. / 3);
+	if (!(p->unreachable > 0) || p->unreachable < p->live / 2)
+		return false;
+	return rises_on(j, p, LOST_RISES, 1. / 3) ||
+	       (!is_exact(j->m) && p->twice > 0 &&
+		rises_on(j, p, LOST_TWICE, 1. / 8));
+}
+
+/*
+ * Of few samples, but all of them are still there, and there were more and
+ * more until the end: too much to say that nothing grows, however much else
+ * the server holds.
+ */
+static bool kept_steadily(const struct judging *j, const struct place *p,
+			  double survivors)
+{
+	return !is_exact(j->m) && survivors >= NEVER_FREED &&
+	       rises_on(j, p, KEPT_RISES, 1. / 2);
 }
 
 /* By how much it grew, without a trend to say so. */
@@ -264,6 +284,7 @@ static int judge_place(struct judging *j, const struct place *p)
 	}
 	if (t.class == TREND_UNDECIDED) {
 		note_undecided(j, &t);
+		j->suspected |= kept_steadily(j, p, survivors);
 		return 0;
 	}
 	f = verdict_add(j, class, &t);

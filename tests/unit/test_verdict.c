@@ -481,6 +481,66 @@ Test(verdict, blocks_lost_again_and_again_leave_the_verdict_open)
 	verdict_free(v);
 }
 
+static double two(uint32_t w)
+{
+	return 65536.0 * ((w > 20) + (w > 40));
+}
+
+Test(verdict, two_samples_that_two_scans_found_lost_leave_the_verdict_open)
+{
+	struct model_site *s;
+	struct verdict *v;
+
+	f.model.mode = "sample";
+	f.model.mean_bytes = 65536;
+	s = site(0, in_parse, two);
+	s->samples = 2;
+	s->unreachable.bytes = s->live.bytes;
+	v = judge();
+	cr_expect_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	verdict_free(v);
+	s->unreachable.twice_bytes = 65536;
+	v = judge();
+	cr_expect_eq(v->class, FINDING_INCONCLUSIVE, "%s", v->sentence);
+	verdict_free(v);
+}
+
+/* A sample in each eighth second: seven are too few for a trend. */
+static double kept_seldom(uint32_t w)
+{
+	return 65536.0 * ((w + 9) / 17);
+}
+
+static double huge(uint32_t w)
+{
+	(void)w;
+	return 512 * MIB;
+}
+
+Test(verdict, blocks_kept_again_and_again_leave_the_verdict_open)
+{
+	struct model_site *s;
+	struct verdict *v;
+
+	f.model.mode = "sample";
+	f.model.mean_bytes = 65536;
+	site(0, in_main, huge);
+	f.model.totals.live.bytes = 512 * MIB;
+	s = site(1, in_cache, kept_seldom);
+	s->samples = 7;
+	s->unreachable.bytes = 0;
+	s->allocated.bytes_variance = s->allocated.bytes * 65536;
+	v = judge();
+	cr_expect_eq(v->class, FINDING_INCONCLUSIVE, "%s", v->sentence);
+	verdict_free(v);
+	for (uint32_t w = 0; w < WINDOWS; w++) /* half of it is replaced */
+		levels[1][w].allocated *= 2;
+	s->allocated.bytes *= 2;
+	v = judge();
+	cr_expect_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	verdict_free(v);
+}
+
 /* 48 bytes a window: 119 of them, or 40. */
 static double little(uint32_t w)
 {
