@@ -226,13 +226,14 @@ EXPORT void *sbrk(intptr_t by)
 EXPORT int dlclose(void *handle)
 {
 	int rc, saved_errno;
+	bool counted;
 
 	if (unlikely(!real.dlclose))
 		real_late();
-	interpreter_closing();
+	counted = interpreter_closing();
 	rc = real.dlclose(handle);
 	saved_errno = errno;
-	interpreter_closed();
+	interpreter_closed(counted);
 	real_forget_late();
 	tls_forget();
 	if (shim.on)

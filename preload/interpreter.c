@@ -83,30 +83,39 @@ static bool is_loaded(void)
 		export(m, CPYTHON_PYPY) == interpreter.symbols[CPYTHON_PYPY]);
 }
 
-void interpreter_closing(void)
-{
-	if (!interpreter.mortal ||
-	    __atomic_fetch_add(&interpreter.closing, 1, __ATOMIC_ACQUIRE))
-		return;
-	python_pause();
-	pyobjects_pause();
-}
-
-void interpreter_closed(void)
+bool interpreter_closing(void)
 {
 	struct interpreter *i = &interpreter;
 
-	if (!__atomic_load_n(&i->closing, __ATOMIC_RELAXED) ||
-	    __atomic_sub_fetch(&i->closing, 1, __ATOMIC_RELEASE))
+	if (!i->mortal)
+		return false;
+	if (__atomic_fetch_add(&i->closing, 1, __ATOMIC_ACQ_REL)) {
+		while (!__atomic_load_n(&i->paused, __ATOMIC_ACQUIRE))
+			sys3(SYS_sched_yield, 0, 0, 0);
+		return true;
+	}
+	python_pause();
+	pyobjects_pause();
+	__atomic_store_n(&i->paused, true, __ATOMIC_RELEASE);
+	return true;
+}
+
+void interpreter_closed(bool counted)
+{
+	struct interpreter *i = &interpreter;
+
+	if (!counted || __atomic_sub_fetch(&i->closing, 1, __ATOMIC_ACQ_REL))
 		return;
+	/* `closing` stays: another thread may have begun to close by now. */
 	if (!is_loaded()) {
-		*i = (struct interpreter) {
-			.verdict = CPYTHON_ABSENT,
-			.looked = true,
-		};
+		__atomic_store_n(&i->object, NULL, __ATOMIC_RELEASE);
+		i->verdict = CPYTHON_ABSENT;
+		i->mortal = false;
+		i->seen = 0;
 		python_forget();
 		pyobjects_forget();
 	}
+	__atomic_store_n(&i->paused, false, __ATOMIC_RELEASE);
 	python_resume();
 	pyobjects_resume();
 }

@@ -24,6 +24,7 @@ struct interpreter {
 	uint32_t seen;	  /* modules that were known when it was looked for */
 	uint32_t busy;	  /* one search at a time */
 	uint32_t closing; /* calls of dlclose under way */
+	bool paused;	  /* for them nobody uses what was found */
 	bool looked;	  /* once, at start */
 	bool mortal;	  /* it came late: it can be unloaded */
 };
@@ -39,14 +40,17 @@ static inline bool interpreter_may_be_new(void)
 	       interpreter.seen != shim.file->stats.modules;
 }
 
-/* Around dlclose: what was found is not used meanwhile; is it still there? */
-void interpreter_closing(void);
-void interpreter_closed(void);
+/*
+ * Around dlclose: what was found is not used meanwhile; is it still there?
+ * What the first returns is for the second: an interpreter may be found while
+ * a call is under way that nobody was paused for.
+ */
+bool interpreter_closing(void);
+void interpreter_closed(bool counted);
 /* It may have gone while nobody was called for dlclose. */
 static inline void interpreter_recheck(void)
 {
-	interpreter_closing();
-	interpreter_closed();
+	interpreter_closed(interpreter_closing());
 }
 
 #endif

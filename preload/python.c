@@ -74,9 +74,9 @@ void python_refresh(void)
 
 void python_pause(void)
 {
-	__atomic_store_n(&python.on, false, __ATOMIC_SEQ_CST);
 	while (__atomic_exchange_n(&python.busy, 1, __ATOMIC_ACQUIRE))
 		sys3(SYS_sched_yield, 0, 0, 0);
+	__atomic_store_n(&python.on, false, __ATOMIC_SEQ_CST);
 }
 
 void python_resume(void)

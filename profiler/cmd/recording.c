@@ -84,20 +84,26 @@ int recording_create(const char *wanted, const char *command,
 	return 0;
 }
 
-/* A copy of a program or library that was replaced: in a folder, alone. */
-static void remove_copy(int dir, const char *folder)
+static DIR *open_list(int dir, const char *folder)
 {
 	int fd = openat(dir, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!list && fd >= 0)
+		close(fd);
+	return list;
+}
+
+/* A copy of a program or library that was replaced: in a folder, alone. */
+static void remove_copy(int dir, const char *folder)
+{
+	DIR *list = open_list(dir, folder);
 	const struct dirent *entry;
 
-	if (!list) {
-		if (fd >= 0)
-			close(fd);
+	if (!list)
 		return;
-	}
 	while ((entry = readdir(list)))
-		unlinkat(fd, entry->d_name, 0);
+		unlinkat(dirfd(list), entry->d_name, 0);
 	closedir(list);
 	unlinkat(dir, folder, AT_REMOVEDIR);
 }
@@ -105,15 +111,11 @@ static void remove_copy(int dir, const char *folder)
 /* <pid>.probe.slabs of a process that could not be looked at after all. */
 static void remove_probed(int dir)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	DIR *list = open_list(dir, ".");
 	const struct dirent *entry;
 
-	if (!list) {
-		if (fd >= 0)
-			close(fd);
+	if (!list)
 		return;
-	}
 	while ((entry = readdir(list)))
 		if (slabfile_is_probed(entry->d_name))
 			unlinkat(dir, entry->d_name, 0);
