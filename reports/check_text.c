@@ -12,7 +12,7 @@
 #include "reports/check.h"
 #include "reports/names.h"
 #include "reports/outcome.h"
-#include "reports/slowness.h"
+#include "reports/slow_words.h"
 #include "reports/text.h"
 
 #define DEFAULT_COLUMNS 80u

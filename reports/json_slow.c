@@ -8,7 +8,7 @@
 #include "reports/emit.h"
 #include "reports/json.h"
 #include "reports/report.h"
-#include "reports/slowness.h"
+#include "reports/slow_words.h"
 
 /* Stacks of a request of a slow endpoint, and of the slowest of any other. */
 #define STACKS_SLOW 8u

@@ -10,7 +10,7 @@
 #include "reports/escape.h"
 #include "reports/markdown.h"
 #include "reports/report.h"
-#include "reports/slowness.h"
+#include "reports/slow_words.h"
 
 static void put_ms(struct buf *out, double ms)
 {

@@ -7,7 +7,7 @@
 #include "profiler/analysis/drift.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/units.h"
-#include "reports/slowness.h"
+#include "reports/slow_words.h"
 #include "reports/text.h"
 
 #define MOST_ENDPOINTS 8u

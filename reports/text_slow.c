@@ -8,7 +8,7 @@
 
 #include "profiler/base/buf.h"
 #include "profiler/base/units.h"
-#include "reports/slowness.h"
+#include "reports/slow_words.h"
 #include "reports/text.h"
 
 #define MOST_SLOW 8u /* endpoints */

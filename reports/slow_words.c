@@ -1,10 +1,9 @@
 /*
- * slowness: see slowness.h.
+ * slow_words: see slow_words.h.
  */
-#include "reports/slowness.h"
+#include "reports/slow_words.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "profiler/analysis/drift.h"
 #include "profiler/base/buf.h"
@@ -35,68 +34,6 @@ bool slowness_is(const struct report_options *opt,
 		 const struct model_endpoint *p)
 {
 	return p->p95_ms > slowness_limit(opt);
-}
-
-bool slowness_has(const struct model_endpoint *p, const struct model_slow *s)
-{
-	return strcmp(s->route, p->route) == 0 &&
-	       strcmp(s->method, p->method) == 0;
-}
-
-static void add_parts(struct slowness *to, const struct model_slow *s)
-{
-	for (uint32_t i = 0; i < s->part_count; i++) {
-		const struct model_slow_part *part = &s->parts[i];
-		struct slow_time *t = part->own ? &to->own : &to->others;
-
-		to->seen = true;
-		/* Others that wait for what comes do nothing. */
-		if (!part->own && part->waited &&
-		    part->why == MODEL_BLOCKED_EPOLL)
-			continue;
-		if (part->waited)
-			t->blocked_ms[part->why] += part->ms;
-		else if (!part->own || isnan(s->on_cpu_ms))
-			t->on_cpu_ms += part->ms;
-	}
-	/* Better than samples, where it is known. */
-	if (!isnan(s->on_cpu_ms)) {
-		to->own.on_cpu_ms += s->on_cpu_ms;
-		to->seen = true;
-	}
-}
-
-static void divide(struct slow_time *t, double by)
-{
-	t->on_cpu_ms /= by;
-	for (int i = 0; i < MODEL_BLOCKED_KINDS; i++)
-		t->blocked_ms[i] /= by;
-}
-
-void slowness_of(struct slowness *out, const struct model *m,
-		 const struct model_endpoint *p)
-{
-	*out = (struct slowness) { 0 };
-	for (uint32_t i = 0; i < m->slow_count; i++) {
-		const struct model_slow *s = &m->slow[i];
-
-		if (!slowness_has(p, s))
-			continue;
-		out->requests++;
-		out->took_ms += s->took_ms;
-		out->queue_ms += s->queue_ms;
-		out->handling_ms += fmax(s->ttfb_ms - s->queue_ms, 0);
-		out->writing_ms += fmax(s->took_ms - s->ttfb_ms, 0);
-		add_parts(out, s);
-	}
-	out->took_ms /= out->requests;
-	out->queue_ms /= out->requests;
-	out->handling_ms /= out->requests;
-	out->writing_ms /= out->requests;
-	divide(&out->own, out->requests);
-	divide(&out->others, out->requests);
-	out->handed_on = out->own.blocked_ms[MODEL_BLOCKED_EPOLL] >
-			 (out->handling_ms + out->writing_ms) / 2;
 }
 
 const char *slowness_state(bool waited, enum model_blocked why)
@@ -185,35 +122,6 @@ void slowness_put_stack(struct buf *out, const struct model *m,
 {
 	if (!put_frames(out, m, opt, node, false))
 		put_frames(out, m, opt, node, true);
-}
-
-static bool is_telling(const struct slowness *s,
-		       const struct model_slow_part *part)
-{
-	if (part->node == MODEL_NONE || part->ms < s->took_ms / 100)
-		return false;
-	return part->own ||
-	       (s->handed_on &&
-		!(part->waited && part->why == MODEL_BLOCKED_EPOLL));
-}
-
-size_t slowness_stacks(const struct model *m, const struct model_endpoint *p,
-		       const struct slowness *s,
-		       const struct model_slow_part **out, size_t most)
-{
-	const struct model_slow *slowest = NULL;
-	size_t count = 0, of[2] = { 0 };
-
-	for (uint32_t i = 0; i < m->slow_count && !slowest; i++)
-		if (slowness_has(p, &m->slow[i]))
-			slowest = &m->slow[i];
-	for (uint32_t k = 0; slowest && k < slowest->part_count; k++) {
-		const struct model_slow_part *part = &slowest->parts[k];
-
-		if (is_telling(s, part) && of[part->own]++ < most)
-			out[count++] = part;
-	}
-	return count;
 }
 
 static void put_phases(struct buf *out, const struct slowness *s)
