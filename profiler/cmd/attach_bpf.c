@@ -99,6 +99,7 @@ static int open_session(struct session *s, struct err *err)
 		.dir = s->opt->dir,
 		.interval_ns = s->opt->interval_ns,
 		.follow = s->opt->follow,
+		.outside = true,
 	};
 	int rc = open_signals(s, err);
 

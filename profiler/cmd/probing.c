@@ -152,6 +152,7 @@ int probing_open(struct probing **out, const struct probing_options *options,
 	const struct capture_options capturing = {
 		.dir = options->dir,
 		.max_bytes = options->max_bytes,
+		.own_pids = options->own_pids,
 	};
 	struct probing *p = calloc(1, sizeof(*p));
 	int level = options->cgroup ? members_level(options->cgroup) : -1;

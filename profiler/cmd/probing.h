@@ -23,6 +23,7 @@ struct probing_options { /* outlive the probing */
 	const char *cgroup; /* all that is started in it, too; NULL: none */
 	bool follow;	    /* what the processes start, too */
 	bool lazy;	    /* only what has requests or calls gets a file */
+	bool own_pids;	    /* as a recorder in the process numbers itself */
 	bool http;
 	const char *const *routes;
 	size_t route_count;

@@ -47,8 +47,9 @@ struct targets {
 	size_t files;
 	bool write_failed;
 	pid_t first;
-	char first_exe[PATH_MAX];  /* the program it was seen to run last */
-	uint64_t first_seen_ns;	   /* ...for the first time */
+	char first_exe[PATH_MAX]; /* the program it was seen to run last */
+	uint64_t first_seen_ns;	  /* ...for the first time */
+	bool outside;
 	struct hash *own;	   /* pid -> own pid, where they differ */
 	VEC(struct missed) missed; /* about to end when they were seen */
 };
@@ -73,7 +74,8 @@ static void check_write(struct targets *t, int rc)
 
 /*
  * What the process knows itself by: in a pid namespace of its own it is
- * another number, and that is the name of its file and what reports say.
+ * another number, and where it records that is the name of its file and what
+ * reports say.
  */
 static pid_t own_pid(const struct targets *t, pid_t pid)
 {
@@ -139,12 +141,12 @@ static void on_began(void *ctx, const struct sampler_process *p)
 {
 	struct targets *t = ctx;
 	struct wire_process process = {
-		.pid = p->own_pid,
+		.pid = t->outside ? p->pid : p->own_pid,
 		.ppid = own_pid(t, p->ppid),
 		.at_ns = now_ns(),
 	};
 
-	if (p->own_pid != own_pid(t, p->pid))
+	if (!t->outside && p->own_pid != own_pid(t, p->pid))
 		(void)hash_set(t->own, (uint64_t)p->pid, (uint64_t)p->own_pid);
 	if (p->pid == t->first) {
 		snprintf(t->first_exe, sizeof(t->first_exe), "%s", p->exe);
@@ -354,6 +356,7 @@ int targets_open(struct targets **out, const struct targets_options *opt,
 	t->dir_name = opt->dir;
 	t->records = opt->records;
 	t->ctx = opt->ctx;
+	t->outside = opt->outside;
 	t->notify = -1;
 	t->dir = open(opt->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->dir < 0) {

@@ -22,6 +22,9 @@ struct targets_options {
 	const char *dir; /* the recording */
 	uint64_t interval_ns;
 	bool follow; /* children too */
+	/* Processes go by their numbers out here, not by their own: two
+	 * containers have a process 1 each. */
+	bool outside;
 	/* A process has begun to record, into that image's file; or NULL. */
 	void (*records)(void *ctx, pid_t pid, uint32_t image);
 	void *ctx;

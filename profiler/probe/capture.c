@@ -26,6 +26,8 @@
 
 /* A stack in a mapping that is not known yet: look, but not all the time. */
 #define REFRESH_NS 50000000ULL
+/* What was seen must not have to go for the sake of names. */
+#define COPIES_SHARE 4
 
 struct captured {
 	pid_t pid;
@@ -99,6 +101,12 @@ const char *capture_dir(const struct capture *c)
 	return c->options.dir;
 }
 
+uint64_t capture_copies(const struct capture *c)
+{
+	return c->options.max_bytes ? c->options.max_bytes / COPIES_SHARE
+				    : UINT64_MAX;
+}
+
 void capture_use(struct capture *c, struct tables *tables)
 {
 	c->tables = tables;
@@ -170,7 +178,10 @@ static int create_file(struct capture *c, struct captured *p, struct err *err)
 		process.exe = exe;
 	if (rc == 0) {
 		process.seen_pid = p->pid;
-		process.pid = status_number(&status, "\nNSpid:", p->pid);
+		process.pid = p->pid;
+		if (c->options.own_pids)
+			process.pid =
+				status_number(&status, "\nNSpid:", p->pid);
 		process.ppid = status_number(&status, "\nPPid:", 0);
 		process.command = command.len ? command.bytes : "";
 		process.command_size = command.len;
@@ -469,19 +480,25 @@ uint64_t capture_lost(const struct capture *c, enum capture_loss loss,
 		[CAPTURE_PYTHON] = "python_frames_unread",
 		[CAPTURE_FULL] = "seconds_past_the_cap",
 		[CAPTURE_SLOW] = "slow_requests_unexplained",
+		[CAPTURE_COPY] = "replaced_files_unnamed",
 	};
+	uint64_t not_copied = 0;
 
 	*name = names[loss];
 	if (loss == CAPTURE_SLOW && c->lately)
 		return c->lost[loss] + lately_lost(c->lately);
-	return c->lost[loss];
+	if (loss == CAPTURE_COPY && c->tables)
+		(void)tables_copied(c->tables, &not_copied);
+	return c->lost[loss] + not_copied;
 }
 
 static bool is_full(const struct capture *c)
 {
 	const struct captured *p;
-	uint64_t bytes = c->closed_bytes;
+	uint64_t bytes = c->closed_bytes, not_copied;
 
+	if (c->tables)
+		bytes += tables_copied(c->tables, &not_copied);
 	vec_foreach (&c->processes, p)
 		bytes += probefile_bytes(p->file);
 	return c->options.max_bytes && bytes >= c->options.max_bytes;
@@ -524,6 +541,7 @@ int capture_flush(struct capture *c, uint64_t at_ns)
 
 	if (is_full(c)) {
 		c->lost[CAPTURE_FULL]++;
+		let_ended_go(c, at_ns);
 		return 0;
 	}
 	if (c->lately)

@@ -22,6 +22,12 @@ struct tables;
 struct capture_options {
 	const char *dir; /* of the recording; must outlive the capture */
 	uint64_t max_bytes;
+	/*
+	 * Files go by what a process's own pid namespace numbers it, as that
+	 * of its recorder does; else by its number out here, which no two
+	 * containers share.
+	 */
+	bool own_pids;
 };
 
 /* Why something that a probe sent is not in the recording. */
@@ -32,6 +38,7 @@ enum capture_loss {
 	CAPTURE_PYTHON, /* Python frames that were changed meanwhile */
 	CAPTURE_FULL,	/* the recording is at its cap: seconds not written */
 	CAPTURE_SLOW,	/* slow requests whose stacks are not told */
+	CAPTURE_COPY,	/* files that were replaced and not kept: no names */
 	CAPTURE_NLOSSES,
 };
 
@@ -41,6 +48,8 @@ void capture_close(struct capture *c); /* NULL is fine */
 
 /* Of its recording. */
 const char *capture_dir(const struct capture *c);
+/* How many bytes of it copies of replaced files may take. */
+uint64_t capture_copies(const struct capture *c);
 
 /* Where stacks are looked up; must outlive it. */
 void capture_use(struct capture *c, struct tables *tables);

@@ -123,10 +123,10 @@ int probes_open(struct probes **out, const struct probes_options *options,
 		goto close;
 	set->procs = set->probes.at[0].self;
 	set->targets = procs_targets(set->procs);
-	rc = tables_open(&set->tables,
-			 options->capture ? capture_dir(options->capture)
-					  : NULL,
-			 err);
+	rc = tables_open(
+		&set->tables,
+		options->capture ? capture_dir(options->capture) : NULL,
+		options->capture ? capture_copies(options->capture) : 0, err);
 	if (rc < 0)
 		goto close;
 	set->capture = options->capture;

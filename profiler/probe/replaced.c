@@ -163,33 +163,49 @@ static int copy_file(int to, int from, off_t size)
 	return 0;
 }
 
-int replaced_keep(int fd, const char *dir, const struct maps_entry *e,
-		  char path[PATH_MAX])
+static int write_copy(const char *path, int fd, off_t size)
+{
+	int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644), rc;
+
+	if (to < 0)
+		return -errno;
+	rc = copy_file(to, fd, size);
+	close(to);
+	if (rc < 0)
+		unlink(path);
+	return rc;
+}
+
+int64_t replaced_keep(int fd, const char *dir, const struct maps_entry *e,
+		      uint64_t most, char path[PATH_MAX])
 {
 	char folder[PATH_MAX], name[PATH_MAX];
 	const char *base = strrchr(maps_path(e, name, sizeof(name)), '/');
 	struct stat sb;
-	int to, rc, length;
+	int rc, length;
 
 	if (!base || fstat(fd, &sb) < 0)
 		return -EINVAL;
-	if (sb.st_size > KEEP_MOST)
-		return -EFBIG;
 	if (!realpath(dir, folder))
 		return -errno;
-	length = snprintf(path, PATH_MAX, "%s/replaced-%llu", folder,
+	/* Roots of two containers may well use the same inode numbers. */
+	length = snprintf(path, PATH_MAX, "%s/replaced-%u.%u-%llu", folder,
+			  e->device_major, e->device_minor,
 			  (unsigned long long)e->inode);
 	if ((size_t)length + strlen(base) >= PATH_MAX)
 		return -ENAMETOOLONG;
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	strcat(path, base);
-	to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (to < 0)
-		return errno == EEXIST ? 0 : -errno;
-	rc = copy_file(to, fd, sb.st_size);
-	close(to);
-	if (rc < 0)
-		unlink(path);
-	return rc;
+	if (access(path, F_OK) == 0)
+		return 0;
+	if (sb.st_size > KEEP_MOST || (uint64_t)sb.st_size > most)
+		rc = -EFBIG;
+	else
+		rc = write_copy(path, fd, sb.st_size);
+	if (rc < 0) {
+		*strrchr(path, '/') = '\0';
+		rmdir(path);
+	}
+	return rc < 0 ? rc : sb.st_size;
 }

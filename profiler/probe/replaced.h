@@ -7,6 +7,7 @@
 
 #include <limits.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct maps_entry;
 
@@ -21,10 +22,11 @@ int replaced_open(int proc, const struct maps_entry *e, const char *maps,
 		  size_t size);
 
 /*
- * Keep a copy for those who look for names later: DIR/replaced-<inode>/<name>,
- * whose absolute path this is.  0 or -errno; -EFBIG past what is worth it.
+ * Keep a copy for those who look for names later, whose absolute path this is:
+ * DIR/replaced-<device>-<inode>/<name>.  Its size, 0 when it was there before;
+ * or -errno, -EFBIG past @most or what is worth it.
  */
-int replaced_keep(int fd, const char *dir, const struct maps_entry *e,
-		  char path[PATH_MAX]);
+int64_t replaced_keep(int fd, const char *dir, const struct maps_entry *e,
+		      uint64_t most, char path[PATH_MAX]);
 
 #endif

@@ -37,6 +37,7 @@ struct module {
 
 struct tables {
 	const char *dir; /* of the recording; NULL: none */
+	uint64_t copies_most, copied, not_copied;
 	int rules, spaces, pythons;
 	struct hash *ids;	    /* of a file's identity -> module */
 	VEC(struct module) modules; /* id n is modules[n - 1] */
@@ -86,7 +87,8 @@ static int create_maps(struct tables *t)
 	return 0;
 }
 
-int tables_open(struct tables **out, const char *dir, struct err *err)
+int tables_open(struct tables **out, const char *dir, uint64_t copies_most,
+		struct err *err)
 {
 	struct tables *t = calloc(1, sizeof(*t));
 	int rc = -ENOMEM;
@@ -95,6 +97,7 @@ int tables_open(struct tables **out, const char *dir, struct err *err)
 	if (!t)
 		return err_set(err, -ENOMEM, "out of memory");
 	t->dir = dir;
+	t->copies_most = copies_most;
 	t->rules = t->spaces = t->pythons = -1;
 	t->ids = hash_new();
 	t->space = malloc(sizeof(*t->space));
@@ -128,6 +131,12 @@ void tables_close(struct tables *t)
 	if (t->pythons >= 0)
 		close(t->pythons);
 	free(t);
+}
+
+uint64_t tables_copied(const struct tables *t, uint64_t *not_copied)
+{
+	*not_copied = t->not_copied;
+	return t->copied;
 }
 
 int tables_rules_fd(const struct tables *t)
@@ -225,19 +234,33 @@ static int open_file(const struct maps_entry *e, const char *path)
 	return fd;
 }
 
+/* Without one its functions have no names. */
+static void keep_copy(struct tables *t, int fd, const struct maps_entry *e,
+		      char path[PATH_MAX])
+{
+	char copy[PATH_MAX];
+	int64_t size =
+		replaced_keep(fd, t->dir, e, t->copies_most - t->copied, copy);
+
+	if (size < 0) {
+		t->not_copied++;
+		return;
+	}
+	t->copied += (uint64_t)size;
+	strcpy(path, copy);
+}
+
 /* Of what was replaced, @path becomes that of a copy. */
 static void read_file(const struct look *l, struct program *program,
 		      const struct maps_entry *e, char path[PATH_MAX])
 {
 	int fd = open_file(e, path);
-	char copy[PATH_MAX];
 
 	*program = (struct program) { 0 };
 	if (fd < 0) {
 		fd = replaced_open(l->dir, e, l->maps->bytes, l->maps->len);
-		if (fd >= 0 && l->t->dir &&
-		    replaced_keep(fd, l->t->dir, e, copy) == 0)
-			strcpy(path, copy);
+		if (fd >= 0 && l->t->dir)
+			keep_copy(l->t, fd, e, path);
 	}
 	if (fd < 0)
 		return;

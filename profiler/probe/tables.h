@@ -34,9 +34,16 @@ struct tables_space {
 	uint64_t hash; /* of what they were made from */
 };
 
-/* @dir: of the recording, for copies of files that were replaced; or NULL. */
-int tables_open(struct tables **out, const char *dir, struct err *err);
+/*
+ * @dir: of the recording, for copies of files that were replaced, of
+ * @copies_most bytes in all; or NULL.
+ */
+int tables_open(struct tables **out, const char *dir, uint64_t copies_most,
+		struct err *err);
 void tables_close(struct tables *t); /* NULL is fine */
+
+/* What the copies take, and how many files there is none of. */
+uint64_t tables_copied(const struct tables *t, uint64_t *not_copied);
 
 int tables_rules_fd(const struct tables *t);
 int tables_spaces_fd(const struct tables *t);

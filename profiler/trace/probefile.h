@@ -19,7 +19,7 @@ struct err;
 struct probefile;
 
 struct probefile_process {
-	pid_t pid, ppid;     /* in its own pid namespace */
+	pid_t pid, ppid;     /* that it goes by in the recording */
 	pid_t seen_pid;	     /* in ours */
 	const char *exe;     /* may be "" */
 	const char *command; /* words that each end with NUL */

@@ -98,8 +98,8 @@ def attach(product, recording):
 
     def run(pid, *options, status=0):
         done = subprocess.run(
-            [product.tool, "attach", str(pid), "-o", str(recording.path),
-             *map(str, options)],
+            [product.tool, "attach", *map(str, (pid, *options)), "-o",
+             str(recording.path)],
             capture_output=True, text=True, timeout=120)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stderr
@@ -378,10 +378,12 @@ def cgroup():
     except OSError as why:
         pytest.skip(f"no cgroup can be made: {why}")
     yield path
-    for pid in (path / "cgroup.procs").read_text(encoding="ascii").split():
-        with contextlib.suppress(OSError):
-            (base / "cgroup.procs").write_text(pid, encoding="ascii")
-    path.rmdir()
+    for folder, *_ in os.walk(path, topdown=False):
+        members = pathlib.Path(folder, "cgroup.procs")
+        for pid in members.read_text(encoding="ascii").split():
+            with contextlib.suppress(OSError):
+                (base / "cgroup.procs").write_text(pid, encoding="ascii")
+        os.rmdir(folder)
 
 
 def move(target, cgroup):
@@ -436,7 +438,27 @@ def test_a_container_s_process_has_its_names(
     assert not (inner / "server").exists()
     attach(pid, "--duration", 2)
     assert share(folded(recording, "cpu"), "main;spin;dive;dive;dive;work") > .9
-    assert recording.json()["processes"][0]["pid"] == 1
+    assert recording.json()["processes"][0]["pid"] == pid
+
+
+def test_two_containers_are_two_processes(
+        product, start, attach, recording, cgroup, eventually):
+    # Each is process 1 where it lives, in a cgroup of its own below ours.
+    pids = {}
+    for mib in (2, 50):
+        target = start("grow", mib, under=[
+            "unshare", "--mount", "--pid", "--fork", "--kill-child"])
+        pids[mib] = child_of(target.pid)
+        below = cgroup / "containers" / str(mib)
+        below.mkdir(parents=True)
+        (below / "cgroup.procs").write_text(str(pids[mib]), encoding="ascii")
+        target.tell()
+    attach("--cgroup", cgroup, "--duration", 2)
+    report = recording.json()
+    assert {p["pid"] for p in report["processes"]} == set(pids.values())
+    held = {mib: [r["rss"] for r in report["ledger"] if r["pid"] == pid]
+            for mib, pid in pids.items()}
+    assert min(held[50]) > 50 << 20 > 10 << 20 > max(held[2])
 
 
 def test_two_containers_whose_processes_have_one_number(
@@ -461,7 +483,7 @@ def test_two_containers_whose_processes_have_one_number(
     err = process.communicate(timeout=60)[1]
     assert process.returncode == 0, err
     report = recording.json()
-    assert [p["pid"] for p in report["processes"]] == [1, 1]
+    assert {p["pid"] for p in report["processes"]} == set(pids)
     assert [m["label"] for m in report["marks"]] == [
         f"deploy {pid}" for pid in pids]
 

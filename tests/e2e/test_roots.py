@@ -290,9 +290,10 @@ def test_a_container_is_seen_from_the_kernel(product, root, tmp_path,
             lambda: ";spin (" in stacks_of(recording, "cpu"),
             eventually)
         assert inner_of(outer) == pid
-    # Its own number, its interpreter by its own path, its functions by name.
+    # Its number out here, its interpreter by its own path, its functions by
+    # name.
     process, = recording.json()["processes"]
-    assert process["pid"] == 1
+    assert process["pid"] == pid
     assert "python3" in process["exe"]
     whole = [line for line in stacks_of(recording, "cpu").splitlines()
              if line.startswith("_start;") and ";spin (" in line]
