@@ -26,6 +26,7 @@
 #include "profiler/sym/compiled.h"
 #include "profiler/sym/demangle.h"
 #include "profiler/sym/evaluator.h"
+#include "profiler/sym/labels.h"
 #include "profiler/sym/saved.h"
 
 struct answer { /* symbols [first, first + count) of symtab.symbols */
@@ -41,6 +42,7 @@ struct module {
 	Dwfl_Module *dwfl_module;    /* NULL: cannot be read */
 	Dwarf_Addr base;	     /* address dwfl gave to vaddr 0 */
 	struct compiled *compiled;   /* made when first asked */
+	struct labels *labels;	     /* so, too */
 	struct evaluator *evaluator; /* NULL: there is none */
 	char *problem;
 	struct hash *answers; /* vaddr -> index in symtab.answers */
@@ -83,6 +85,7 @@ void symtab_free(struct symtab *st)
 		return;
 	vec_foreach (&st->modules, m) {
 		compiled_free(m->compiled);
+		labels_free(m->labels);
 		evaluator_free(m->evaluator);
 		if (m->dwfl)
 			dwfl_end(m->dwfl);
@@ -298,8 +301,7 @@ static void resolve(struct symtab *st, struct module *m, uint64_t vaddr,
 {
 	Dwarf_Addr addr = vaddr + m->base;
 	const char *file = NULL, *name;
-	GElf_Off offset = 0;
-	GElf_Sym sym;
+	uint64_t offset = 0;
 	uint32_t line = 0;
 	struct symbol *s;
 
@@ -315,10 +317,10 @@ add_function:
 	s = add_symbol(st, a);
 	if (!s || !m->dwfl_module)
 		return;
-	name = dwfl_module_addrinfo(m->dwfl_module, addr, &offset, &sym, NULL,
-				    NULL, NULL);
-	/* Without a size the nearest symbol below may be anything. */
-	if (name && (sym.st_size || offset < 4096)) {
+	if (!m->labels)
+		m->labels = labels_new(m->dwfl_module);
+	name = m->labels ? labels_find(m->labels, addr, &offset) : NULL;
+	if (name) {
 		s->linkage = keep(st, name);
 		s->function = pretty(st, name);
 		s->offset = (uint32_t)offset;
