@@ -184,7 +184,7 @@ void markdown_memory(struct buf *out, const struct model *m)
 	put_split(out, m);
 }
 
-static void put_ms(struct buf *out, double ms)
+void markdown_ms(struct buf *out, double ms)
 {
 	char text[UNITS_TEXT_MAX];
 
@@ -215,12 +215,12 @@ static void put_endpoint(struct buf *out, const struct model_endpoint *p,
 	escape_markdown(out, p->route);
 	buf_printf(out, " | %s |", units_format_count(text, p->count));
 	buf_printf(out, " %s |", units_format_count(text, p->errors));
-	put_ms(out, p->p50_ms);
-	put_ms(out, p->p95_ms);
-	put_ms(out, p->p99_ms);
+	markdown_ms(out, p->p50_ms);
+	markdown_ms(out, p->p95_ms);
+	markdown_ms(out, p->p99_ms);
 	if (closed)
-		put_ms(out, p->corrected.p99_ms);
-	put_ms(out, p->ttfb_p95_ms);
+		markdown_ms(out, p->corrected.p99_ms);
+	markdown_ms(out, p->ttfb_p95_ms);
 	put_bytes(out, p->alloc_bytes_per_request);
 	put_bytes(out, p->retained_bytes_per_request);
 	if (checks)

@@ -18,6 +18,8 @@ struct verdict;
 
 /* What was put together in @text, escaped; @text is freed. */
 void markdown_taken(struct buf *out, struct buf *text);
+/* A cell of a table; "not measured" of a NAN. */
+void markdown_ms(struct buf *out, double ms);
 /* The stack that ends at @node as a list within a list, leaf first. */
 void markdown_stack(struct buf *out, const struct model *m, uint32_t node);
 

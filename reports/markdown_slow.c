@@ -2,7 +2,6 @@
  * markdown_slow: endpoints that are slow, and those that got slower, in
  * Markdown.
  */
-#include <math.h>
 
 #include "profiler/analysis/drift.h"
 #include "profiler/base/buf.h"
@@ -11,16 +10,6 @@
 #include "reports/markdown.h"
 #include "reports/report.h"
 #include "reports/slow_words.h"
-
-static void put_ms(struct buf *out, double ms)
-{
-	char text[UNITS_TEXT_MAX];
-
-	if (isfinite(ms))
-		buf_printf(out, " %s |", units_format_duration(text, ms * 1e6));
-	else
-		buf_puts(out, " – |");
-}
 
 static void put_threads(struct buf *out, const struct slowness *s)
 {
@@ -51,10 +40,10 @@ static void put_endpoint(struct buf *out, const struct model *m,
 	buf_putc(out, ' ');
 	escape_markdown(out, p->route);
 	buf_puts(out, " |");
-	put_ms(out, p->p95_ms);
-	put_ms(out, s.queue_ms);
-	put_ms(out, s.handling_ms);
-	put_ms(out, s.writing_ms);
+	markdown_ms(out, p->p95_ms);
+	markdown_ms(out, s.queue_ms);
+	markdown_ms(out, s.handling_ms);
+	markdown_ms(out, s.writing_ms);
 	buf_putc(out, ' ');
 	put_threads(out, &s);
 	buf_puts(out, " | ");

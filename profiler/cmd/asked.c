@@ -3,14 +3,8 @@
  */
 #include "profiler/cmd/asked.h"
 
-#include <string.h>
-
 #include "profiler/cmd/terminal.h"
-
-static bool is_python(const char *name)
-{
-	return strncmp(name, "python:", strlen("python:")) == 0;
-}
+#include "profiler/model/named.h"
 
 static void say(const char *name, const struct asked_way *way)
 {
@@ -19,14 +13,14 @@ static void say(const char *name, const struct asked_way *way)
 						   : "memory is";
 
 	terminal_note("handler %s: its %s taken from the stacks that it is "
-		      "on%s%s; %s",
-		      name, what, way->times ? "" : ", its time with ",
+		      "on%s%s, and its percentiles are those of the requests "
+		      "that it answers; single calls are timed by %s",
+		      named_shown(name), what,
+		      way->times ? "" : ", its time on a CPU with ",
 		      way->times ? "" : way->for_times,
-		      is_python(name)
-			      ? "of its single calls @span(\"NAME\") of "
-				"strandline.py above it tells"
-			      : "of its single calls a span of strandline.h "
-				"in the source tells");
+		      named_python(name)
+			      ? "@span(\"NAME\") of strandline.py above it"
+			      : "a span of strandline.h in the source");
 }
 
 void asked_split(const char *const *names, size_t count,
@@ -36,7 +30,7 @@ void asked_split(const char *const *names, size_t count,
 
 	timed->count = 0;
 	for (size_t i = 0; i < count && i < most; i++) {
-		if (way->probes && !is_python(names[i]))
+		if (way->probes && !named_python(names[i]))
 			timed->at[timed->count++] = names[i];
 		else
 			say(names[i], way);

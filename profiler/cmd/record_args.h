@@ -102,8 +102,10 @@ struct record_args {
 		  "time the calls of this native function, 'search' or "       \
 		  "'libindex.so:ns::search', by programs in the kernel; what " \
 		  "that costs is said first; of a Python one, "                \
-		  "'python:app.Index.search', time and memory are taken from " \
-		  "the stacks that it is on",                                  \
+		  "'app.Index.search' or 'python:search', the requests that "  \
+		  "it answers, and from the stacks that it is on its time "    \
+		  "and "                                                       \
+		  "memory",                                                    \
 		  NULL,                                                        \
 		  false },                                                     \
 		{ 0,                                                           \

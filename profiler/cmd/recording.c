@@ -84,7 +84,7 @@ int recording_create(const char *wanted, const char *command,
 	return 0;
 }
 
-static DIR *open_list(int dir, const char *folder)
+DIR *recording_list(int dir, const char *folder)
 {
 	int fd = openat(dir, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = fd < 0 ? NULL : fdopendir(fd);
@@ -97,7 +97,7 @@ static DIR *open_list(int dir, const char *folder)
 /* A copy of a program or library that was replaced: in a folder, alone. */
 static void remove_copy(int dir, const char *folder)
 {
-	DIR *list = open_list(dir, folder);
+	DIR *list = recording_list(dir, folder);
 	const struct dirent *entry;
 
 	if (!list)
@@ -111,7 +111,7 @@ static void remove_copy(int dir, const char *folder)
 /* <pid>.probe.slabs of a process that could not be looked at after all. */
 static void remove_probed(int dir)
 {
-	DIR *list = open_list(dir, ".");
+	DIR *list = recording_list(dir, ".");
 	const struct dirent *entry;
 
 	if (!list)

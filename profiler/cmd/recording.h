@@ -5,6 +5,7 @@
 #ifndef STRANDLINE_CMD_RECORDING_H
 #define STRANDLINE_CMD_RECORDING_H
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +25,10 @@ int recording_create(const char *wanted, const char *command,
 
 /* Take away what was made for a server that then did not start. */
 void recording_discard(const char *path);
+
+/* The files of @folder, "." for all, in the directory @dir; NULL: unreadable.
+ * To be closed with closedir(). */
+DIR *recording_list(int dir, const char *folder);
 
 /* It has a file that a recording has. */
 bool recording_is(const char *path);

@@ -296,15 +296,11 @@ static void see_file(struct targets *t, const char *name)
 
 static void list_files(struct targets *t)
 {
-	int fd = openat(t->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	DIR *list = recording_list(t->dir, ".");
 	const struct dirent *entry;
 
-	if (!list) {
-		if (fd >= 0)
-			close(fd);
+	if (!list)
 		return;
-	}
 	while ((entry = readdir(list)))
 		see_file(t, entry->d_name);
 	closedir(list);

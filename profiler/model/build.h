@@ -42,8 +42,9 @@ int build_endpoints(struct model *m, const struct trace_view *v);
 int build_spans(struct model *m, const struct trace_view *v);
 /* handlers.c: those that are no spans; after them and the charges. */
 int build_handlers(struct model *m, const struct trace_view *v);
-/* Is @frame of the function that was asked for as @name, as in --handler? */
-bool build_is_handler(const struct model_frame *frame, const char *name);
+/* answers.c: the requests of @h, who has what is allocated @below it. */
+int build_answers(const struct model *m, const struct trace_view *v,
+		  const bool *below, struct model_handler *h);
 int build_slow(struct model *m, const struct trace_view *v);
 /* latencies.c: what @h holds, in buckets; the model's to free. */
 struct histo;

@@ -301,6 +301,15 @@ struct model_span {
 	double alloc_bytes_per_span, alloc_objects_per_span, alloc_margin;
 };
 
+/* How it is known which requests a function was at. */
+enum model_answers {
+	MODEL_ANSWERS_UNKNOWN,
+	MODEL_ANSWERS_ROUTE, /* the framework leads the route to it */
+	MODEL_ANSWERS_STACK, /* it is on the stacks of what they allocate */
+};
+
+#define MODEL_NEAR_MOST 3
+
 /*
  * A function that was asked for and of which no calls were seen, only the
  * stacks that it is on: one of Python, or a native one without probes.  NAN:
@@ -308,6 +317,7 @@ struct model_span {
  */
 struct model_handler {
 	const char *name; /* as it was asked for */
+	bool python;	  /* of that, by its name */
 	bool seen;	  /* on any stack */
 	/* On a CPU, by looks at it, with the margin of its 95 % interval; and
 	 * waiting, which is measured. */
@@ -315,10 +325,18 @@ struct model_handler {
 	/* Made below it; of that, what is alive at the end. */
 	double alloc_bytes, alloc_margin, alloc_objects;
 	double live_bytes, live_margin;
-	/* The endpoint that nearly all of it is made for, and the share of one
-	 * of its requests; NULL and NAN: none. */
+	/* The requests of its endpoints, from first byte in to last out; NAN
+	 * where there were none. */
+	enum model_answers answers;
+	uint64_t requests;
+	uint32_t endpoint_count; /* that those are of */
+	double p50_ms, p95_ms, p99_ms, max_ms;
+	double alloc_bytes_per_request; /* NAN: none that is known */
+	/* The endpoint that nearly all of it is made for; NULL: none. */
 	const char *method, *route;
-	double alloc_bytes_per_request;
+	/* Where neither stacks nor routes have it: what it may have been. */
+	const char *near[MODEL_NEAR_MOST];
+	uint32_t near_count;
 };
 
 struct model_process {

@@ -10,6 +10,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/latency/histo.h"
 #include "profiler/model/build.h"
+#include "profiler/model/named.h"
 
 struct entry {
 	const char *name; /* interned */
@@ -76,7 +77,7 @@ static bool has_shim(const struct trace_view *v)
 static bool is_below(const struct model *m, uint32_t node, const char *name)
 {
 	for (; node != MODEL_NONE; node = m->nodes[node].parent)
-		if (build_is_handler(&m->frames[m->nodes[node].frame], name))
+		if (named_frame(&m->frames[m->nodes[node].frame], name))
 			return true;
 	return false;
 }

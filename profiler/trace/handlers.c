@@ -80,6 +80,15 @@ static size_t handler_of(const char *request,
 	return best;
 }
 
+const struct trace_handler *handlers_find(const char *request,
+					  const struct trace_handler *handlers,
+					  size_t count)
+{
+	size_t best = handler_of(request, handlers, count);
+
+	return best < count ? &handlers[best] : NULL;
+}
+
 static uint64_t requests_of(const struct trace_image *im, uint32_t route)
 {
 	for (size_t i = 0; i < im->result.route_count; i++)

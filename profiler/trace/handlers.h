@@ -11,6 +11,11 @@
 
 #include "profiler/trace/reader.h"
 
+/* That of @handlers which answers @request, "GET /users/{}"; NULL: none. */
+const struct trace_handler *handlers_find(const char *request,
+					  const struct trace_handler *handlers,
+					  size_t count);
+
 /*
  * Give the stacks of @im that have no route that of their handler, one of
  * @handlers.  A template that several routes of the process match stands for

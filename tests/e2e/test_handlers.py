@@ -29,9 +29,9 @@ def test_python_handlers_have_the_memory_and_the_time_of_their_stacks(
     port = serve.free_port()
     told = tmp_path / "told"
     command = [product.tool, "run", "-q", "-o", recording.path, "--probe",
-               "cpu", "--handler", "python:app.search", "--handler",
-               "python:index.Index.search", "--handler", "python:app.chat",
-               "--handler", "python:nonesuch", "--",
+               "cpu", "--handler", "app.search", "--handler",
+               "python:index.Index.search", "--handler", "app.chat",
+               "--handler", "app.serch", "--",
                *serve.rag_fastapi(port)]
     with told.open("w") as errors, serve.running(command, port,
                                                  stderr=errors):
@@ -40,11 +40,17 @@ def test_python_handlers_have_the_memory_and_the_time_of_their_stacks(
         while True:
             product.load(port, "-n", "100", "-m", "search")
             found = by_name(recording.json())
-            if found["python:app.search"]["route"] or time.monotonic() > until:
+            if found["app.search"]["requests"] or time.monotonic() > until:
                 break
-    assert "python:app.search: its time and memory" in told.read_text()
-    found = by_name(recording.json())
-    search = found["python:app.search"]
+    assert "app.search: its time and memory" in told.read_text()
+    report = recording.json()
+    found = by_name(report)
+    search = found["app.search"]
+    asked = {e["route"]: e for e in report["endpoints"]}[search["route"]]
+    assert search["requests_by"] == "route"
+    for figure in ("p50_ms", "p95_ms", "p99_ms", "max_ms"):
+        assert search[figure] == asked[figure] > 0
+    assert search["requests"] == asked["count"]
     assert search["seen"]
     assert search["route"] == "/api/v1/retrieval/search"
     assert search["method"] == "POST"
@@ -55,10 +61,16 @@ def test_python_handlers_have_the_memory_and_the_time_of_their_stacks(
     assert search["cpu_ms"] > 0 < search["cpu_margin_ms"]
     assert search["waiting_ms"] is None
     # What it calls is below it.
-    assert found["python:index.Index.search"]["seen"]
-    assert not found["python:app.chat"]["seen"]
-    assert not found["python:nonesuch"]["seen"]
-    assert "it is on no stack" in recording.text()
+    inner = found["python:index.Index.search"]
+    assert inner["seen"]
+    assert inner["requests_by"] == "stack"
+    assert inner["requests"] == search["requests"]
+    # It is there, and nobody asked for it.
+    assert found["app.chat"]["requests_by"] == "route"
+    assert found["app.chat"]["requests"] == 0
+    assert not found["app.serch"]["seen"]
+    assert "app.search" in found["app.serch"]["near"]
+    assert "there is app.search" in recording.text()
 
 
 def test_what_is_sent_into_a_server_charges_a_native_handler(
@@ -81,8 +93,10 @@ def test_what_is_sent_into_a_server_charges_a_native_handler(
         tool.send_signal(signal.SIGINT)
         said += tool.communicate(timeout=120)[1]
     assert "serve_search: its memory is taken from the stacks" in said
-    assert "its time with attach --with bpf" in said
+    assert "its time on a CPU with attach --with bpf" in said
     found = by_name(recording.json())
     assert found["serve_search"]["alloc_bytes"] > 200 * 10000
     assert found["serve_search"]["cpu_ms"] is None
+    assert found["serve_search"]["requests"] == 200
+    assert found["serve_search"]["p99_ms"] >= found["serve_search"]["p50_ms"] > 0
     assert not found["nonesuch"]["seen"]
