@@ -6,12 +6,14 @@
  * by the same tracepoint: the thread is then in a system call that says which
  * addresses.  So no system call of anybody is made slower.
  */
+#include "bpf/faults.h"
+
+#define STACK_EVENT struct faults_taken
 #include "bpf/stack.bpf.h"
 
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/counters.bpf.h"
-#include "bpf/faults.h"
 #include "bpf/targets.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -58,13 +60,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct counted);
 } counted SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct faults_taken);
-} taken SEC(".maps");
 
 static __always_inline struct thread *thread_of(struct task_struct *task)
 {
@@ -188,18 +183,20 @@ static __always_inline bool is_told(struct thread *thread,
 static void send_taken(const struct thread *thread, const struct pt_regs *regs,
 		       __s64 pages)
 {
-	__u32 zero = 0, size;
-	struct faults_taken *out = bpf_map_lookup_elem(&taken, &zero);
+	struct stack_work *w = stack_work();
+	struct faults_taken *out;
 	__u64 since;
+	__u32 size;
 
-	if (!out)
+	if (!w)
 		return;
+	out = &w->event;
 	since = bpf_ktime_get_ns();
 	out->what = FAULTS_TAKEN;
 	out->pages = (__u32)pages;
 	out->address = thread->address;
 	out->sample.head.kernel_count = 0;
-	user_stack(&out->sample, regs->rip, regs->rsp, regs->rbp);
+	user_stack(w, regs->rip, regs->rsp, regs->rbp);
 	count_many(FAULTS_NS, bpf_ktime_get_ns() - since);
 	count(FAULTS_STACKS);
 	if (out->sample.head.end == STACK_END_CUT)

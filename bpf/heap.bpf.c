@@ -10,12 +10,14 @@
  * Only blocks whose birth was told of are known here, and only their death is
  * told: so nobody is called a leak for what was there before.
  */
+#include "bpf/heap.h"
+
+#define STACK_EVENT struct heap_born
 #include "bpf/stack.bpf.h"
 
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/counters.bpf.h"
-#include "bpf/heap.h"
 #include "bpf/targets.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -56,18 +58,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct sampler);
 } samplers SEC(".maps");
-
-struct born {
-	__u64 busy; /* a thread that was interrupted here uses it */
-	struct heap_born event;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct born);
-} births SEC(".maps");
 
 struct call {	  /* of a thread, whose return is waited for */
 	__u64 sp; /* at its entry; 0: there is none */
@@ -290,11 +280,11 @@ static __always_inline __u64 made(const struct pt_regs *regs,
 	return block;
 }
 
-static __always_inline void send_born(struct born *born,
+static __always_inline void send_born(struct stack_work *w,
 				      const struct pt_regs *regs,
 				      const struct call *call, __u64 address)
 {
-	struct heap_born *event = &born->event;
+	struct heap_born *event = &w->event;
 	__u64 since = bpf_ktime_get_ns();
 	__u32 size;
 
@@ -305,7 +295,7 @@ static __always_inline void send_born(struct born *born,
 	event->size = call->size;
 	event->mean = call->mean;
 	event->sample.head.kernel_count = 0;
-	user_stack(&event->sample, regs->rip - 1, regs->rsp, regs->rbp);
+	user_stack(w, regs->rip - 1, regs->rsp, regs->rbp);
 	count_many(HEAP_NS, bpf_ktime_get_ns() - since);
 	if (event->sample.head.end == STACK_END_CUT)
 		count(HEAP_CUT);
@@ -333,17 +323,16 @@ static __always_inline void send_born(struct born *born,
 static __always_inline void sample(const struct pt_regs *regs,
 				   const struct call *call, __u64 address)
 {
-	__u32 zero = 0;
-	struct born *born = bpf_map_lookup_elem(&births, &zero);
+	struct stack_work *w = stack_work();
 
-	if (!born)
+	if (!w)
 		return;
-	if (__sync_lock_test_and_set(&born->busy, 1)) {
+	if (__sync_lock_test_and_set(&w->busy, 1)) {
 		count(HEAP_MISSED);
 		return;
 	}
-	send_born(born, regs, call, address);
-	born->busy = 0;
+	send_born(w, regs, call, address);
+	w->busy = 0;
 }
 
 /* A call returns: the stack is as its caller has it. */

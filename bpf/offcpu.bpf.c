@@ -168,12 +168,14 @@ static __always_inline void send_stack(struct stack_sample *out)
 static void look(struct offcpu_thread *thread, struct task_struct *task,
 		 const struct pt_regs *regs, __u64 now)
 {
-	struct stack_sample *out = stack_scratch();
+	struct stack_work *w = stack_work();
+	struct stack_sample *out;
 
-	if (!out)
+	if (!w)
 		return;
+	out = &w->event.sample;
 	out->head.kernel_count = 0;
-	user_stack(out, regs->rip, regs->rsp, regs->rbp);
+	user_stack(w, regs->rip, regs->rsp, regs->rbp);
 	send_stack(out);
 	if (out->head.end == STACK_END_CUT)
 		count(OFFCPU_CUT);

@@ -2,11 +2,13 @@
  * stack: unwind the current thread's user stack by rules, without frame
  * pointers.
  *
- * A frame costs a search in the process's mappings (saved while the frames
- * stay in one module), one lookup a level of the module's tree with eight
- * compares in each, and two loads from the stack.  All memory of the target
- * is read by bpf_probe_read_user(), which never faults anything in: a page
- * that is swapped out ends the stack.
+ * A frame costs a look at the rules that were found before.  Where its pc is
+ * not among them: a search in the process's mappings (saved while the frames
+ * stay in one module) and one lookup a level of the module's tree, with eight
+ * compares in each.  All memory of the target is read by
+ * bpf_probe_read_user(), which never faults anything in: a page that is
+ * swapped out ends the stack.  Each call of the kernel costs as much as the
+ * rest of a frame, so the stack is read some frames at a time (the window).
  */
 #ifndef STRANDLINE_BPF_STACK_BPF_H
 #define STRANDLINE_BPF_STACK_BPF_H
@@ -61,43 +63,58 @@ struct {
 	__type(value, struct stack_space);
 } spaces SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct stack_sample);
-} scratch SEC(".maps");
+#define STACK_CACHE  1024
+#define STACK_WINDOW 64 /* words */
+#define STACK_BELOW  56 /* a return address, what its function has pushed */
+#define STACK_PAGE   4096
+
+/* What is sent with a stack, which is its last member. */
+#ifndef STACK_EVENT
+struct stack_event {
+	struct stack_sample sample;
+};
+#define STACK_EVENT struct stack_event
+#endif
 
 /*
- * Rules found before, of this CPU: a server's stacks go through the same few
- * hundred call sites.  A tag is a pc (of 47 bits) and the generation of the
- * mappings that it had a meaning in.
+ * What a CPU works on.
+ *
+ * Rules found before: a server's stacks go through the same few hundred call
+ * sites.  A tag is a pc (of 47 bits) and the generation of the mappings that
+ * it had a meaning in.
  */
-#define STACK_CACHE 1024
-struct stack_cache {
-	__u64 tag[STACK_CACHE];
-	__u64 rule[STACK_CACHE];
+struct stack_work {
+	__u64 pc, sp, bp;
+	__u64 rule;		/* packed; of pc */
+	__u64 window_at, held;	/* bytes of the target that the window holds */
+	__u64 start, end, bias; /* the range that the last pc was in */
+	__u64 generation;	/* in its place in a tag */
+	__u64 hash;
+	__u32 table, depth; /* of that range */
+	__u32 tgid;
+	__u32 why;   /* enum stack_end_reason */
+	__u64 count; /* user frames so far */
+	__u64 window[STACK_WINDOW];
+	struct {
+		__u64 tag, rule; /* side by side, in one line of the CPU's */
+	} cache[STACK_CACHE];
+	__u64 busy; /* where one can be interrupted by another */
+	STACK_EVENT event;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct stack_cache);
-} rules SEC(".maps");
+	__type(value, struct stack_work);
+} work SEC(".maps");
 
-struct stack_walk {
-	__u64 pc, sp, bp;
-	__u64 start, end, bias; /* the range that the last pc was in */
-	__u64 hash;
-	struct stack_space *space;
-	struct stack_sample *out;
-	struct stack_cache *cache;
-	__u64 generation; /* in its place in a tag */
-	__u32 table, depth;
-	__u32 count; /* user frames so far */
-	__u32 why;   /* enum stack_end_reason */
-};
+static __always_inline struct stack_work *stack_work(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&work, &zero);
+}
 
 static __always_inline __u64 stack_mix(__u64 hash, __u64 value)
 {
@@ -125,22 +142,24 @@ static __always_inline __u64 stack_mix(__u64 hash, __u64 value)
 		at_ &((1u << (bits)) - 1);                                     \
 	})
 
-static __always_inline bool find_range(struct stack_walk *w)
+/* Have w->start and what follows be those of the range that @pc is in. */
+static __always_inline bool find_range(struct stack_work *w, __u64 pc)
 {
-	struct stack_space *space = w->space;
-	__u32 at;
+	struct stack_space *space;
+	__u32 at, tgid = w->tgid;
 
-	if (w->pc >= w->start && w->pc < w->end)
+	if (pc - w->start < w->end - w->start)
 		return true;
+	space = bpf_map_lookup_elem(&spaces, &tgid);
 	if (!space)
 		return false;
-	at = STACK_SEARCH(space->start, 10, w->pc);
+	at = STACK_SEARCH(space->start, 10, pc);
 	w->start = space->start[at];
 	w->end = space->range[at].end;
 	w->bias = space->range[at].bias;
 	w->table = space->range[at].table;
 	w->depth = space->range[at].depth;
-	return w->pc >= w->start && w->pc < w->end;
+	return pc >= w->start && pc < w->end;
 }
 
 /* What block @number of @tree has for @key; 0 when nothing. */
@@ -155,8 +174,8 @@ static __always_inline __u64 search_block(void *tree, __u32 number, __u32 key)
 	return block->key[at] <= key ? block->value[at] : 0;
 }
 
-/* The packed rule for the walk's pc; 0, RULE_NONE, when there is none. */
-static __always_inline __u64 find_rule(struct stack_walk *w)
+/* The packed rule for w->pc of its range; 0, RULE_NONE: there is none. */
+static __always_inline __u64 search_tree(struct stack_work *w)
 {
 	__u32 table = w->table, depth = w->depth, key;
 	void *tree = bpf_map_lookup_elem(&tables, &table);
@@ -173,99 +192,174 @@ static __always_inline __u64 find_rule(struct stack_walk *w)
 	return value;
 }
 
-/* The rule by the cache; false: there is none, w->why says why. */
-static __always_inline bool cached_rule(struct stack_walk *w, __u64 *rule)
+static __always_inline __u32 cache_slot(__u64 pc)
 {
-	__u32 at = (w->pc ^ w->pc >> 10) & (STACK_CACHE - 1);
-	__u64 tag = w->pc | w->generation;
-	struct stack_cache *cache = w->cache;
+	return (pc ^ pc >> 10) & (STACK_CACHE - 1);
+}
 
-	if (!cache)
-		return false;
-	if (cache->tag[at] == tag) {
-		*rule = cache->rule[at];
-		return true;
-	}
+/*
+ * The kernel verifies each function that is not static by itself and once,
+ * instead of along each path that leads to it.
+ *
+ * The rule of pc, of which the cache knows nothing, into it and into w->rule.
+ * 0: there is none, w->why says why.
+ */
+__noinline int stack_find_rule(void)
+{
+	struct stack_work *w = stack_work();
+	__u32 at;
+
+	if (!w)
+		return 0;
 	w->why = STACK_END_UNMAPPED;
-	if (!find_range(w))
-		return false;
+	if (!find_range(w, w->pc))
+		return 0;
 	w->why = STACK_END_NO_TABLE;
 	if (!w->depth)
+		return 0;
+	at = cache_slot(w->pc);
+	w->rule = search_tree(w);
+	w->cache[at].tag = w->pc | w->generation;
+	w->cache[at].rule = w->rule;
+	return 1;
+}
+
+/*
+ * Have the window hold the word at @from and what lies behind it.  It begins
+ * at the frame where that is near, and ends with the page: the next one may
+ * not be there.  0 where the word cannot be had.
+ */
+__noinline int stack_open_window(__u64 from)
+{
+	__u64 page = from & ~(__u64)(STACK_PAGE - 1), begin, size;
+	struct stack_work *w = stack_work();
+
+	if (!w)
+		return 0;
+	w->held = 0;
+	if (from & 7)
+		return 0;
+	begin = from - STACK_BELOW;
+	if (from - w->sp < sizeof(w->window) - STACK_BELOW)
+		begin = w->sp & ~7ULL;
+	if (begin < page || begin > from)
+		begin = page;
+	size = page + STACK_PAGE - begin;
+	if (size > sizeof(w->window))
+		size = sizeof(w->window);
+	if (bpf_probe_read_user(w->window, size, (void *)begin))
+		return 0;
+	w->window_at = begin;
+	w->held = size;
+	return 1;
+}
+
+/* The word at @from of the stack. */
+static __always_inline bool load(struct stack_work *w, __u64 *to, __u64 from)
+{
+	if (from - w->window_at >= w->held && !stack_open_window(from))
 		return false;
-	*rule = find_rule(w);
-	cache->tag[at] = tag;
-	cache->rule[at] = *rule;
+	*to = w->window[(from - w->window_at) / 8 % STACK_WINDOW];
 	return true;
 }
 
-static __always_inline bool load(__u64 *to, __u64 from)
+/* To the caller of the frame that ends at @cfa; 0 at the stack's end. */
+static __always_inline int step_to(struct stack_work *w, __u64 cfa)
 {
-	return bpf_probe_read_user(to, sizeof(*to), (void *)from) == 0;
-}
-
-/* To the code that a signal interrupted: its pc is exact. */
-static __always_inline bool step_signal(struct stack_walk *w)
-{
-	__u64 context = w->sp;
-
-	return load(&w->pc, context + UCONTEXT_RIP) &&
-	       load(&w->bp, context + UCONTEXT_RBP) &&
-	       load(&w->sp, context + UCONTEXT_RSP);
-}
-
-/* To the caller; false at an end, w->why says which. */
-static __always_inline bool step_rule(struct stack_walk *w, __u64 rule)
-{
-	__s64 offset = (__s32)rule, bp_offset = 8 * (__s64)(__s16)(rule >> 32);
-	__u32 kind = (rule >> 48) & 0xff, saved = rule >> 56;
-	__u64 cfa, ra, bp = w->bp;
+	__s64 bp_offset = 8 * (__s64)(__s16)(w->rule >> 32);
+	__u32 saved = w->rule >> 56;
+	__u64 ra, bp = w->bp;
 
 	w->why = STACK_END_MEMORY;
-	if (kind == RULE_SP) {
-		cfa = w->sp + offset;
-	} else if (kind == RULE_BP) {
-		cfa = w->bp + offset;
-	} else if (kind == RULE_PLT) {
-		cfa = w->sp + ((w->pc & 15) >= (__u64)offset ? 16 : 8);
-	} else if (kind == RULE_DEREF_BP) {
-		if (!load(&cfa, w->bp + offset))
-			return false;
-	} else if (kind == RULE_SIGNAL) {
-		return step_signal(w);
-	} else {
-		w->why = kind == RULE_ROOT ? STACK_END_ROOT : STACK_END_NO_RULE;
-		return false;
-	}
-	if (cfa <= w->sp || !load(&ra, cfa - 8))
-		return false;
+	if (cfa <= w->sp || !load(w, &ra, cfa - 8))
+		return 0;
 	if (saved != RULE_BP_SAME &&
-	    !load(&bp, (saved == RULE_BP_AT_CFA ? cfa : w->bp) + bp_offset))
-		return false;
+	    !load(w, &bp, (saved == RULE_BP_AT_CFA ? cfa : bp) + bp_offset))
+		return 0;
 	w->bp = bp;
 	w->sp = cfa;
 	w->pc = ra - 1;
 	if (ra)
-		return true;
+		return 1;
 	w->why = STACK_END_ROOT;
-	return false;
+	return 0;
 }
 
-static long stack_step(__u32 i, void *context)
+/* To the code that a signal interrupted: its pc is exact. */
+static __always_inline int step_signal(struct stack_work *w)
 {
-	struct stack_walk *w = context;
-	struct stack_sample *out = w->out;
-	__u32 at = w->count + out->head.kernel_count;
-	__u64 rule;
+	__u64 context = w->sp;
 
+	return load(w, &w->pc, context + UCONTEXT_RIP) &&
+	       load(w, &w->bp, context + UCONTEXT_RBP) &&
+	       load(w, &w->sp, context + UCONTEXT_RSP);
+}
+
+/* To the caller, by a rule that few frames have. */
+__noinline int stack_odd_step(void)
+{
+	struct stack_work *w = stack_work();
+	__s64 offset;
+	__u64 cfa;
+	__u32 kind;
+
+	if (!w)
+		return 0;
+	offset = (__s32)w->rule;
+	kind = (w->rule >> 48) & 0xff;
+	w->why = STACK_END_MEMORY;
+	if (kind == RULE_PLT) {
+		cfa = w->sp + ((w->pc & 15) >= (__u64)offset ? 16 : 8);
+		return step_to(w, cfa);
+	}
+	if (kind == RULE_DEREF_BP)
+		return load(w, &cfa, w->bp + offset) && step_to(w, cfa);
+	if (kind == RULE_SIGNAL)
+		return step_signal(w);
+	w->why = kind == RULE_ROOT ? STACK_END_ROOT : STACK_END_NO_RULE;
+	return 0;
+}
+
+/* One frame, and to its caller; 0 at the stack's end. */
+__noinline int stack_take_frame(void)
+{
+	struct stack_work *w = stack_work();
+	__u32 slot, kind;
+	__u64 at;
+
+	if (!w)
+		return 0;
+	at = w->count + w->event.sample.head.kernel_count;
+	slot = cache_slot(w->pc);
 	if (w->count >= STACK_USER_FRAMES ||
 	    at >= STACK_KERNEL_FRAMES + STACK_USER_FRAMES) {
 		w->why = STACK_END_CUT;
-		return 1;
+		return 0;
 	}
-	out->frames[at] = w->pc;
+	w->event.sample.frames[at] = w->pc;
 	w->hash = stack_mix(w->hash, w->pc);
 	w->count++;
-	return !cached_rule(w, &rule) || !step_rule(w, rule);
+	if (w->cache[slot].tag == (w->pc | w->generation))
+		w->rule = w->cache[slot].rule;
+	else if (!stack_find_rule())
+		return 0;
+	kind = (w->rule >> 48) & 0xff;
+	if (kind == RULE_SP)
+		return step_to(w, w->sp + (__s64)(__s32)w->rule);
+	if (kind == RULE_BP)
+		return step_to(w, w->bp + (__s64)(__s32)w->rule);
+	return stack_odd_step();
+}
+
+/* All frames, from pc, sp and bp on. */
+__noinline int stack_walk(void)
+{
+	/* Once more than frames: to find that there is no room for one. */
+#pragma clang loop unroll(disable)
+	for (int i = 0; i <= STACK_USER_FRAMES; i++)
+		if (!stack_take_frame())
+			break;
+	return 0;
 }
 
 /* As the thread was when it entered the kernel. */
@@ -287,37 +381,34 @@ static __always_inline void kernel_stack(void *ctx, struct stack_sample *out)
 
 /*
  * The current thread's user stack from @pc, @sp and @bp, behind the kernel
- * frames that are in @out already.
+ * frames that are in the sample already.
  */
-static __always_inline void user_stack(struct stack_sample *out, __u64 pc,
-				       __u64 sp, __u64 bp)
+static __always_inline void user_stack(struct stack_work *w, __u64 pc, __u64 sp,
+				       __u64 bp)
 {
+	struct stack_head *head = &w->event.sample.head;
 	__u64 id = bpf_get_current_pid_tgid();
-	__u32 tgid = id >> 32, zero = 0;
-	struct stack_walk walk = {
-		.pc = pc,
-		.sp = sp,
-		.bp = bp,
-		.hash = stack_mix(out->head.kernel_count, tgid),
-		.space = bpf_map_lookup_elem(&spaces, &tgid),
-		.cache = bpf_map_lookup_elem(&rules, &zero),
-		.out = out,
-		.why = STACK_END_CUT,
-	};
+	__u32 tgid = id >> 32;
+	const struct stack_space *space = bpf_map_lookup_elem(&spaces, &tgid);
 
-	if (walk.space)
-		walk.generation = (__u64)walk.space->generation << 47;
-	out->head.pid = tgid;
-	out->head.tid = (__u32)id;
-	out->head.at_ns = bpf_ktime_get_ns();
-	/* Once more than frames: to find that there is no room for one. */
-	bpf_loop(STACK_USER_FRAMES + 1, stack_step, &walk, 0);
-	if (!walk.space && walk.why == STACK_END_UNMAPPED)
-		walk.why = STACK_END_NO_SPACE;
-	out->head.user_count = (__u16)walk.count;
-	out->head.end = (__u8)walk.why;
-	out->head.id = walk.hash | 1;
-	python_stack(out);
+	w->pc = pc;
+	w->sp = sp;
+	w->bp = bp;
+	w->held = w->start = w->end = 0;
+	w->generation = space ? (__u64)space->generation << 47 : 0;
+	w->hash = stack_mix(head->kernel_count, tgid);
+	w->tgid = tgid;
+	w->count = 0;
+	head->pid = tgid;
+	head->tid = (__u32)id;
+	head->at_ns = bpf_ktime_get_ns();
+	stack_walk();
+	if (!space && w->why == STACK_END_UNMAPPED)
+		w->why = STACK_END_NO_SPACE;
+	head->user_count = (__u16)w->count;
+	head->end = (__u8)w->why;
+	head->id = w->hash | 1;
+	python_stack(&w->event.sample);
 }
 
 /* Of the frames that @out holds, for the size of what is sent. */
@@ -329,13 +420,6 @@ static __always_inline __u32 stack_bytes(const struct stack_sample *out)
 	if (count > STACK_WORDS)
 		count = STACK_WORDS;
 	return sizeof(struct stack_head) + count * sizeof(__u64);
-}
-
-static __always_inline struct stack_sample *stack_scratch(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&scratch, &zero);
 }
 
 #endif
