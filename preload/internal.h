@@ -66,6 +66,7 @@ struct thread_state {
 	uint32_t last_node;	     /* of the previous stack */
 	uint64_t last_python;	     /* hash of its Python frames; 0: none */
 	struct python_stack *python; /* NULL until it has run Python */
+	struct python_outer *outer;  /* NULL: in one interpreter so far */
 	uint64_t memo_hash[1024];    /* hash of a stack -> node */
 	uint32_t memo_node[1024];
 };

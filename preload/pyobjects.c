@@ -3,6 +3,7 @@
 #include "preload/internal.h"
 #include "preload/interpreter.h"
 #include "preload/pyarenas.h"
+#include "preload/python.h"
 #include "preload/real.h"
 #include "preload/sys.h"
 
@@ -376,21 +377,39 @@ static bool comes_by(enum domain d)
 	return !p || after == 2 * MUTED - SAMPLE_CONSTANT;
 }
 
+/* The interpreter that this thread is in; with its lock. */
+static uint64_t current(void)
+{
+	return python_load((uint64_t)py.python.this_thread() +
+			   interpreter.layout.in_thread.interpreter);
+}
+
+/*
+ * And the interpreter is up: one that is being made, or ends, has no modules,
+ * and whoever asks it for them ends the process.
+ */
 static bool holds_gil(void)
 {
+	const struct cpython *layout = &interpreter.layout;
 	void *state;
 
 	if (!py.python.is_initialized())
 		return false;
 	state = py.python.this_thread();
-	return state && state == py.python.unchecked();
+	return state && state == py.python.unchecked() &&
+	       python_load(current() + layout->in_interpreter.modules);
 }
 
-/* With the GIL, and the interpreter up: else it would end the process. */
+/* With the lock.  The main interpreter's; another's only until it comes by. */
 static void note_modules(void)
 {
-	uint64_t modules = (uint64_t)py.python.modules();
+	const struct cpython *layout = &interpreter.layout;
+	uint64_t head = layout->runtime + layout->in_runtime.interpreters,
+		 modules;
 
+	if (py.told.modules && current() != python_load(head + 8))
+		return;
+	modules = (uint64_t)py.python.modules();
 	if (modules == py.told.modules)
 		return;
 	py.told.modules = modules;

@@ -14,12 +14,7 @@ static bool peek(void *context, uint64_t at, void *to, size_t size)
 	return sys_peek(to, at, size) == 0;
 }
 
-static const struct cpython_reader careful = { .read = peek };
-
-static uint64_t load(uint64_t at)
-{
-	return __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED);
-}
+const struct cpython_reader python_careful = { .read = peek };
 
 /* A program of that name that exports nothing is an interpreter, too. */
 static bool named_python(void)
@@ -120,12 +115,12 @@ COLD static bool trust(void)
 	uint64_t thread;
 
 	if (python.verdict != CPYTHON_EARLY ||
-	    !load(py->runtime + py->in_runtime.interpreters) ||
+	    !python_load(py->runtime + py->in_runtime.interpreters) ||
 	    __atomic_exchange_n(&python.busy, 1, __ATOMIC_ACQUIRE))
 		return false;
 	thread = python.this_thread();
 	verdict = thread && python.holder() == thread
-			  ? cpython_check(py, &careful, thread)
+			  ? cpython_check(py, &python_careful, thread)
 			  : CPYTHON_EARLY;
 	if (verdict == CPYTHON_ODD && ++python.odd < ODD_MAX)
 		verdict = CPYTHON_EARLY;
@@ -134,7 +129,7 @@ COLD static bool trust(void)
 	return verdict == CPYTHON_OK;
 }
 
-static uint64_t pthread_self_now(void)
+uint64_t python_ident(void)
 {
 	uint64_t at;
 
@@ -145,33 +140,35 @@ static uint64_t pthread_self_now(void)
 /*
  * Until 3.11 a thread is known by its state in the first interpreter that it
  * ran in.  That of another one can be seen while it holds the lock, if it is
- * still there to be seen.
+ * still there to be seen; without the lock it is looked for.
  */
 COLD static uint64_t state_elsewhere(uint64_t thread)
 {
 	uint64_t holder = python.holder(), ident = 0;
 
-	if (!holder || holder == thread ||
-	    sys_peek(&ident, holder + python.layout.in_thread.ident,
-		     sizeof(ident)) < 0 ||
-	    ident != pthread_self_now())
+	if (holder == thread)
 		return thread;
-	return holder;
+	if (holder &&
+	    sys_peek(&ident, holder + python.layout.in_thread.ident,
+		     sizeof(ident)) == 0 &&
+	    ident == python_ident())
+		return holder;
+	cpython_states(&python.layout, &python_careful, python_ident(), &thread,
+		       1);
+	return thread;
 }
 
 uint64_t python_thread(void)
 {
 	const struct cpython *py = &python.layout;
-	uint64_t thread, ending, head;
+	uint64_t thread, ending;
 
 	if (unlikely(!__atomic_load_n(&python.on, __ATOMIC_ACQUIRE)) &&
 	    !trust())
 		return 0;
 	thread = python.this_thread();
-	head = py->runtime + py->in_runtime.interpreters;
-	/* The main interpreter follows the head of the list, newest first. */
-	if (unlikely(py->version < 0x030c0000 && load(head) != load(head + 8)))
+	if (py->version < 0x030c0000 && python_has_several())
 		thread = state_elsewhere(thread);
-	ending = load(py->runtime + py->in_runtime.finalizing);
+	ending = python_load(py->runtime + py->in_runtime.finalizing);
 	return unlikely(ending && ending != thread) ? 0 : thread;
 }

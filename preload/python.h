@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "preload/internal.h"
 #include "profiler/unwind/cpython.h"
 
 struct thread_state;
@@ -43,6 +44,54 @@ void python_forget(void);
 
 /* The state of this thread, whose frames may be read now; 0: none. */
 uint64_t python_thread(void);
+/* As threading.get_ident() has it. */
+uint64_t python_ident(void);
+/* For cpython.h: memory that may not be there, through the kernel. */
+extern const struct cpython_reader python_careful;
+
+static inline uint64_t python_load(uint64_t at)
+{
+	return __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED);
+}
+
+/*
+ * There is more than one interpreter: the main one follows the head of the
+ * list in _PyRuntime, and the head is the newest.
+ */
+static inline bool python_has_several(void)
+{
+	uint64_t head =
+		python.layout.runtime + python.layout.in_runtime.interpreters;
+
+	return unlikely(python_load(head) != python_load(head + 8));
+}
+
+/* Of a stack: by that of what is outside of a frame, and by the frame. */
+#define PYTHON_HASH_EMPTY 0x507974686f6eULL
+
+static inline uint64_t python_hash(uint64_t outer, uint32_t code,
+				   uint64_t value)
+{
+	unsigned __int128 product =
+		(unsigned __int128)((outer + code * 0xd6e8feb86659fd93ULL) ^
+				    value) *
+		0x9e3779b97f4a7c15ULL;
+
+	return ((uint64_t)product ^ (uint64_t)(product >> 64)) | 1;
+}
+
+/*
+ * python_outer.c: the Python stack of this thread outside of the interpreter
+ * that it is in, in those that it came through.
+ *
+ * Its hash; 0: there is none.  @state: the thread's in this interpreter, whose
+ * outermost frame is @root; 0: it has none.
+ */
+uint64_t python_outer_hash(struct thread_state *ts, uint64_t state,
+			   uint64_t root);
+/* The node of the stack that was hashed last; 0: it could not be kept. */
+uint32_t python_outer_node(struct thread_state *ts);
+void python_outer_forget(struct thread_state *ts);
 
 /*
  * python_stack.c: the Python stack of this thread as it is now.  A hash of it,

@@ -33,6 +33,7 @@ struct frame {
 struct python_stack {
 	unsigned count;
 	unsigned hashed; /* prefix[] is right up to here */
+	uint64_t outer;	 /* hash of what is outside of them; 0: nothing */
 	bool truncated;
 	struct frame kept[FRAMES_MAX];	/* root first */
 	uint64_t prefix[FRAMES_MAX];	/* hash of it and what is outside */
@@ -292,26 +293,31 @@ static uint64_t value_of(const struct frame *f)
 	return wire_python_value(place_of(f), f->entry);
 }
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-	unsigned __int128 product =
-		(unsigned __int128)(h ^ v) * 0x9e3779b97f4a7c15ULL;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 static void hash_frames(struct python_stack *s)
 {
 	for (unsigned i = s->hashed; i < s->count; i++) {
 		const struct frame *f = &s->kept[i];
-		uint64_t before =
-			i ? s->prefix[i - 1] : 0x507974686f6eULL + s->truncated;
+		uint64_t before = i	     ? s->prefix[i - 1]
+				  : s->outer ? s->outer
+					     : PYTHON_HASH_EMPTY + s->truncated;
 
-		s->prefix[i] = mix(before + f->id * 0xd6e8feb86659fd93ULL,
-				   value_of(f)) |
-			       1;
+		s->prefix[i] = python_hash(before, f->id, value_of(f));
 	}
 	s->hashed = s->count;
+}
+
+/* What this thread runs in interpreters that it came through. */
+static void look_outside(struct thread_state *ts, uint64_t thread)
+{
+	struct python_stack *s = ts->python;
+	uint64_t outer = 0;
+
+	if (python_has_several() && !s->truncated)
+		outer = python_outer_hash(ts, thread,
+					  s->count ? s->kept[0].at : 0);
+	if (outer != s->outer)
+		s->hashed = 0;
+	s->outer = outer;
 }
 
 uint64_t python_stack_hash(struct thread_state *ts)
@@ -322,7 +328,7 @@ uint64_t python_stack_hash(struct thread_state *ts)
 	if (!thread)
 		return 0;
 	frame = innermost(thread);
-	if (!frame)
+	if (!frame && !python_has_several())
 		return 0;
 	if (unlikely(!ts->python)) {
 		ts->python = shim_memory(sizeof(*s));
@@ -330,10 +336,13 @@ uint64_t python_stack_hash(struct thread_state *ts)
 			return 0;
 	}
 	s = ts->python;
-	if (!walk(s, frame))
+	if (unlikely(!frame))
+		s->count = s->hashed = 0;
+	else if (!walk(s, frame))
 		return 0;
+	look_outside(ts, thread);
 	hash_frames(s);
-	return s->prefix[s->count - 1];
+	return s->count ? s->prefix[s->count - 1] : s->outer;
 }
 
 uint32_t python_stack_node(struct thread_state *ts)
@@ -348,6 +357,8 @@ uint32_t python_stack_node(struct thread_state *ts)
 		known++;
 	else if (s->truncated)
 		node = node_marker(NODE_TRUNCATED);
+	else if (s->outer && !(node = python_outer_node(ts)))
+		return 0;
 	for (; known < s->count; known++) {
 		const struct frame *f = &s->kept[known];
 
@@ -363,4 +374,5 @@ void python_stack_forget(struct thread_state *ts)
 {
 	if (ts->python)
 		ts->python->count = ts->python->hashed = 0;
+	python_outer_forget(ts);
 }

@@ -137,6 +137,14 @@ struct cpython_thread {
 size_t cpython_threads(const struct cpython *py, const struct cpython_reader *r,
 		       struct cpython_thread *out, size_t max);
 
+/*
+ * The states of thread @ident that have frames, those of the newest
+ * interpreter first: as they are called from one another.  How many, at most
+ * @max; none but among the first few hundred of the process are seen.
+ */
+size_t cpython_states(const struct cpython *py, const struct cpython_reader *r,
+		      uint64_t ident, uint64_t *out, size_t max);
+
 struct cpython_frame {
 	uint64_t frame;
 	uint64_t code;

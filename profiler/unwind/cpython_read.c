@@ -7,7 +7,8 @@
  */
 #include "profiler/unwind/cpython_read.h"
 
-#define CHAIN_MAX 100000 /* of interpreters, of threads */
+#define CHAIN_MAX  100000 /* of interpreters, of threads */
+#define STATES_MAX 512	  /* where a thread of the target's looks: 0.2 ms */
 
 static bool get(const struct cpython_reader *r, uint64_t at, void *to,
 		size_t size)
@@ -39,33 +40,79 @@ uint64_t cpython_innermost(const struct cpython *py,
 	return holder ? word(r, holder + py->in_cframe.frame) : 0;
 }
 
+/* All thread states of all interpreters, one after the other. */
+struct states {
+	const struct cpython *py;
+	const struct cpython_reader *r;
+	uint64_t interpreter, at; /* at: 0 before its first */
+	size_t steps;		  /* that are left */
+};
+
+static struct states states_of(const struct cpython *py,
+			       const struct cpython_reader *r, size_t steps)
+{
+	return (struct states) {
+		.py = py,
+		.r = r,
+		.interpreter =
+			word(r, py->runtime + py->in_runtime.interpreters),
+		.steps = steps,
+	};
+}
+
+/* The next one; 0: that was the last. */
+static uint64_t next_state(struct states *s)
+{
+	bool begun = s->at != 0;
+
+	while (s->interpreter && s->steps) {
+		s->steps--;
+		s->at = begun ? word(s->r, s->at + s->py->in_thread.next)
+			      : word(s->r,
+				     s->interpreter +
+					     s->py->in_interpreter.threads);
+		if (s->at)
+			return s->at;
+		s->interpreter =
+			word(s->r, s->interpreter + s->py->in_interpreter.next);
+		begun = false;
+	}
+	return 0;
+}
+
 size_t cpython_threads(const struct cpython *py, const struct cpython_reader *r,
 		       struct cpython_thread *out, size_t max)
 {
-	uint64_t interpreter =
-		word(r, py->runtime + py->in_runtime.interpreters);
-	size_t count = 0, steps = 0;
+	struct states s = states_of(py, r, CHAIN_MAX);
+	uint64_t at, last = 0, id = 0;
+	uint32_t native = py->in_thread.native;
+	size_t count = 0;
 
-	for (; interpreter && steps < CHAIN_MAX; steps++) {
-		uint64_t id = word(r, interpreter + py->in_interpreter.id);
-		uint64_t at = word(r, interpreter + py->in_interpreter.threads);
-
-		for (; at && count < max && steps < CHAIN_MAX; steps++) {
-			out[count++] = (struct cpython_thread) {
-				.state = at,
-				.interpreter = id,
-				.ident = word(r, at + py->in_thread.ident),
-				.native =
-					py->in_thread.native
-						? word(r,
-						       at + py->in_thread
-								       .native)
-						: 0,
-			};
-			at = word(r, at + py->in_thread.next);
-		}
-		interpreter = word(r, interpreter + py->in_interpreter.next);
+	while (count < max && (at = next_state(&s)) != 0) {
+		if (s.interpreter != last)
+			id = word(r, s.interpreter + py->in_interpreter.id);
+		last = s.interpreter;
+		out[count++] = (struct cpython_thread) {
+			.state = at,
+			.interpreter = id,
+			.ident = word(r, at + py->in_thread.ident),
+			.native = native ? word(r, at + native) : 0,
+		};
 	}
+	return count;
+}
+
+size_t cpython_states(const struct cpython *py, const struct cpython_reader *r,
+		      uint64_t ident, uint64_t *out, size_t max)
+{
+	struct states s = states_of(py, r, STATES_MAX);
+	size_t count = 0;
+	uint64_t at;
+
+	while (count < max && (at = next_state(&s)) != 0)
+		if (word(r, at + py->in_thread.ident) == ident &&
+		    cpython_innermost(py, r, at))
+			out[count++] = at;
 	return count;
 }
 

@@ -5,6 +5,7 @@ Interpreters: Debian's, those of pyenv, and those in roots of other releases
 """
 
 import ast
+import contextlib
 import os
 import pathlib
 import re
@@ -88,26 +89,37 @@ def test_pyenvs_python_agrees_on_samples(product, recording, version):
     assert not disagreement(recording, printed)
 
 
+@contextlib.contextmanager
+def released(product, suite, folder):
+    """(a recording, what prints what a program printed under it)"""
+    if subprocess.run(["unshare", "--mount", "true"],
+                      capture_output=True).returncode:
+        pytest.skip("roots of other releases need root")
+    shared = folder / "shared_folder"
+    shared.mkdir()
+    container = Container(product, suite, shared)
+
+    def printed(program, *options):
+        code, out, error = container.printed(
+            [*container.under(shared / "t.strand", *options),
+             *container.command("python3", shutil.copy(program, shared))])
+        assert code == 0, error
+        return out
+
+    try:
+        yield Recording(product, shared / "t.strand"), printed
+    finally:
+        container.close()
+
+
 @pytest.mark.parametrize("mode", [
     "exact", pytest.param("sample", marks=pytest.mark.long)])
 @pytest.mark.parametrize("suite", SUITES)
 def test_python_of_another_release_agrees(product, suite, mode, tmp_path):
-    if subprocess.run(["unshare", "--mount", "true"],
-                      capture_output=True).returncode:
-        pytest.skip("roots of other releases need root")
-    folder = tmp_path / "shared_folder"
-    folder.mkdir()
-    container = Container(product, suite, folder)
-    try:
-        program = shutil.copy(PROGRAMS / "python_places.py", folder)
-        code, printed, error = container.printed(
-            [*container.under(folder / "t.strand", *MODES[mode]),
-             *container.command("python3", program)])
-        assert code == 0, error
-        assert not disagreement(Recording(product, folder / "t.strand"),
-                                printed)
-    finally:
-        container.close()
+    with released(product, suite, tmp_path) as (recording, printed):
+        assert not disagreement(recording,
+                                printed(PROGRAMS / "python_places.py",
+                                        *MODES[mode]))
 
 
 def functions(site):
@@ -191,33 +203,57 @@ def test_recursion_to_the_limit(product, recording, version):
     assert max(map(len, deep)) >= 902
 
 
-SUB = """
+WITHIN = PROGRAMS / "python_within.py"
+
+
+def lacking(recording, printed):
+    """Stacks that Python gave, one a line, and the report has not."""
+    places = {tuple(map(tuple, ast.literal_eval(line)))
+              for line in printed.splitlines()}
+    assert len(places) > 100
+    report = recording.json()
+    assert report["losses"]["python_frames_unread"] == 0
+    return places.difference(stacks(report))
+
+
+@pytest.mark.parametrize("version, mode", [
+    ("3.9", "exact"), ("3.11", "sample"), ("3.12", "exact"),
+    ("3.13", "sample"),
+    *(pytest.param(*rest, marks=pytest.mark.long) for rest in [
+        ("3.9", "sample"), ("3.10", "exact"), ("3.10", "sample"),
+        ("3.11", "exact"), ("3.12", "sample"), ("3.13", "exact")])])
+def test_interpreters_within_interpreters(product, recording, version, mode):
+    """A stack has the frames of all that it goes through."""
+    printed = run(product, recording, [pyenv(version), WITHIN], *MODES[mode])
+    assert not lacking(recording, printed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", MODES)
+def test_interpreters_within_that_of_sid(product, mode, tmp_path):
+    """Other minimal installations have no way to make one."""
+    with released(product, "sid", tmp_path) as (recording, printed):
+        assert not lacking(recording, printed(WITHIN, *MODES[mode]))
+
+
+MADE = """
 try:
     import _interpreters as interpreters
 except ImportError:
     import _xxsubinterpreters as interpreters
-CODE = '''
-def within():
-    return bytearray(9 << 20)
-within()
-'''
-def run(): interpreters.run_string(interpreters.create(), CODE)
-run()
-import threading
-thread = threading.Thread(target=run)
-thread.start()
-thread.join()
+import time
+until = time.monotonic() + 1
+while time.monotonic() < until:
+    interpreters.destroy(interpreters.create())
 """
 
 
-@pytest.mark.parametrize("version", ["3.9", "3.11", "3.12", "3.13"])
-def test_interpreters_within_the_interpreter(product, recording, version):
-    """Each has frames of its own; those of who made it are not in them."""
-    run(product, recording, [pyenv(version), "-c", SUB], *MODES["exact"])
-    within = [s for s in recording.json()["sites"] if "within" in functions(s)]
-    assert sum(s["allocated"]["bytes"]["value"] for s in within) >= 18 << 20
-    assert any("start_thread" in functions(s) for s in within)
-    assert any("_start" in functions(s) for s in within)
+@pytest.mark.parametrize("version", [
+    pytest.param("3.9", marks=pytest.mark.long), "3.12", "3.13"])
+def test_interpreters_are_made_and_ended(product, recording, version):
+    """They are looked at when there is next to nothing in them, too."""
+    run(product, recording, [pyenv(version), "-c", MADE], *MODES["sample"])
+    assert not any(recording.json()["losses"].values())
 
 
 EMBED = """
