@@ -79,6 +79,7 @@ struct request_context {
 	bool alone;	/* the latest of them began while there was no other */
 	bool slept;	/* the last wait did */
 	bool pinned;	/* the program says what it works for */
+	int epoll;	/* the last wait was on that; -1: on none */
 	uint64_t ready, ready_after; /* the last two waits ended, ticks */
 	const void *tls;    /* object whose library this thread is in; NULL */
 	uint64_t sealed;    /* bytes of sealed_fd arrived, not decrypted; 0 */

@@ -1,14 +1,6 @@
 /*
  * requests: see requests.h.
  *
- * Arrival.  A read tells when the server got to a request, not when it came.
- * What a wait for events reports has come since the wait before returned; if
- * the wait had to sleep, it came at its end, else at a time between the two,
- * taken to be the middle.  It cannot have come before the last that happened
- * on its own connection.  A connection's first request may have waited long
- * for the server to accept it: there the kernel is asked when bytes came last,
- * which it knows by the millisecond.
- *
  * Departure.  A write to a client that waits for it on the same core returns
  * when that client has had its turn, and others theirs.  So of a small one that
  * cannot have waited for room not its end is taken, but the time that it takes
@@ -19,20 +11,19 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "preload/arrival.h"
 #include "preload/routebook.h"
 #include "preload/sys.h"
 #include "profiler/http/line.h"
 #include "profiler/http/route.h"
 #include "profiler/http/track.h"
 
-#define CONNECTIONS   16384u
-#define FEEDS_TIMED   63u    /* 1 feed in 64 is timed */
-#define SLEPT_NS      20000u /* a call that took as long has slept */
-#define SMALL_WRITE   65536u /* not above it: handed over at once */
-#define FEW_QUEUED    8192   /* bytes the client has not taken */
-#define PINNED	      (1u << 31)
-#define KERNEL_MS_MIN 8u  /* the kernel's clock ticks each 4 or 10 ms */
-#define AMID_LOOKS    64u /* reads that may go on with what was asked */
+#define CONNECTIONS 16384u
+#define FEEDS_TIMED 63u	   /* 1 feed in 64 is timed */
+#define SMALL_WRITE 65536u /* not above it: handed over at once */
+#define FEW_QUEUED  8192   /* bytes the client has not taken */
+#define PINNED	    (1u << 31)
+#define AMID_LOOKS  64u /* reads that may go on with what was asked */
 
 struct requests requests;
 
@@ -46,17 +37,6 @@ static uint64_t key_of(int fd)
 static uint64_t key_of_tls(const void *object)
 {
 	return REQUESTS_KEY_TLS | (uint64_t)object >> 4;
-}
-
-/* Longer than a call that had nothing to wait for. */
-static uint64_t slept_ticks(void)
-{
-	return shim.second_ticks / (1000000000u / SLEPT_NS);
-}
-
-static bool slept(uint64_t ticks)
-{
-	return ticks > slept_ticks();
 }
 
 static uint64_t span(uint64_t from, uint64_t to)
@@ -311,56 +291,6 @@ COLD static bool adopt(int fd, struct requests_fd *e, const struct iovec *at,
 	return true;
 }
 
-/* Milliseconds since the kernel got bytes on @fd; 0: not worth a word. */
-static uint64_t kernel_age_ms(int fd)
-{
-	uint32_t info[64]; /* struct tcp_info, of any kernel */
-	int size = sizeof(info);
-	uint32_t age;
-
-	/* 8 bytes of flags, then 32-bit words; last_data_recv is the 12th */
-	if (sys6(SYS_getsockopt, fd, IPPROTO_TCP, 11 /* TCP_INFO */, (long)info,
-		 (long)&size, 0) < 0 ||
-	    size < 56)
-		return 0;
-	age = info[13];
-	return age >= KERNEL_MS_MIN ? age : 0;
-}
-
-static uint64_t ms_to_ticks(uint64_t ms)
-{
-	const struct slab_file *f = shim.file;
-	uint64_t ticks = f->later_ticks - f->start_ticks;
-	uint64_t ns = f->later_monotonic_ns - f->start_monotonic_ns;
-
-	if (!shim.tsc)
-		return ms * 1000000;
-	if (f->later_ticks <= f->start_ticks || ns < 1000000)
-		return ms * (shim.second_ticks / 1000);
-	return (uint64_t)((double)ms * 1e6 * (double)ticks / (double)ns);
-}
-
-/* See "Arrival" above. */
-static uint64_t arrival(int fd, const struct requests_fd *e, uint64_t since,
-			uint64_t now)
-{
-	const struct request_context *c = &self.context;
-	uint64_t from, at = now, asked;
-
-	if (slept(now - since))
-		return now;
-	if (c->ready > e->last) {
-		from = c->ready_after > e->last ? c->ready_after : e->last;
-		at = c->slept ? c->ready : from + (c->ready - from) / 2;
-	}
-	if (!e->fresh && now - at < ms_to_ticks(KERNEL_MS_MIN))
-		return at;
-	asked = kernel_age_ms(fd);
-	if (asked && ms_to_ticks(asked) > now - at)
-		at = now - ms_to_ticks(asked);
-	return at;
-}
-
 static void work_for_none(void)
 {
 	struct request_context *c = &self.context;
@@ -436,8 +366,8 @@ static void read_sealed(int fd, struct requests_fd *e, uint64_t since,
 	struct request_context *c = &self.context;
 
 	if (c->sealed_fd != fd || !c->sealed || c->sealed_at < c->ready ||
-	    slept(now - since)) {
-		c->sealed = arrival(fd, e, since, now);
+	    arrival_slept(now - since)) {
+		c->sealed = arrival_of(fd, e, since, now);
 		c->sealed_at = now;
 		c->sealed_fd = fd;
 	}
@@ -450,7 +380,7 @@ static void read_plain(int fd, struct requests_fd *e, const struct iovec *at,
 	struct track_feed f = {
 		.way = TRACK_IN,
 		.at = now,
-		.arrived = arrival(fd, e, since, now),
+		.arrived = arrival_of(fd, e, since, now),
 	};
 	bool fresh = e->fresh;
 
@@ -494,9 +424,10 @@ static bool was_blocked(int fd)
 /* See "Departure" above. */
 static uint64_t departure(int fd, size_t total, uint64_t since, uint64_t now)
 {
-	if (!slept(now - since) || total > SMALL_WRITE || was_blocked(fd))
+	if (!arrival_slept(now - since) || total > SMALL_WRITE ||
+	    was_blocked(fd))
 		return now;
-	return since + slept_ticks();
+	return since + arrival_slept_ticks();
 }
 
 void requests_written(int fd, const struct iovec *at, size_t count,
@@ -582,7 +513,9 @@ void requests_tls_read(const void *object, const void *at, size_t size,
 		return;
 	now = ticks_now();
 	f.at = now;
-	f.arrived = c->sealed ? c->sealed : slept(now - since) ? now : 0;
+	f.arrived = c->sealed			 ? c->sealed
+		    : arrival_slept(now - since) ? now
+						 : 0;
 	c->sealed = 0;
 	follow_tls(key, at, size);
 	if (c->key != key)
@@ -606,8 +539,9 @@ void requests_tls_written(const void *object, const void *at, size_t size,
 	if (!ts)
 		return;
 	now = ticks_now();
-	f.at = slept(now - since) && size <= SMALL_WRITE ? since + slept_ticks()
-							 : now;
+	f.at = arrival_slept(now - since) && size <= SMALL_WRITE
+		       ? since + arrival_slept_ticks()
+		       : now;
 	(void)feed(key, &f, &bytes, at != NULL, size);
 	leave(ts, now);
 }
@@ -657,14 +591,8 @@ uint64_t requests_wait(enum requests_waiting waits)
 	return ticks_now();
 }
 
-void requests_ready(enum requests_waiting waits, uint64_t since)
+void requests_ready(enum requests_waiting waits, int epoll, uint64_t since)
 {
-	struct request_context *c = &self.context;
-	uint64_t now = ticks_now();
-
-	if (waits == REQUESTS_OTHERS)
-		return;
-	c->ready_after = c->ready;
-	c->ready = now;
-	c->slept = slept(now - since);
+	if (waits != REQUESTS_OTHERS)
+		arrival_waited(epoll, since);
 }

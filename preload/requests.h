@@ -156,8 +156,8 @@ static inline bool requests_is_served(int fd)
 	return kind == REQUESTS_CONNECTION || kind == REQUESTS_SEALED;
 }
 
-/* Before and after a wait for events. */
+/* Before and after a wait for events; @epoll: on that descriptor, or -1. */
 uint64_t requests_wait(enum requests_waiting waits);
-void requests_ready(enum requests_waiting waits, uint64_t since);
+void requests_ready(enum requests_waiting waits, int epoll, uint64_t since);
 
 #endif

@@ -301,19 +301,20 @@ static enum requests_waiting who_selects(int end, const fd_set *a,
 	return served ? REQUESTS_LOOP : REQUESTS_OTHERS;
 }
 
-#define WAIT(call, who)                 \
-	const struct io *f = real_io(); \
-	enum requests_waiting waits;    \
-	uint64_t since;                 \
-	int n;                          \
-                                        \
-	if (unlikely(!requests.fds))    \
-		return f->call;         \
-	waits = who;                    \
-	since = requests_wait(waits);   \
-	n = f->call;                    \
-	requests_ready(waits, since);   \
+#define WAIT_ON(epoll, call, who)            \
+	const struct io *f = real_io();      \
+	enum requests_waiting waits;         \
+	uint64_t since;                      \
+	int n;                               \
+                                             \
+	if (unlikely(!requests.fds))         \
+		return f->call;              \
+	waits = who;                         \
+	since = requests_wait(waits);        \
+	n = f->call;                         \
+	requests_ready(waits, epoll, since); \
 	return n
+#define WAIT(call, who) WAIT_ON(-1, call, who)
 
 EXPORT int poll(struct pollfd *fds, nfds_t count, int ms)
 {
@@ -353,11 +354,11 @@ EXPORT int pselect(int end, fd_set *in, fd_set *out, fd_set *other,
 
 EXPORT int epoll_wait(int fd, struct epoll_event *events, int max, int ms)
 {
-	WAIT(epoll_wait(fd, events, max, ms), REQUESTS_LOOP);
+	WAIT_ON(fd, epoll_wait(fd, events, max, ms), REQUESTS_LOOP);
 }
 
 EXPORT int epoll_pwait(int fd, struct epoll_event *events, int max, int ms,
 		       const sigset_t *mask)
 {
-	WAIT(epoll_pwait(fd, events, max, ms, mask), REQUESTS_LOOP);
+	WAIT_ON(fd, epoll_pwait(fd, events, max, ms, mask), REQUESTS_LOOP);
 }

@@ -7,6 +7,7 @@ are marked `long`.
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -105,6 +106,26 @@ def product():
     """The built strandline."""
     return Product(os.environ.get("STRANDLINE_BUILD",
                                   ROOT / "build/release"))
+
+
+@pytest.fixture(scope="session")
+def rag_rust(product):
+    """Where cargo has put the Rust server."""
+    cargo = shutil.which("cargo")
+    if not cargo:
+        pytest.skip("no cargo here")
+    folder = product.build / "tests/servers/rag_rust"
+    try:
+        done = subprocess.run(
+            [cargo, "build", "--release", "--quiet", "--locked",
+             "--manifest-path", str(ROOT / "tests/servers/rag_rust/Cargo.toml"),
+             "--target-dir", str(folder)],
+            capture_output=True, text=True, timeout=900)
+    except subprocess.TimeoutExpired:
+        pytest.skip("cargo does not build rag_rust within 900 s")
+    if done.returncode:
+        pytest.skip(f"cargo cannot build rag_rust: {done.stderr[-300:]}")
+    return folder
 
 
 @pytest.fixture

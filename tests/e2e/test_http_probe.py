@@ -85,9 +85,9 @@ class Probe:
 
 
 @contextlib.contextmanager
-def probing(product, folder, server):
-    """A probe on a running server; finished at the end."""
-    probe = Probe(product, folder, family(server.pid))
+def probing(product, folder, server, below=False):
+    """A probe on a running server, or on what it runs; finished at the end."""
+    probe = Probe(product, folder, family(server.pid)[below:])
     try:
         yield probe
         probe.finish()

@@ -215,6 +215,61 @@ def test_the_longest_pause_of_a_stream_is_its_gap(product, some_time):
     some_time(measure)
 
 
+# Its first thread takes two connections; the other one waits for the first
+# request, and later reads what the first was told of: so tasks of tokio hop.
+HOPPING = """
+import queue, select, socket, sys, threading
+loop, told, served, answered = (
+    select.epoll(), queue.SimpleQueue(), {}, threading.Event())
+
+def serve(fd):
+    served[fd].recv(65536)
+    served[fd].sendall(b"HTTP/1.1 204 OK\\r\\n\\r\\n")
+
+def other():
+    for fd, _ in loop.poll():
+        serve(fd)
+    answered.set()
+    while True:
+        serve(told.get())
+
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
+    while len(served) < 2:
+        connection, _ = listener.accept()
+        served[connection.fileno()] = connection
+        loop.register(connection.fileno(), select.EPOLLIN | select.EPOLLET)
+threading.Thread(target=other, daemon=True).start()
+answered.wait()
+while True:
+    for fd, _ in loop.poll():
+        told.put(fd)
+"""
+
+
+def test_a_request_that_another_thread_waited_for_is_no_older(
+        product, recording):
+    port = serve.free_port()
+    command = [serve.PYTHON, "-c", HOPPING, str(port)]
+    clients = []
+
+    def connected(_):
+        with contextlib.suppress(ConnectionRefusedError):
+            clients.append(Client(port))
+        return clients
+
+    pause = 0.4  # the reader's own last wait is that old
+    with under(product, recording, command, port, ready=connected):
+        clients.append(Client(port))
+        clients[0].send(get("/first"))
+        clients[0].receive(b"\r\n\r\n")
+        time.sleep(pause)
+        began = clients[1].send(get("/second"))
+        took = clients[1].receive(b"\r\n\r\n")[1][-1] - began
+    found = endpoints(recording.json())["GET /second"]
+    assert found["count"] == 1
+    assert found["max_ms"] < (took + pause / 2) * 1000
+
+
 def test_requests_in_one_write_are_each_counted(product, recording):
     port = serve.free_port()
     with under(product, recording, serve.scripted(port), port):

@@ -4,43 +4,20 @@ Building it takes minutes (jemalloc's configure), so these are long tests.
 """
 
 import json
-import shutil
-import subprocess
 
 import pytest
 
 import serve
-from conftest import ROOT
 
 pytestmark = pytest.mark.long
 CHAT = "/api/v1/chat"
 SEARCH = "/api/v1/retrieval/search"
 
 
-@pytest.fixture(scope="session")
-def target(product):
-    """Where cargo has put the server."""
-    cargo = shutil.which("cargo")
-    if not cargo:
-        pytest.skip("no cargo here")
-    folder = product.build / "tests/servers/rag_rust"
-    try:
-        done = subprocess.run(
-            [cargo, "build", "--release", "--quiet", "--locked",
-             "--manifest-path", str(ROOT / "tests/servers/rag_rust/Cargo.toml"),
-             "--target-dir", str(folder)],
-            capture_output=True, text=True, timeout=900)
-    except subprocess.TimeoutExpired:
-        pytest.skip("cargo does not build rag_rust within 900 s")
-    if done.returncode:
-        pytest.skip(f"cargo cannot build rag_rust: {done.stderr[-300:]}")
-    return folder
-
-
-def served(product, recording, target, *load, mode="exact", **env):
+def served(product, recording, rag_rust, *load, mode="exact", **env):
     """What the clients saw, and the report."""
     port = serve.free_port()
-    command = serve.rag_rust(port, target)
+    command = serve.rag_rust(port, rag_rust)
     under = product.under(recording.path, "--mode", mode)
     with serve.running(["env", *(f"{k}={v}" for k, v in env.items()), *under,
                         *command], port):
@@ -50,8 +27,8 @@ def served(product, recording, target, *load, mode="exact", **env):
 
 
 @pytest.mark.parametrize("mode", ["exact", "sample"])
-def test_every_request_of_tokio_is_counted(product, recording, target, mode):
-    seen, report = served(product, recording, target, "-n", "3000", "-c", "16",
+def test_every_request_of_tokio_is_counted(product, recording, rag_rust, mode):
+    seen, report = served(product, recording, rag_rust, "-n", "3000", "-c", "16",
                           "-m", "search=2,chat", mode=mode)
     found = {e["route"]: e for e in report["endpoints"]}
     assert found[SEARCH]["count"] == seen["search"]["count"]
@@ -62,8 +39,8 @@ def test_every_request_of_tokio_is_counted(product, recording, target, mode):
 
 
 def test_a_task_is_charged_with_its_own_on_any_thread(
-        product, recording, target):
-    _, report = served(product, recording, target, "-n", "2000", "-c", "16",
+        product, recording, rag_rust):
+    _, report = served(product, recording, rag_rust, "-n", "2000", "-c", "16",
                        "-m", "search=2,chat")
     spans = {s["name"]: s for s in report["spans"]}
     chats = next(e for e in report["endpoints"] if e["route"] == CHAT)["count"]
@@ -74,8 +51,8 @@ def test_a_task_is_charged_with_its_own_on_any_thread(
     assert generate["busy_ms"] < 1 < generate["p50_ms"]
 
 
-def test_a_leak_is_named_by_its_rust_function(product, recording, target):
-    _, report = served(product, recording, target, "-d", "12", "-c", "8",
+def test_a_leak_is_named_by_its_rust_function(product, recording, rag_rust):
+    _, report = served(product, recording, rag_rust, "-d", "12", "-c", "8",
                        "-m", "chat", RAG_FAULT="native_leak")
     assert report["verdict"]["class"] == "leak", report["verdict"]
     where = report["findings"][0]["where"]
@@ -86,7 +63,7 @@ def test_a_leak_is_named_by_its_rust_function(product, recording, target):
     assert json.dumps(report).count("17h") == 0, "a name is not demangled"
 
 
-def test_nothing_is_said_of_a_sound_one(product, recording, target):
-    _, report = served(product, recording, target, "-d", "12", "-c", "8",
+def test_nothing_is_said_of_a_sound_one(product, recording, rag_rust):
+    _, report = served(product, recording, rag_rust, "-d", "12", "-c", "8",
                        "-m", "chat,search")
     assert report["verdict"]["class"] == "clean", report["verdict"]

@@ -1,12 +1,12 @@
 """A client that records when each of its requests went and came.
 
 Open loop: requests are due at random times, whatever becomes of those before,
-each on a connection of its own that is free.  When bytes came is the kernel's
-word (SO_TIMESTAMPNS), so that what the client itself was late for is in none
-of the figures but `sent`, which is taken just before the request is written.
-Bytes that came while others still lay unread are told the time of the last,
-so the client reads before all others run, where it may.  Times are
-CLOCK_MONOTONIC ns, as Strandline's.
+each on a connection of its own that is free.  When bytes came, and when the
+request left, is the kernel's word (SO_TIMESTAMPING), so that what the client
+itself was late for is in none of the figures but `sent`, which is taken just
+before the request is written.  Bytes that came while others still lay unread
+are told the time of the last, so the client reads before all others run, where
+it may.  Times are CLOCK_MONOTONIC ns, as Strandline's.
 """
 
 import contextlib
@@ -18,7 +18,8 @@ import socket
 import struct
 import time
 
-SO_TIMESTAMPNS = 35
+SO_TIMESTAMPING = 37  # SOF_TIMESTAMPING_*, of linux/net_tstamp.h:
+TX_SOFTWARE, RX_SOFTWARE, SOFTWARE, OPT_TSONLY = 1 << 1, 1 << 3, 1 << 4, 1 << 11
 NS = 10 ** 9
 IDLE_NS = NS  # servers close what was idle for five times that
 
@@ -27,6 +28,7 @@ IDLE_NS = NS  # servers close what was idle for five times that
 class Asked:
     """One request: sent, its answer's first and last byte, longest pause."""
     sent: int
+    left: int = 0  # what the client itself took to send it is before that
     first: int = 0
     last: int = 0
     gap: int = 0
@@ -52,31 +54,34 @@ class Connection:
             self.socket.close()
         self.used = time.monotonic_ns()
         self.socket = socket.create_connection(("127.0.0.1", self.port))
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, TX_SOFTWARE
+                               | RX_SOFTWARE | SOFTWARE | OPT_TSONLY)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def ask(self, request):
+    def ask(self, request, offset):
         if time.monotonic_ns() - self.used > IDLE_NS:
             self.open()
-        self.asked, self.got = Asked(time.monotonic_ns()), b""
+        self.got = b""
+        self.asked = Asked(time.monotonic_ns())
         self.socket.sendall(request)
+        with contextlib.suppress(BlockingIOError):
+            _, ancillary, _, _ = self.socket.recvmsg(
+                1, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+            self.asked.left = stamp(ancillary, offset)
+        self.asked.left = self.asked.left or self.asked.sent
         return self.asked
 
     def read(self, offset):
         """Take what came; whether the answer is whole."""
-        bytes_, ancillary, _, _ = self.socket.recvmsg(1 << 20, 256)
+        bytes_, ancillary, _, _ = self.socket.recvmsg(1 << 20, 512)
         if not bytes_:
             raise ConnectionError("closed within an answer")
-        at = None
-        for level, kind, data in ancillary:
-            if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
-                seconds, ns = struct.unpack("qq", data[:16])
-                at = seconds * NS + ns - offset
+        at = stamp(ancillary, offset) or time.monotonic_ns()
         asked = self.asked
-        at = at or time.monotonic_ns()
         if not asked.first:
             asked.first = at
-        elif b"\r\n\r\n" in self.got:  # the pause before a body is none
+        # The pause before a body is none, nor that before what only ends it.
+        elif bytes_ != b"0\r\n\r\n" and b"\r\n\r\n" in self.got:
             head_end = self.got.index(b"\r\n\r\n") + 4
             if len(self.got) > head_end:
                 asked.gap = max(asked.gap, at - asked.last)
@@ -98,6 +103,15 @@ class Connection:
             if name.lower() == b"transfer-encoding":
                 return body.endswith(b"0\r\n\r\n")
         return True
+
+
+def stamp(ancillary, offset):
+    """The kernel's time of what was sent or came, or 0."""
+    for level, kind, value in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPING):
+            seconds, ns = struct.unpack("qq", value[:16])
+            return seconds * NS + ns - offset
+    return 0
 
 
 def realtime_offset():
@@ -144,7 +158,7 @@ def ask_all(port, request, rate, count, connections, seed):
             now = time.monotonic_ns()
             while len(asked) < count and free and now >= due:
                 one = free.pop()
-                asked.append(one.ask(request))
+                asked.append(one.ask(request, offset))
                 selector.register(one.socket, selectors.EVENT_READ, one)
                 busy += 1
                 due += int(rng.expovariate(rate) * NS)
