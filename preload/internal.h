@@ -185,6 +185,7 @@ struct shim {
 	uint64_t seed;
 	int seed_pid; /* where the seed is given: threads count from it */
 	uint64_t window_ticks, window_samples; /* rate control, sample.c */
+	uint64_t window_cpu_ns;		       /* by whoever ends a window */
 	uint64_t second_ticks;		       /* about a second in ticks */
 	uint64_t allocator_ticks; /* when allocator.c last looked */
 };

@@ -8,10 +8,13 @@
  * it with the sample, so a change of mean never biases one.
  */
 #include "preload/internal.h"
+#include "preload/sys.h"
 
 #define MEAN_MIN  (16u << 10) /* below it a sample costs more than it tells */
 #define MEAN_MAX  (4u << 20)
 #define MEAN_IDLE (16u << 20) /* how often an idle thread looks up */
+/* Of the samples wanted: too few tell nothing. */
+#define LEAST_SHARE 0.25
 
 static uint64_t random_next(struct thread_state *ts)
 {
@@ -66,31 +69,59 @@ int64_t sample_draw(struct thread_state *ts)
 }
 
 /*
- * Hold control.samples_per_second by moving the mean, at most by a factor of
- * two each tenth of a second.  Whoever takes the sample that ends the tenth
- * does it; a lost race costs one correction.
+ * Samples a second that are wanted of a process that ran for @cpu_ns out of
+ * @wall_ns: control.samples_per_second where it ran all the time, fewer where
+ * it waited or got no CPU.  So they are as dense in what it does, and cost it
+ * as little of its time, whatever else the machine does.
+ */
+static double samples_wanted(uint64_t cpu_ns, uint64_t wall_ns)
+{
+	double most = shim.file->control.samples_per_second;
+	double share = (double)cpu_ns / (double)(wall_ns + 1);
+
+	return most * (share < LEAST_SHARE ? LEAST_SHARE
+		       : share > 1	   ? 1
+					   : share);
+}
+
+/* Since the last call, of all threads. */
+static uint64_t cpu_used(void)
+{
+	uint64_t now = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	uint64_t before =
+		__atomic_exchange_n(&shim.window_cpu_ns, now, __ATOMIC_RELAXED);
+
+	return now < before ? now : now - before; /* a fork's begins anew */
+}
+
+/*
+ * Hold the samples wanted by moving the mean, at most by a factor of two each
+ * tenth of a second.  Whoever takes the sample that ends the tenth does it; a
+ * lost race costs one correction.
  */
 void sample_taken(uint64_t ticks)
 {
 	struct slab_control *c = &shim.file->control;
-	uint64_t tenth = shim.second_ticks / 10;
 	uint64_t began = __atomic_load_n(&shim.window_ticks, __ATOMIC_RELAXED);
 	uint64_t samples =
 		__atomic_add_fetch(&shim.window_samples, 1, __ATOMIC_RELAXED);
-	uint64_t wanted = c->samples_per_second / 10, mean;
-	double factor;
+	uint64_t mean;
+	double seconds, factor;
 
-	if (!c->rate_auto || !wanted)
+	if (!c->rate_auto || !c->samples_per_second)
 		return;
-	if (ticks - began < tenth && samples < wanted * 2)
+	if (ticks - began < shim.second_ticks / 10 &&
+	    samples < c->samples_per_second / 5)
 		return;
 	if (!__atomic_compare_exchange_n(&shim.window_ticks, &began, ticks,
 					 false, __ATOMIC_RELAXED,
 					 __ATOMIC_RELAXED))
 		return;
 	__atomic_store_n(&shim.window_samples, 0, __ATOMIC_RELAXED);
-	factor = (double)samples / (double)wanted * (double)tenth /
-		 (double)(ticks - began + 1);
+	seconds = (double)(ticks - began + 1) / (double)shim.second_ticks;
+	factor = (double)samples /
+		 (samples_wanted(cpu_used(), (uint64_t)(seconds * 1e9)) *
+		  seconds);
 	factor = factor > 2 ? 2 : factor < 0.5 ? 0.5 : factor;
 	mean = (uint64_t)((double)c->mean_bytes * factor);
 	mean = mean < MEAN_MIN ? MEAN_MIN : mean > MEAN_MAX ? MEAN_MAX : mean;

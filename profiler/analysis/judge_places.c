@@ -18,7 +18,8 @@
 #define KEPT_RISES	6    /* the same, of what is still referred to */
 #define LOST_CONFIDENCE 0.99
 /* Of what the last scan found, what the one before must have found, too.
- * Of a leak that goes on that is the time between them: 2, 8, 30, 90 s. */
+ * Of a leak that goes on that is the time between them: 2, 8, 30, 90 s,
+ * or up to eight times as old each time (cmd/rota.h). */
 #define DEFINITE_SHARE 0.1
 #define NEVER_FREED    0.95 /* of the bytes that a leak's place allocates */
 #define CHURN	       0.05 /* less of its bytes survive: they come and go */

@@ -66,6 +66,21 @@ static int check(pid_t pid, int dir, struct buf *text, struct err *err)
 			     : 0;
 }
 
+uint64_t room_anonymous(pid_t pid)
+{
+	struct buf text = BUF_INIT;
+	int dir = procfs_open("/proc", pid);
+	uint64_t bytes = 0;
+
+	if (dir < 0)
+		return 0;
+	if (procfs_read(dir, "status", &text) == 0)
+		bytes = field(text.bytes, "\nRssAnon:");
+	buf_free(&text);
+	close(dir);
+	return bytes;
+}
+
 int room_check(pid_t pid, struct err *err)
 {
 	struct buf text = BUF_INIT;

@@ -17,6 +17,8 @@ struct err;
 
 /* What a fork of a process of this /proc/PID/status may take; bytes. */
 uint64_t room_needed(const char *status);
+/* The bytes that process @pid holds and no file does; 0: it is gone. */
+uint64_t room_anonymous(pid_t pid);
 /* 0, or -ENOMEM with a sentence that says what there is. */
 int room_check(pid_t pid, struct err *err);
 

@@ -12,21 +12,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profiler/attach/room.h"
 #include "profiler/base/err.h"
 #include "profiler/base/vec.h"
 #include "profiler/cmd/keeper.h"
+#include "profiler/cmd/rota.h"
 #include "profiler/cmd/scan.h"
 #include "profiler/cmd/terminal.h"
 #include "profiler/cmd/worker.h"
 #include "profiler/trace/writer.h"
 #include "profiler/wire/slab.h"
 
-#define SECOND 1000000000ULL
-/* Ages; the second scan confirms the first, so a short run needs two soon. */
-static const uint64_t first_ns[] = { 2 * SECOND, 8 * SECOND, 30 * SECOND };
-#define FIRST	 (sizeof(first_ns) / sizeof(first_ns[0]))
-#define EVERY_NS (60 * SECOND)
-#define SHARE	 20 /* scans take one part in so many of the time at most */
+#define SECOND	 1000000000ULL
+#define EVERY_NS (60 * SECOND) /* where it cannot be scanned */
+#define SHARE	 20 /* one part in so many of the time has a snapshot at most */
 #define HOLD_NS	 (4 * SECOND) /* the shim waits five for its keeper */
 #define LAST_NS	 SECOND	      /* for the last snapshots of all processes */
 #define RETRY_NS (SECOND / 4)
@@ -37,9 +36,11 @@ struct target {
 	char *path;
 	struct scan *scan;	/* from its first on */
 	struct slab_file *file; /* its header, mapped; as `scan` */
-	uint64_t began_ns, next_ns;
-	uint64_t last_ns;  /* of the last snapshot */
-	uint64_t asked_ns; /* when it was asked to end; 0: not yet */
+	struct rota rota;
+	uint64_t next_ns;   /* to look at the rota, at least */
+	uint64_t search_ns; /* CPU time that the last one took; 0: none yet */
+	uint64_t last_ns;   /* of the last snapshot */
+	uint64_t asked_ns;  /* when it was asked to end; 0: not yet */
 	unsigned scans, failures;
 	unsigned jobs; /* in hand */
 	bool gone, told;
@@ -56,7 +57,7 @@ struct job {
 	struct shot shot;
 	uint32_t flags; /* enum wire_reach_flag */
 	struct scan_result result;
-	uint64_t took_ns;
+	uint64_t took_ns, cpu_ns;
 	int rc;
 	struct err err;
 };
@@ -70,12 +71,17 @@ struct reach {
 	VEC(struct target) targets;
 };
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 int reach_start(struct reach **out, const char *dir, struct keeper *keeper,
@@ -123,9 +129,9 @@ void reach_add(struct reach *r, pid_t pid, const char *path)
 	*t = (struct target) {
 		.pid = pid,
 		.path = strdup(path),
-		.began_ns = now_ns(),
+		.rota = { .began_ns = now_ns() },
 	};
-	t->next_ns = t->began_ns + first_ns[0];
+	t->next_ns = rota_next_ns(&t->rota, 0);
 	t->gone = !t->path;
 }
 
@@ -177,7 +183,7 @@ static void give_up(struct target *t, const struct err *err, uint64_t now)
 static void run_job(struct worker_job *base)
 {
 	struct job *j = (struct job *)base;
-	uint64_t since = now_ns();
+	uint64_t since = now_ns(), cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
 	if (j->kind == JOB_PREPARE) {
 		j->rc = scan_prepare(j->scan, &j->err);
@@ -189,6 +195,7 @@ static void run_job(struct worker_job *base)
 					  &j->err);
 	}
 	j->took_ns = now_ns() - since;
+	j->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 }
 
 static void give_job(struct reach *r, struct job *j, size_t target,
@@ -223,10 +230,20 @@ static int open_target(struct target *t, struct err *err)
 	return 0;
 }
 
+/* In time of a CPU. */
+static uint64_t price_of(const struct target *t)
+{
+	uint64_t held = room_anonymous(t->pid);
+
+	return rota_price(held,
+			  t->search_ns ? t->search_ns : rota_search_ns(held));
+}
+
 static void begin(struct reach *r, size_t i, uint64_t now)
 {
 	struct target *t = &r->targets.at[i];
 	struct err err = ERR_INIT;
+	uint64_t due;
 	struct job *j;
 
 	t->next_ns = now + EVERY_NS;
@@ -236,6 +253,11 @@ static void begin(struct reach *r, size_t i, uint64_t now)
 	}
 	if (has_ended(t)) {
 		t->gone = true;
+		return;
+	}
+	due = rota_next_ns(&t->rota, price_of(t));
+	if (due > now) {
+		t->next_ns = due;
 		return;
 	}
 	j = calloc(1, sizeof(*j));
@@ -266,9 +288,9 @@ static void plan_next(struct target *t, const struct job *j, uint64_t now)
 	uint64_t pause = now + j->took_ns * SHARE;
 
 	t->failures = 0;
-	t->scans++;
-	t->next_ns = t->scans < FIRST ? t->began_ns + first_ns[t->scans]
-				      : now + EVERY_NS;
+	t->search_ns = j->cpu_ns;
+	rota_made(&t->rota, t->last_ns, price_of(t));
+	t->next_ns = rota_next_ns(&t->rota, 0);
 	if (t->next_ns < pause)
 		t->next_ns = pause;
 }

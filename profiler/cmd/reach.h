@@ -2,11 +2,11 @@
  * reach: scans the processes of a run for blocks that nothing refers to.
  *
  * When: 2, 8 and 30 seconds after a process began to record, each minute from
- * then on (seldomer where scans would take more than a twentieth of the time);
- * before we ask it to end, at the end of --duration or on a signal that we
- * pass on (Ctrl-C reaches it by itself, at the same time); and when it exits
- * by itself, which waits for the snapshot, a second at most.  A process that
- * ends within two seconds is not scanned.
+ * then on, later where scans would cost it more than a hundredth of the time
+ * (rota.h); before we ask it to end, at the end of --duration or on a signal
+ * that we pass on (Ctrl-C reaches it by itself, at the same time); and when it
+ * exits by itself, which waits for the snapshot, a second at most.  A process
+ * that ends within two seconds is not scanned.
  *
  * Snapshots are taken and released by the owner's thread, in reach_work() and
  * reach_last(): they stop a process for milliseconds.  Reading the recording

@@ -46,7 +46,8 @@ struct record_args {
 		  "auto|SIZE",                                                 \
 		  "bytes allocated between two samples of the heap; auto "     \
 		  "(default) "                                                 \
-		  "holds 1,000 samples a second, or 500 of attach --heap",     \
+		  "holds 1,000 samples for each second of CPU time (250 to "   \
+		  "1,000 a second), or 500 a second of attach --heap",         \
 		  NULL,                                                        \
 		  false },                                                     \
 		{ 0,                                                           \
