@@ -8,6 +8,7 @@
  * fork, so there is nothing to prepare in the parent.
  */
 #include "preload/internal.h"
+#include "preload/interpreter.h"
 #include "preload/late.h"
 #include "preload/openers.h"
 #include "preload/pyobjects.h"
@@ -25,6 +26,7 @@ void fork_child(void)
 		return;
 	*canary = FORK_CANARY;
 	late_fork();
+	interpreter_fork_child();
 	if (!shim.file) { /* it may be asked to record, though */
 		thread_fork_child();
 		return;

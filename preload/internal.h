@@ -95,9 +95,10 @@ struct thread_local_state {
 	int64_t credit;	     /* bytes until the next sample; < 0: due */
 	int64_t credit_kept; /* own.c: what it was before a mute */
 	struct thread_state *state;
-	bool leaving;	/* the thread's destructors run: hold nothing */
-	uint32_t epoch; /* shim.epoch that `state` and `context` are of */
-	bool arena;	/* what is mapped now is for CPython's objects */
+	bool leaving;	 /* the thread's destructors run: hold nothing */
+	uint32_t epoch;	 /* shim.epoch that `state` and `context` are of */
+	bool arena;	 /* what is mapped now is for CPython's objects */
+	uint8_t closing; /* counted calls of dlclose it is in: interpreter.c */
 	struct request_context context;
 };
 extern __thread struct thread_local_state self

@@ -89,6 +89,7 @@ bool interpreter_closing(void)
 
 	if (!i->mortal)
 		return false;
+	self.closing++;
 	if (__atomic_fetch_add(&i->closing, 1, __ATOMIC_ACQ_REL)) {
 		while (!__atomic_load_n(&i->paused, __ATOMIC_ACQUIRE))
 			sys3(SYS_sched_yield, 0, 0, 0);
@@ -104,7 +105,10 @@ void interpreter_closed(bool counted)
 {
 	struct interpreter *i = &interpreter;
 
-	if (!counted || __atomic_sub_fetch(&i->closing, 1, __ATOMIC_ACQ_REL))
+	if (!counted)
+		return;
+	self.closing--;
+	if (__atomic_sub_fetch(&i->closing, 1, __ATOMIC_ACQ_REL))
 		return;
 	/* `closing` stays: another thread may have begun to close by now. */
 	if (!is_loaded()) {
@@ -116,6 +120,26 @@ void interpreter_closed(bool counted)
 		pyobjects_forget();
 	}
 	__atomic_store_n(&i->paused, false, __ATOMIC_RELEASE);
+	python_resume();
+	pyobjects_resume();
+}
+
+/*
+ * Of those who searched or closed there is none in the child but this thread,
+ * which may be in a destructor.  Is what another was unloading still there?
+ * python_begin() looks.
+ */
+void interpreter_fork_child(void)
+{
+	struct interpreter *i = &interpreter;
+
+	if (i->busy && !i->object)
+		i->seen = 0; /* the search did not come to its end */
+	i->busy = 0;
+	i->closing = self.closing;
+	if (i->closing)
+		return;
+	i->paused = false;
 	python_resume();
 	pyobjects_resume();
 }

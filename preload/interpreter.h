@@ -53,4 +53,7 @@ static inline void interpreter_recheck(void)
 	interpreter_closed(interpreter_closing());
 }
 
+/* Before anything of it is used there. */
+void interpreter_fork_child(void);
+
 #endif

@@ -501,6 +501,5 @@ void pyobjects_forget(void)
 
 void pyobjects_fork_child(void)
 {
-	py.busy = 0;
 	tell();
 }

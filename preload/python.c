@@ -92,12 +92,10 @@ void python_begin(void)
 {
 	struct thread_state *ts = self.state;
 
-	python.busy = 0;
 	python_codes_forget();
 	if (ts)
 		python_stack_forget(ts);
-	if (shim.late)
-		interpreter_recheck();
+	interpreter_recheck();
 	if (python.verdict == CPYTHON_ABSENT)
 		python_refresh();
 	else

@@ -395,6 +395,100 @@ def test_an_interpreter_that_comes_late_and_goes(product, recording, tmp_path,
         assert made["kept"] > 2 * 60 * 9999 * 125
 
 
+# One thread is within dlclose of something else while another forks.
+FORKS = """
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int begun[2], go_on[2]; /* pipes, for the plugin */
+
+static void *function(void *library, const char *name)
+{
+	void *found = dlsym(library, name);
+
+	return found ? found : (perror(name), exit(1), NULL);
+}
+
+static void *unload(void *plugin)
+{
+	dlclose(plugin);
+	return NULL;
+}
+
+static int work(void *library, const char *code)
+{
+	int (*run)(const char *) = function(library, "PyRun_SimpleString");
+
+	return run(code);
+}
+
+int main(int argc, char **argv)
+{
+	void *library = dlopen(argv[1], RTLD_NOW | RTLD_GLOBAL);
+	void *plugin = dlopen(argv[2], RTLD_NOW);
+	pthread_t thread;
+	int status;
+	char byte;
+
+	if (argc != 3 || !library || !plugin || pipe(begun) || pipe(go_on))
+		return fprintf(stderr, "%s\\n", dlerror());
+	*(int *)function(library, "Py_NoSiteFlag") = 1;
+	((void (*)(int))function(library, "Py_InitializeEx"))(0);
+	work(library, "def before(): return bytearray(5 << 20)\\n"
+		      "before()\\n"
+		      "def within(): return bytearray(7 << 20)\\n"
+		      "def after(): return bytearray(9 << 20)\\n");
+	pthread_create(&thread, NULL, unload, plugin);
+	if (read(begun[0], &byte, 1) != 1)
+		return 1;
+	if (fork() == 0)
+		_exit(work(library, "for n in range(9): within()"));
+	wait(&status);
+	if (write(go_on[1], "x", 1) != 1)
+		return 1;
+	pthread_join(thread, NULL);
+	work(library, "for n in range(9): after()");
+	return status;
+}
+"""
+PLUGIN = """
+#include <unistd.h>
+
+extern int begun[2], go_on[2];
+
+__attribute__((destructor)) static void end(void)
+{
+	char byte;
+
+	if (write(begun[1], "x", 1) == 1 && read(go_on[0], &byte, 1) == 1)
+		return;
+}
+"""
+
+
+def test_a_fork_while_another_thread_unloads(product, recording, tmp_path):
+    (tmp_path / "plugin.c").write_text(PLUGIN)
+    plugin = str(tmp_path / "plugin.so")
+    subprocess.run(["cc", "-shared", "-fPIC", tmp_path / "plugin.c", "-o",
+                    plugin], check=True)
+    home = pathlib.Path(pyenv("3.11")).parents[1]
+    run(product, recording,
+        [compiled(tmp_path, FORKS, "-rdynamic"),
+         str(home / "lib/libpython3.11.so.1.0"), plugin], *MODES["exact"],
+        env={**os.environ, "PYTHONHOME": str(home)})
+    made = {}
+    for site in recording.json()["sites"]:
+        for name in {"before", "within", "after"} & set(functions(site)):
+            made[name] = (made.get(name, 0) +
+                          site["allocated"]["bytes"]["value"])
+    assert made["within"] >= 9 * 7 << 20  # in the child
+    assert made["after"] >= 9 * 9 << 20
+
+
 def test_an_interpreter_that_comes_after_us(product, tmp_path):
     # About once a second it is seen that there is something new.
     command, environment = late(tmp_path, "3.11", seconds=3)
