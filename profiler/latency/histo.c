@@ -13,13 +13,17 @@
 /*
  * Row 0: 2,048 buckets of 1 ns.  Row r: the values from 2^(r + 10) to twice
  * that, in 1,024 buckets of 2^r ns.  An hour lies in row 31.
+ *
+ * A row's counts are of 1, 2, 4 or 8 bytes, as the largest of them needs: of
+ * 200 endpoints most have few requests, and three histograms of each.
  */
 #define ROWS	   32
 #define LOG2_STEPS 10
 #define STEPS	   (1u << LOG2_STEPS)
 
 struct histo {
-	uint64_t *rows[ROWS]; /* counts; NULL: never used */
+	void *rows[ROWS];   /* counts; NULL: never used */
+	uint8_t wide[ROWS]; /* log2 of the bytes of one */
 	uint64_t count;
 	uint64_t overflow;
 	uint64_t lost;
@@ -31,6 +35,11 @@ struct histo {
 static uint32_t steps_in(unsigned row)
 {
 	return row ? STEPS : 2 * STEPS;
+}
+
+static size_t row_size(unsigned row, unsigned wide)
+{
+	return (size_t)steps_in(row) << wide;
 }
 
 static unsigned row_of(uint64_t ns)
@@ -80,8 +89,7 @@ void histo_clear(struct histo *h)
 {
 	for (unsigned row = 0; row < ROWS; row++) {
 		if (h->rows[row])
-			memset(h->rows[row], 0,
-			       steps_in(row) * sizeof(*h->rows[row]));
+			memset(h->rows[row], 0, row_size(row, h->wide[row]));
 	}
 	h->count = 0;
 	h->overflow = 0;
@@ -91,11 +99,63 @@ void histo_clear(struct histo *h)
 	h->sum = 0;
 }
 
-static bool need_row(struct histo *h, unsigned row)
+static uint64_t count_at(const struct histo *h, unsigned row, uint32_t step)
 {
-	if (!h->rows[row])
-		h->rows[row] = calloc(steps_in(row), sizeof(*h->rows[row]));
-	return h->rows[row] != NULL;
+	const void *counts = h->rows[row];
+
+	if (!counts)
+		return 0;
+	switch (h->wide[row]) {
+	case 0:
+		return ((const uint8_t *)counts)[step];
+	case 1:
+		return ((const uint16_t *)counts)[step];
+	case 2:
+		return ((const uint32_t *)counts)[step];
+	default:
+		return ((const uint64_t *)counts)[step];
+	}
+}
+
+/* In a row that has room for it: see need_row(). */
+static void set_count(struct histo *h, unsigned row, uint32_t step, uint64_t n)
+{
+	void *counts = h->rows[row];
+
+	switch (h->wide[row]) {
+	case 0:
+		((uint8_t *)counts)[step] = (uint8_t)n;
+		break;
+	case 1:
+		((uint16_t *)counts)[step] = (uint16_t)n;
+		break;
+	case 2:
+		((uint32_t *)counts)[step] = (uint32_t)n;
+		break;
+	default:
+		((uint64_t *)counts)[step] = n;
+	}
+}
+
+/* Have a row that can hold counts of @most; false: out of memory. */
+static bool need_row(struct histo *h, unsigned row, uint64_t most)
+{
+	uint8_t wide =
+		(most > UINT8_MAX) + (most > UINT16_MAX) + (most > UINT32_MAX);
+	struct histo wider;
+
+	if (h->rows[row] && h->wide[row] >= wide)
+		return true;
+	wider.rows[row] = calloc(1, row_size(row, wide));
+	wider.wide[row] = wide;
+	if (!wider.rows[row])
+		return false;
+	for (uint32_t i = 0; h->rows[row] && i < steps_in(row); i++)
+		set_count(&wider, row, i, count_at(h, row, i));
+	free(h->rows[row]);
+	h->rows[row] = wider.rows[row];
+	h->wide[row] = wide;
+	return true;
 }
 
 bool histo_record(struct histo *h, uint64_t ns)
@@ -106,6 +166,7 @@ bool histo_record(struct histo *h, uint64_t ns)
 bool histo_record_n(struct histo *h, uint64_t ns, uint64_t n)
 {
 	unsigned row = row_of(ns);
+	uint64_t all;
 
 	if (ns > HISTO_MAX_NS) {
 		h->overflow += n;
@@ -113,11 +174,12 @@ bool histo_record_n(struct histo *h, uint64_t ns, uint64_t n)
 	}
 	if (!n)
 		return true;
-	if (!need_row(h, row)) {
+	all = count_at(h, row, step_of(row, ns)) + n;
+	if (!need_row(h, row, all)) {
 		h->lost += n;
 		return false;
 	}
-	h->rows[row][step_of(row, ns)] += n;
+	set_count(h, row, step_of(row, ns), all);
 	h->count += n;
 	h->sum += (unsigned __int128)ns * n;
 	h->min = ns < h->min ? ns : h->min;
@@ -125,15 +187,36 @@ bool histo_record_n(struct histo *h, uint64_t ns, uint64_t n)
 	return true;
 }
 
+static uint64_t both_at(const struct histo *a, const struct histo *b,
+			unsigned row, uint32_t step)
+{
+	return count_at(a, row, step) + count_at(b, row, step);
+}
+
+/* The largest count of a row of both together. */
+static uint64_t most_of(const struct histo *a, const struct histo *b,
+			unsigned row)
+{
+	uint64_t most = 0;
+
+	for (uint32_t i = 0; i < steps_in(row); i++) {
+		uint64_t n = both_at(a, b, row, i);
+
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 int histo_merge(struct histo *into, const struct histo *from)
 {
 	/* All memory first, so that a failure leaves no half of it behind. */
 	for (unsigned row = 0; row < ROWS; row++)
-		if (from->rows[row] && !need_row(into, row))
+		if (from->rows[row] &&
+		    !need_row(into, row, most_of(into, from, row)))
 			return -ENOMEM;
 	for (unsigned row = 0; row < ROWS; row++)
 		for (uint32_t i = 0; from->rows[row] && i < steps_in(row); i++)
-			into->rows[row][i] += from->rows[row][i];
+			set_count(into, row, i, both_at(into, from, row, i));
 	into->count += from->count;
 	into->overflow += from->overflow;
 	into->lost += from->lost;
@@ -251,9 +334,9 @@ bool histo_next(const struct histo *h, uint32_t *pos, struct histo_bucket *b)
 			continue;
 		}
 		++*pos;
-		if (h->rows[row][step]) {
+		if (count_at(h, row, step)) {
 			*b = bounds(row, step);
-			b->count = h->rows[row][step];
+			b->count = count_at(h, row, step);
 			return true;
 		}
 	}
@@ -329,9 +412,9 @@ static int fill(struct histo *h, uint64_t place, uint64_t n)
 	if (place > place_of(HISTO_MAX_NS) || !n ||
 	    __builtin_add_overflow(h->count, n, &h->count))
 		return -EBADMSG;
-	if (!need_row(h, row_at((uint32_t)place)))
+	if (!need_row(h, row_at((uint32_t)place), n))
 		return -ENOMEM;
-	h->rows[row_at((uint32_t)place)][step_at((uint32_t)place)] = n;
+	set_count(h, row_at((uint32_t)place), step_at((uint32_t)place), n);
 	return 0;
 }
 

@@ -4,8 +4,9 @@
  * Log-linear (as HdrHistogram): 2,048 buckets of 1 ns, then 1,024 for each
  * doubling, so that a value from 1 us to an hour is known within 0.1 %.  Rows
  * of a doubling are allocated when first used: a handler that takes 1 to 60
- * ms costs about 50 KiB.  Counts are exact and merging loses nothing;
- * percentiles of a whole come from merged histograms, never from averages.
+ * ms costs 6 KiB, and more where single buckets count above 255.  Counts are
+ * exact and merging loses nothing; percentiles of a whole come from merged
+ * histograms, never from averages.
  *
  * Single-threaded.
  */

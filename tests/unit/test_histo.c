@@ -190,6 +190,43 @@ Test(histo, merging_equals_recording_into_one)
 	histo_free(rest);
 }
 
+static const uint64_t wide[] = { 1,	255,	    256,	65535,
+				 65536, UINT32_MAX, 1ULL << 32, 1ULL << 40 };
+
+Test(histo, a_bucket_counts_as_far_as_it_is_asked_to)
+{
+	struct histo *h = histo_new();
+	uint64_t all = 0;
+
+	histo_record_n(h, 5000, 3);
+	for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+		histo_record_n(h, 7000, wide[i]);
+		all += wide[i];
+		cr_assert_eq(histo_at_or_below(h, 5000), 3);
+		cr_assert_eq(histo_at_or_below(h, 7000), 3 + all);
+	}
+	histo_free(h);
+}
+
+Test(histo, small_counts_that_are_large_together_merge)
+{
+	struct histo *a = histo_new(), *b = histo_new();
+
+	for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+		histo_clear(a);
+		histo_clear(b);
+		histo_record_n(a, 7000, wide[i]);
+		histo_record_n(b, 7000, wide[i]);
+		histo_record_n(b, 5000, 1);
+		cr_assert_eq(histo_merge(a, b), 0);
+		cr_assert_eq(histo_at_or_below(a, 5000), 1);
+		cr_assert_eq(histo_at_or_below(a, 7000), 1 + 2 * wide[i]);
+		cr_assert_eq(histo_at_or_below(b, 7000), 1 + wide[i]);
+	}
+	histo_free(a);
+	histo_free(b);
+}
+
 Test(histo, merging_an_empty_one_changes_nothing)
 {
 	struct histo *h = some(3, 100), *empty = histo_new(),
