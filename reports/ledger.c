@@ -98,27 +98,32 @@ bool ledger_split(const struct model *m, struct ledger_split *split)
 	const struct model_ledger_point *p =
 		ledger_last(m, ledger_column("anon"));
 	uint64_t private, used, room, absent;
-	bool unseen;
 
 	if (!p)
 		return false;
-	/* Probes look at pages; of blocks they may know nothing. */
-	unseen = m->mode && strcmp(m->mode, "probes") == 0 &&
-		 m->live_trend.peak <= 0;
 	private = p->anonymous + known(p->heap);
 	room = private > known(p->self) ? private - known(p->self) : 0;
 	absent = known(p->live) > room ? known(p->live) - room : 0;
 	used = known(p->live) + known(p->retained) + known(p->self);
+	if (!model_sees_heap(m)) { /* as recordings of old have it */
+		used = known(p->self);
+		absent = 0;
+	}
 	*split = (struct ledger_split) {
 		.t = p->t,
 		.rss = p->rss,
-		.live = unseen ? LEDGER_UNREAD : p->live - absent,
+		.live = LEDGER_UNREAD,
 		.absent = absent,
-		.retained = p->retained,
+		.retained = LEDGER_UNREAD,
 		.anonymous = private > used ? private - used : 0,
 		.file = p->file,
 		.stacks = p->stacks,
 		.self = known(p->self) + known(p->slabs),
 	};
+	if (model_sees_heap(m)) {
+		if (p->live != LEDGER_UNREAD)
+			split->live = p->live - absent;
+		split->retained = p->retained;
+	}
 	return true;
 }

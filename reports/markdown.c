@@ -160,7 +160,10 @@ static void put_split(struct buf *out, const struct model *m)
 	buf_puts(out, "| RSS is | | |\n|---|---:|---:|\n");
 	put_part(out, "live heap", s.live, s.rss);
 	put_part(out, "free, kept by the allocator", s.retained, s.rss);
-	put_part(out, "other anonymous", s.anonymous, s.rss);
+	put_part(out,
+		 s.live == LEDGER_UNREAD ? "heap, not looked at"
+					 : "other anonymous",
+		 s.anonymous, s.rss);
 	put_part(out, "files and shared", s.file, s.rss);
 	put_part(out, "stacks", s.stacks, s.rss);
 	put_part(out, "Strandline itself", s.self, s.rss);

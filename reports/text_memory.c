@@ -184,11 +184,10 @@ static void put_split(const struct layout *l, const struct model *m)
 		 units_format_bytes(size, (double)s.rss), s.t);
 	text_heading(l, "WHERE IT IS", detail);
 	put_part(l, "live heap", s.live, s.rss);
-	put_part(l,
-		 s.live == LEDGER_UNREAD ? "heap, not looked at"
-					 : "not in live blocks",
-		 s.retained, s.rss);
-	if (s.anonymous > 0)
+	put_part(l, "not in live blocks", s.retained, s.rss);
+	if (s.live == LEDGER_UNREAD)
+		put_part(l, "heap, not looked at", s.anonymous, s.rss);
+	else if (s.anonymous > 0)
 		put_part(l, "other anonymous", s.anonymous, s.rss);
 	put_part(l, "files and shared", s.file, s.rss);
 	put_part(l, "stacks", s.stacks, s.rss);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "profiler/analysis/verdict_state.h"
 #include "profiler/model/model.h"
@@ -108,10 +109,62 @@ static void split_growth(struct judging *j, size_t cut)
 				      j->tide.count, cut);
 }
 
+/* The function that took most of the resident memory, if one did. */
+static int put_taker(struct judging *j, struct finding *f)
+{
+	double *taken = calloc(j->m->frame_count + 1UL, sizeof(*taken));
+	double all = 0, most = 0;
+	uint32_t who = MODEL_NONE;
+
+	if (!taken)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < j->m->site_count; i++) {
+		const struct model_site *s = &j->m->sites[i];
+		double weight = model_site_weight(s, MODEL_RSS);
+		uint32_t node = model_blamed(j->m, s->node);
+		double *of = &taken[j->m->nodes[node].frame];
+
+		*of += weight;
+		all += weight;
+		if (*of <= most)
+			continue;
+		most = *of;
+		who = node;
+	}
+	free(taken);
+	if (most > all / 2)
+		verdict_put_where(j, f, who);
+	return 0;
+}
+
+/*
+ * Where only pages were looked at, not blocks: what of private memory grows is
+ * held, or kept by the allocator, which nobody can tell.
+ */
+static int judge_resident(struct judging *j, double least)
+{
+	struct finding *f;
+	struct trend t;
+	int rc = verdict_trend(j, &j->readings, j->tide.column[TIDE_PRIVATE], 0,
+			       least, &t);
+
+	if (rc < 0)
+		return rc;
+	split_growth(j, t.cut);
+	j->out->verdict.growth.live = j->out->verdict.growth.retained = NAN;
+	j->out->bound = t.class == TREND_FILLS ? t.late.value : t.slope.high;
+	if (t.class == TREND_UNDECIDED)
+		j->suspected = true;
+	if (t.class != TREND_GROWS)
+		return 0;
+	f = verdict_add(j, FINDING_GROWTH, &t);
+	return f ? put_taker(j, f) : -ENOMEM;
+}
+
 static int judge_retention(struct judging *j)
 {
 	const double *rss = j->tide.column[TIDE_RSS];
-	double last = 0;
+	double last = 0, least;
 	struct finding *f;
 	struct trend t;
 	int rc;
@@ -119,8 +172,11 @@ static int judge_retention(struct judging *j)
 	for (uint32_t i = 0; i < j->tide.count; i++)
 		if (!isnan(rss[i]))
 			last = rss[i];
+	least = fmax(RETAINED_MIN, RETAINED_SHARE * last);
+	if (j->out->unseen)
+		return judge_resident(j, least);
 	rc = verdict_trend(j, &j->readings, j->tide.column[TIDE_RETAINED], 0,
-			   fmax(RETAINED_MIN, RETAINED_SHARE * last), &t);
+			   least, &t);
 	if (rc < 0)
 		return rc;
 	split_growth(j, t.cut);

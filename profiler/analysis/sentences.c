@@ -102,6 +102,18 @@ static void put_retention(struct buf *out, const struct owned_verdict *v)
 		buf_puts(out, "; `--allocator jemalloc` may give it back");
 }
 
+/* Told by pages alone. */
+static void put_resident(struct buf *out, const struct owned_verdict *v,
+			 const struct finding *f)
+{
+	buf_puts(out, "RSS grows by ");
+	put_rate(out, v, f, "bytes");
+	if (f->function)
+		buf_puts(out, ", most of it taken");
+	put_place(out, f, "in");
+	buf_puts(out, ", without a bound in sight; blocks were not looked at");
+}
+
 static void put_finding(struct buf *out, const struct owned_verdict *v,
 			const struct finding *f)
 {
@@ -112,6 +124,10 @@ static void put_finding(struct buf *out, const struct owned_verdict *v,
 		put_place(out, f, "in");
 		break;
 	case FINDING_GROWTH:
+		if (v->unseen) {
+			put_resident(out, v, f);
+			break;
+		}
 		buf_puts(out, "grows by ");
 		put_rate(out, v, f, "bytes");
 		put_place(out, f, "in");
@@ -193,9 +209,11 @@ static void put_clean(struct buf *out, const struct owned_verdict *v)
 	put_looked_at(out, v);
 	if (!isfinite(v->bound))
 		return;
-	buf_puts(out, ", growth below ");
+	buf_puts(out, v->unseen ? ", growth of RSS below " : ", growth below ");
 	put_number(out, rounded_up(fmax(v->bound, least)));
 	buf_printf(out, " bytes per %s", v->by_requests ? "request" : "second");
+	if (v->unseen)
+		buf_puts(out, "; blocks were not looked at");
 }
 
 static void put_inconclusive(struct buf *out, const struct owned_verdict *v)

@@ -173,7 +173,7 @@ static int by_weight(const void *a, const void *b)
 static int judge(struct judging *j)
 {
 	struct finding *f;
-	int rc = judge_places(j);
+	int rc = j->out->unseen ? 0 : judge_places(j);
 
 	if (rc == 0)
 		rc = judge_ledger(j);
@@ -212,6 +212,10 @@ static void put_needs(struct judging *j)
 	v->needs.requests = v->needs.seconds = NAN;
 	if (j->m->headless)
 		return;
+	/* Pages come and go by more than blocks do. */
+	if (j->out->unseen && !j->findings.count &&
+	    j->axis.seconds < VERDICT_SECONDS_WANTED)
+		j->out->too_short = true;
 	if (j->out->too_short) {
 		v->needs.seconds = VERDICT_SECONDS_WANTED - j->axis.seconds;
 		if (!(v->needs.seconds >= 1))
@@ -298,6 +302,7 @@ int verdict_of(struct verdict **out, const struct model *m, struct err *err)
 		return err_set(err, rc, "out of memory");
 	j.out->model = m;
 	j.out->bound = NAN;
+	j.out->unseen = !model_sees_heap(m);
 	rc = judging_init(&j, m);
 	if (rc == 0) {
 		j.out->too_short = j.axis.count < VERDICT_WINDOWS_MIN ||

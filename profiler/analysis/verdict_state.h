@@ -25,6 +25,7 @@ struct owned_verdict { /* verdict.h shows only the front */
 	double requests, seconds; /* that were looked at */
 	double bound;		  /* growth per x that is ruled out */
 	bool too_short;		  /* to say anything at all */
+	bool unseen;		  /* pages were looked at, and no blocks */
 };
 
 struct course { /* what a series goes along */

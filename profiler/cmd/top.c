@@ -40,6 +40,7 @@ struct top {
 	struct top_state state;
 	char name[PATH_MAX]; /* as the user gave it */
 	pid_t pid;	     /* 0: a recording */
+	bool of_process;     /* the name is its number: nothing records it */
 	char notice[256];
 	int signals;
 	bool over;
@@ -68,6 +69,7 @@ static struct top_facts facts_of(const struct top *t)
 		.model = t->reading.model,
 		.verdict = t->reading.verdict,
 		.name = t->name,
+		.is_process = t->of_process,
 		.live = t->reading.live,
 		.can_attach = t->pid && !t->recorder,
 		.notice = t->notice[0] ? t->notice : NULL,
@@ -88,6 +90,8 @@ static int save_name(const struct top *t, char path[PATH_MAX])
 	struct stat sb;
 
 	base = base && base[1] ? base + 1 : t->name;
+	if (strncmp(base, "top-", 4) == 0) /* of ours */
+		base += 4;
 	for (int n = 1; n < SAVES_MOST; n++) {
 		snprintf(path, PATH_MAX, "top-%.*s-%d.txt",
 			 (int)strcspn(base, "."), base, n);
@@ -152,6 +156,7 @@ static void look_after_recorder(struct top *t)
 	if (!top_recorder_ready(t->recorder))
 		return;
 	top_source_follow(t->source, top_recorder_dir(t->recorder));
+	t->of_process = false;
 	snprintf(t->name, sizeof(t->name), "%s", top_recorder_dir(t->recorder));
 	t->notice[0] = '\0';
 }
@@ -284,16 +289,16 @@ static int open_subject(struct top *t, const char *word, struct err *err)
 		return err_errno(err, "cannot open %s", word);
 	if (inprogress_find((pid_t)pid, dir)) {
 		snprintf(t->name, sizeof(t->name), "%s", dir);
-		return top_source_open(&t->source, dir, 0, err);
+		return top_source_open(&t->source, dir, (pid_t)pid, err);
 	}
 	t->pid = (pid_t)pid;
+	t->of_process = true;
 	return top_source_open(&t->source, NULL, (pid_t)pid, err);
 }
 
 static void choose_kind(struct top *t, const char *name)
 {
-	if (!name)
-		t->state.kind = report_default_kind(t->reading.model);
+	t->state.kind_chosen = name != NULL;
 	for (size_t k = 0; name && kind_choice(k); k++)
 		if (strcmp(kind_choice(k), name) == 0)
 			t->state.kind = (enum model_kind)k;

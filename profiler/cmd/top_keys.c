@@ -12,13 +12,20 @@ static const enum model_kind kinds[] = {
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
+/* Past those that nothing is recorded of. */
 static void next_kind(struct top_state *s, size_t step)
 {
 	size_t at = 0;
 
 	while (at < KINDS && kinds[at] != s->kind)
 		at++;
-	s->kind = kinds[(at + step) % KINDS];
+	for (size_t i = 0; i < KINDS; i++) {
+		at = (at + step) % KINDS;
+		if (!s->kinds || s->kinds & 1U << kinds[at])
+			break;
+	}
+	s->kind = kinds[at];
+	s->kind_chosen = true;
 	s->selected[TOP_SITES] = s->first[TOP_SITES] = 0;
 }
 
@@ -138,6 +145,7 @@ static enum top_action press_normal(struct top_state *s, int key)
 	case '?':
 	case 'h':
 		s->mode = TOP_HELP;
+		s->help = 0;
 		break;
 	case 'w':
 		return TOP_SAVE;
@@ -160,8 +168,10 @@ enum top_action top_press(struct top_state *s, int key)
 	case TOP_FILTERING:
 		return press_filtering(s, key);
 	case TOP_HELP:
-		s->mode = TOP_NORMAL;
-		return key == 'q' || key == 3 ? TOP_QUIT : TOP_REDRAW;
+		s->help = s->help_end;
+		if (s->help >= s->help_lines)
+			s->mode = TOP_NORMAL;
+		return key == 3 ? TOP_QUIT : TOP_REDRAW;
 	case TOP_NORMAL:
 		break;
 	}

@@ -105,7 +105,10 @@ static unsigned draw_parts(struct top_screen *screen, const struct top_state *s,
 		return row;
 	row = part(screen, s, row, "live heap", split.live, split.rss);
 	row = part(screen, s, row, "retained", split.retained, split.rss);
-	row = part(screen, s, row, "anonymous", split.anonymous, split.rss);
+	if (split.live == LEDGER_UNREAD || split.anonymous > 0)
+		row = part(screen, s, row,
+			   model_sees_heap(m) ? "anonymous" : "heap",
+			   split.anonymous, split.rss);
 	row = part(screen, s, row, "files", split.file, split.rss);
 	return part(screen, s, row, "stacks", split.stacks, split.rss);
 }
@@ -134,6 +137,24 @@ static double cpu_share(const struct model *m)
 	return NAN;
 }
 
+/* What is missing from the recording, and what it takes beside the server. */
+static void put_recorder(struct buf *out, const struct model *m)
+{
+	char size[UNITS_TEXT_MAX];
+	uint64_t lost = 0;
+
+	for (uint32_t i = 0; i < m->loss_count; i++)
+		lost += m->losses[i].count;
+	if (m->loss_count)
+		buf_printf(out, "   lost %s",
+			   lost ? units_format_count(size, lost) : "nothing");
+	if (m->cost.profiler_rss_bytes > 0)
+		buf_printf(out, "   strandline %.1f %% %s",
+			   m->cost.profiler_cpu_pct,
+			   units_format_bytes(size,
+					      m->cost.profiler_rss_bytes));
+}
+
 static void draw_counts(struct top_screen *screen, const struct model *m,
 			unsigned row)
 {
@@ -141,21 +162,23 @@ static void draw_counts(struct top_screen *screen, const struct model *m,
 		ledger_last(m, ledger_column("threads"));
 	const struct model_ledger_point *fds =
 		ledger_last(m, ledger_column("fds"));
-	char self[UNITS_TEXT_MAX] = "-", cpu[16] = "-";
+	struct buf recorder = BUF_INIT;
 	double share = cpu_share(m);
+	char cpu[16] = "-";
 
 	if (isfinite(share))
 		snprintf(cpu, sizeof(cpu), "%.0f %%", share * 100);
-	if (p && p->self != LEDGER_UNREAD)
-		units_format_bytes(self, (double)p->self);
+	put_recorder(&recorder, m);
 	top_put(screen, row, 0, 0, LAYOUT_LAST, LAYOUT_PLAIN,
-		"threads %llu   fds %llu   CPU %s   recorder %s",
+		"threads %llu   fds %llu   CPU %s%s",
 		p ? (unsigned long long)p->threads : 0,
-		fds ? (unsigned long long)fds->fds : 0, cpu, self);
+		fds ? (unsigned long long)fds->fds : 0, cpu,
+		recorder.bytes ? recorder.bytes : "");
+	buf_free(&recorder);
 }
 
-/* Requests and errors a second of late; false: not known. */
-static bool rates(const struct model *m, double *requests, double *errors)
+bool top_rates(const struct model *m, const struct model_endpoint *of,
+	       double *requests, double *errors)
 {
 	double seconds = 0;
 
@@ -167,7 +190,7 @@ static bool rates(const struct model *m, double *requests, double *errors)
 		if (!(width > 0))
 			continue;
 		seconds += width;
-		*requests += m->windows[i].requests;
+		*requests += of ? of->windows[i] : m->windows[i].requests;
 		*errors += m->windows[i].errors;
 	}
 	if (!(seconds > 0))
@@ -177,27 +200,50 @@ static bool rates(const struct model *m, double *requests, double *errors)
 	return true;
 }
 
-static void draw_requests(struct top_screen *screen, const struct model *m,
-			  unsigned row)
+/* Of the endpoint that answered most. */
+static void put_busiest(struct top_screen *screen, const struct model *m,
+			unsigned row, unsigned column)
 {
-	char all[UNITS_TEXT_MAX], p50[UNITS_TEXT_MAX], p95[UNITS_TEXT_MAX],
-		p99[UNITS_TEXT_MAX];
 	const struct model_endpoint *e = m->endpoints;
-	double now, errors;
+	char p50[UNITS_TEXT_MAX], p95[UNITS_TEXT_MAX], p99[UNITS_TEXT_MAX];
 
-	if (!m->endpoint_count || !rates(m, &now, &errors)) {
-		top_put(screen, row, 0, 0, LAYOUT_LAST, LAYOUT_FAINT,
-			"no requests seen");
-		return;
-	}
-	top_put(screen, row, 0, 0, LAYOUT_LAST, LAYOUT_PLAIN,
-		"requests %.1f/s   errors %.1f/s   %s in all   "
-		"p50 %s p95 %s p99 %s  %s %s",
-		now, errors, units_format_count(all, m->requests),
+	for (uint32_t i = 1; i < m->endpoint_count; i++)
+		if (m->endpoints[i].count > e->count)
+			e = &m->endpoints[i];
+	top_put(screen, row, column, 0, LAYOUT_LAST, LAYOUT_PLAIN,
+		"p50 %s  p95 %s  p99 %s  %s %s",
 		units_format_duration(p50, e->p50_ms * 1e6),
 		units_format_duration(p95, e->p95_ms * 1e6),
 		units_format_duration(p99, e->p99_ms * 1e6), e->method,
 		e->route);
+}
+
+/* The row after it. */
+static unsigned draw_requests(struct top_screen *screen, const struct model *m,
+			      unsigned row)
+{
+	char all[UNITS_TEXT_MAX];
+	double now = 0, errors = 0;
+
+	(void)top_rates(m, NULL, &now, &errors);
+	if (!m->endpoint_count) {
+		top_put(screen, row, 0, 0, LAYOUT_LAST, LAYOUT_FAINT,
+			"no requests seen");
+		return row + 1;
+	}
+	if (screen->rows < SHORT_ROWS) {
+		top_put(screen, row, 0, 11, LAYOUT_LAST, LAYOUT_PLAIN,
+			"%.1f req/s", now);
+		put_busiest(screen, m, row, 12);
+		return row + 1;
+	}
+	top_put(screen, row, 0, 0, LAYOUT_LAST,
+		errors > 0 ? LAYOUT_ALARM : LAYOUT_PLAIN,
+		"requests %.1f/s   errors %.1f/s   %s in all", now, errors,
+		units_format_count(all, m->requests));
+	top_put(screen, row + 1, 0, 0, LAYOUT_LAST, LAYOUT_FAINT, "busiest");
+	put_busiest(screen, m, row + 1, 9);
+	return row + 2;
 }
 
 unsigned top_draw_ledger(struct top_screen *screen, const struct top_facts *f,
@@ -208,6 +254,5 @@ unsigned top_draw_ledger(struct top_screen *screen, const struct top_facts *f,
 	if (screen->rows < 10)
 		return row;
 	draw_counts(screen, f->model, row++);
-	draw_requests(screen, f->model, row++);
-	return row;
+	return draw_requests(screen, f->model, row);
 }

@@ -25,6 +25,7 @@
 struct top_source {
 	struct top_process *process; /* NULL: a recording */
 	struct ticker *ticker;
+	pid_t pid; /* that is recorded; 0: not known */
 	int fd;
 	pthread_mutex_t lock;	/* guards these: */
 	char dir[PATH_MAX];	/* "": none, read the process */
@@ -61,16 +62,23 @@ static bool is_alive(const struct model *m)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/exe", (int)p->pid);
 		n = readlink(path, exe, sizeof(exe) - 1);
-		if (n < 0)
-			n = 0;
-		exe[n] = '\0';
-		if (n && strcmp(exe, p->exe) == 0)
+		if (n < 0 && errno == EACCES) /* somebody else's */
+			return true;
+		exe[n < 0 ? 0 : n] = '\0';
+		/* A deploy may have replaced the file meanwhile. */
+		if (strstr(exe, p->exe) == exe && p->exe[0])
 			return true;
 	}
 	return false;
 }
 
-static int read_recording(const char *dir, struct top_reading *r,
+/* What it calls itself may be another number than the one out here. */
+static bool exists(pid_t pid)
+{
+	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+static int read_recording(const char *dir, pid_t pid, struct top_reading *r,
 			  struct err *err)
 {
 	int rc = model_load_naming(&r->model, dir, err);
@@ -82,7 +90,7 @@ static int read_recording(const char *dir, struct top_reading *r,
 		top_reading_free(r);
 		return rc;
 	}
-	r->live = !recording_ended(dir) && is_alive(r->model);
+	r->live = !recording_ended(dir) && (exists(pid) || is_alive(r->model));
 	return 0;
 }
 
@@ -97,7 +105,7 @@ static int read_any(struct top_source *s, struct top_reading *r,
 	snprintf(dir, sizeof(dir), "%s", s->dir);
 	pthread_mutex_unlock(&s->lock);
 	if (dir[0])
-		return read_recording(dir, r, err);
+		return read_recording(dir, s->pid, r, err);
 	rc = top_process_read(s->process, &r->model, err);
 	r->live = rc == 0;
 	return rc;
@@ -147,6 +155,7 @@ static int open_first(struct top_source *s, const char *dir, pid_t pid,
 	struct top_reading r;
 	int rc = 0;
 
+	s->pid = pid;
 	if (dir)
 		snprintf(s->dir, sizeof(s->dir), "%s", dir);
 	else

@@ -25,7 +25,8 @@ struct top_reading { /* the taker's to free */
 };
 
 /*
- * One of the two: the recording @dir, or process @pid.  The first reading is
+ * The recording @dir, of process @pid where that is known, or, without one,
+ * that process.  The first reading is
  * made at once, by the caller, and says whether there is anything to read.
  */
 int top_source_open(struct top_source **out, const char *dir, pid_t pid,

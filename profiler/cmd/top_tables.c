@@ -67,6 +67,11 @@ static unsigned rest(const struct table *t, unsigned column)
 	return t->screen->columns > column ? t->screen->columns - column : 1;
 }
 
+static bool is_narrow(const struct table *t)
+{
+	return t->screen->columns < NARROW_COLUMNS;
+}
+
 /* Sites */
 
 static const char *function_of(const struct model *m, uint32_t frame)
@@ -89,56 +94,100 @@ static bool site_passes(const struct top_state *s, const struct model *m,
 	return passes;
 }
 
+/* What a kind counts; NULL: time and pages, which are not blocks. */
+static const struct estimate *counted(const struct site_group *g,
+				      enum model_kind kind)
+{
+	switch (kind) {
+	case MODEL_LIVE:
+	case MODEL_LEAK:
+		return &g->live;
+	case MODEL_ALLOC:
+		return &g->allocated;
+	case MODEL_PEAK:
+		return &g->peak;
+	case MODEL_TEMPORARY:
+		return &g->temporary;
+	default:
+		return NULL;
+	}
+}
+
 static int compare_groups(const void *a, const void *b, void *table)
 {
 	const struct site_group *x = a, *y = b;
 	const struct table *t = table;
 	unsigned sort = t->s->sort[TOP_SITES];
+	const struct estimate *n = counted(x, t->s->kind);
+	const struct estimate *k = counted(y, t->s->kind);
 
 	if (sort == 2)
 		return strcmp(function_of(t->m, x->frame),
 			      function_of(t->m, y->frame));
-	if (sort == 1)
-		return (x->live.count < y->live.count) -
-		       (x->live.count > y->live.count);
+	if (sort == 1 && n && k)
+		return (n->count < k->count) - (n->count > k->count);
 	return (x->weight < y->weight) - (x->weight > y->weight);
+}
+
+/* Where the functions begin: blocks may not be shown. */
+static unsigned site_column(const struct table *t)
+{
+	static const struct site_group none;
+
+	return is_narrow(t) || !counted(&none, t->s->kind) ? 20 : 31;
 }
 
 static void site_heads(const struct table *t, unsigned row)
 {
+	unsigned column = site_column(t);
+
 	top_put(t->screen, row, 0, 11, LAYOUT_RIGHT, LAYOUT_FAINT, "%s",
 		model_kind_name(t->s->kind));
 	top_put(t->screen, row, 11, 7, LAYOUT_RIGHT, LAYOUT_FAINT, "share");
-	top_put(t->screen, row, 18, 11, LAYOUT_RIGHT, LAYOUT_FAINT, "blocks");
-	top_put(t->screen, row, 31, 0, LAYOUT_LAST, LAYOUT_FAINT, "function");
+	if (column > 20)
+		top_put(t->screen, row, 18, 11, LAYOUT_RIGHT, LAYOUT_FAINT,
+			"blocks");
+	top_put(t->screen, row, column, 0, LAYOUT_LAST, LAYOUT_FAINT,
+		"function");
+}
+
+static void put_site_name(const struct table *t, const struct model_frame *f,
+			  unsigned row)
+{
+	unsigned column = site_column(t), width = rest(t, column);
+	struct buf name = BUF_INIT;
+
+	if (!is_narrow(t))
+		width /= 2;
+	name_put_function(&name, f);
+	if (buf_status(&name) == 0)
+		top_put(t->screen, row, column, width, LAYOUT_LEFT,
+			LAYOUT_PLAIN, "%s", name.bytes);
+	buf_clear(&name);
+	name_put_place(&name, f, f->line, false);
+	if (buf_status(&name) == 0 && name.len && !is_narrow(t))
+		top_put(t->screen, row, column + 1 + width, 0, LAYOUT_LAST_TAIL,
+			LAYOUT_FAINT, "%s", name.bytes);
+	buf_free(&name);
 }
 
 static void draw_site(const struct table *t, size_t i, unsigned row)
 {
 	const struct site_group *g = (const struct site_group *)t->rows + i;
+	const struct estimate *blocks = counted(g, t->s->kind);
 	char amount[NAME_AMOUNT_MAX], count[UNITS_TEXT_MAX];
-	struct buf name = BUF_INIT;
-	unsigned half = rest(t, 31) / 2;
 
 	top_put(t->screen, row, 0, 11, LAYOUT_RIGHT, LAYOUT_PLAIN, "%s",
 		name_amount(amount, t->s->kind, g->weight));
 	top_put(t->screen, row, 11, 7, LAYOUT_RIGHT, LAYOUT_PLAIN, "%.1f %%",
 		t->total > 0 ? 100 * g->weight / t->total : 0);
-	top_put(t->screen, row, 18, 11, LAYOUT_RIGHT, LAYOUT_PLAIN, "%s",
-		units_format_count(count, (uint64_t)(g->live.count + 0.5)));
-	if (g->frame == MODEL_NONE)
-		return;
-	name_put_function(&name, &t->m->frames[g->frame]);
-	if (buf_status(&name) == 0)
-		top_put(t->screen, row, 31, half, LAYOUT_LEFT, LAYOUT_PLAIN,
-			"%s", name.bytes);
-	buf_clear(&name);
-	name_put_place(&name, &t->m->frames[g->frame],
-		       t->m->frames[g->frame].line, false);
-	if (buf_status(&name) == 0 && name.len)
-		top_put(t->screen, row, 32 + half, 0, LAYOUT_LAST_TAIL,
-			LAYOUT_FAINT, "%s", name.bytes);
-	buf_free(&name);
+	if (blocks && !is_narrow(t))
+		top_put(t->screen, row, 18, 11, LAYOUT_RIGHT, LAYOUT_PLAIN,
+			"%s",
+			units_format_count(count,
+					   (uint64_t)(blocks->count + 0.5)));
+	if (g->frame != MODEL_NONE)
+		put_site_name(t, &t->m->frames[g->frame], row);
 }
 
 /* The groups that the filter lets through, sorted; to be freed. */
@@ -210,38 +259,108 @@ static uint32_t *list_endpoints(struct table *t)
 	return rows;
 }
 
+enum endpoint_cell { RATE, COUNT, ERRORS, P50, P95, P99, ALLOC, KEPT, CELLS };
+
+static bool knows_bytes(const struct model *m)
+{
+	for (uint32_t i = 0; i < m->endpoint_count; i++)
+		if (!isnan(m->endpoints[i].alloc_bytes_per_request))
+			return true;
+	return false;
+}
+
+/* The routes must have room; 0: it is not shown. */
+static unsigned cell_width(const struct table *t, enum endpoint_cell cell)
+{
+	bool wide = t->screen->columns >= 100, bytes = knows_bytes(t->m);
+
+	switch (cell) {
+	case RATE:
+	case P50:
+	case P95:
+		return 8;
+	case ERRORS:
+	case P99:
+		return is_narrow(t) ? 0 : 8;
+	case COUNT:
+		return wide || (!bytes && !is_narrow(t)) ? 8 : 0;
+	case ALLOC:
+		return wide && bytes ? 11 : 0;
+	case KEPT:
+		return bytes && !is_narrow(t) ? 11 : 0;
+	case CELLS:
+		break;
+	}
+	return 0;
+}
+
 static void endpoint_heads(const struct table *t, unsigned row)
 {
-	static const char *const names[] = { "count",	"errors", "p50",
-					     "p95",	"p99",	  "alloc/req",
-					     "kept/req" };
+	static const char *const names[CELLS] = {
+		"per s", "count", "errors",    "p50",
+		"p95",	 "p99",	  "alloc/req", "kept/req",
+	};
+	unsigned column = 0;
 
-	for (unsigned i = 0; i < 7; i++)
-		top_put(t->screen, row, i < 6 ? i * 8 : 50, i > 4 ? 10 : 8,
-			LAYOUT_RIGHT, LAYOUT_FAINT, "%s", names[i]);
-	top_put(t->screen, row, 61, 0, LAYOUT_LAST, LAYOUT_FAINT, "route");
+	for (enum endpoint_cell c = RATE; c < CELLS; c++) {
+		unsigned width = cell_width(t, c);
+
+		if (width)
+			top_put(t->screen, row, column, width, LAYOUT_RIGHT,
+				LAYOUT_FAINT, "%s", names[c]);
+		column += width;
+	}
+	top_put(t->screen, row, column + 1, 0, LAYOUT_LAST, LAYOUT_FAINT,
+		"route");
 }
 
-static void put_time(const struct table *t, unsigned row, unsigned column,
-		     double ms)
+static const char *format_ms(char text[UNITS_TEXT_MAX], double ms)
 {
-	char text[UNITS_TEXT_MAX] = "-";
-
-	if (!isnan(ms))
-		units_format_duration(text, ms * 1e6);
-	top_put(t->screen, row, column, 8, LAYOUT_RIGHT, LAYOUT_PLAIN, "%s",
-		text);
+	return isnan(ms) ? "-" : units_format_duration(text, ms * 1e6);
 }
 
-static void put_bytes(const struct table *t, unsigned row, unsigned column,
-		      double bytes)
+static const char *format_size(char text[UNITS_TEXT_MAX], double bytes)
 {
-	char text[UNITS_TEXT_MAX] = "-";
+	return isnan(bytes) ? "-" : units_format_bytes(text, bytes);
+}
 
-	if (!isnan(bytes))
-		units_format_bytes(text, bytes);
-	top_put(t->screen, row, column, 10, LAYOUT_RIGHT, LAYOUT_PLAIN, "%s",
-		text);
+static const char *format_rate(char text[UNITS_TEXT_MAX], const struct model *m,
+			       const struct model_endpoint *e)
+{
+	double rate, errors;
+
+	if (!e->windows || !top_rates(m, e, &rate, &errors))
+		return "-";
+	snprintf(text, UNITS_TEXT_MAX, "%.1f", rate);
+	return text;
+}
+
+static const char *endpoint_text(char text[UNITS_TEXT_MAX],
+				 const struct model *m,
+				 const struct model_endpoint *e,
+				 enum endpoint_cell cell)
+{
+	switch (cell) {
+	case RATE:
+		return format_rate(text, m, e);
+	case COUNT:
+		return units_format_count(text, e->count);
+	case ERRORS:
+		return e->errors ? units_format_count(text, e->errors) : "-";
+	case P50:
+		return format_ms(text, e->p50_ms);
+	case P95:
+		return format_ms(text, e->p95_ms);
+	case P99:
+		return format_ms(text, e->p99_ms);
+	case ALLOC:
+		return format_size(text, e->alloc_bytes_per_request);
+	case KEPT:
+		return format_size(text, e->retained_bytes_per_request);
+	case CELLS:
+		break;
+	}
+	return "";
 }
 
 static void draw_endpoint(const struct table *t, size_t i, unsigned row)
@@ -249,19 +368,20 @@ static void draw_endpoint(const struct table *t, size_t i, unsigned row)
 	const struct model_endpoint *e =
 		&t->m->endpoints[((const uint32_t *)t->rows)[i]];
 	char text[UNITS_TEXT_MAX];
+	unsigned column = 0;
 
-	top_put(t->screen, row, 0, 8, LAYOUT_RIGHT, LAYOUT_PLAIN, "%s",
-		units_format_count(text, e->count));
-	top_put(t->screen, row, 8, 8, LAYOUT_RIGHT,
-		e->errors ? LAYOUT_ALARM : LAYOUT_PLAIN, "%s",
-		e->errors ? units_format_count(text, e->errors) : "-");
-	put_time(t, row, 16, e->p50_ms);
-	put_time(t, row, 24, e->p95_ms);
-	put_time(t, row, 32, e->p99_ms);
-	put_bytes(t, row, 40, e->alloc_bytes_per_request);
-	put_bytes(t, row, 50, e->retained_bytes_per_request);
-	top_put(t->screen, row, 61, 0, LAYOUT_LAST_TAIL, LAYOUT_PLAIN, "%s %s",
-		e->method, e->route);
+	for (enum endpoint_cell c = RATE; c < CELLS; c++) {
+		unsigned width = cell_width(t, c);
+
+		if (width)
+			top_put(t->screen, row, column, width, LAYOUT_RIGHT,
+				c == ERRORS && e->errors ? LAYOUT_ALARM
+							 : LAYOUT_PLAIN,
+				"%s", endpoint_text(text, t->m, e, c));
+		column += width;
+	}
+	top_put(t->screen, row, column + 1, 0, LAYOUT_LAST_TAIL, LAYOUT_PLAIN,
+		"%s %s", e->method, e->route);
 }
 
 /* One stack */
@@ -365,9 +485,29 @@ static void process_heads(const struct table *t, unsigned row)
 {
 	top_put(t->screen, row, 0, 9, LAYOUT_RIGHT, LAYOUT_FAINT, "pid");
 	top_put(t->screen, row, 9, 11, LAYOUT_RIGHT, LAYOUT_FAINT, "RSS");
-	top_put(t->screen, row, 20, 9, LAYOUT_RIGHT, LAYOUT_FAINT, "threads");
-	top_put(t->screen, row, 29, 7, LAYOUT_RIGHT, LAYOUT_FAINT, "fds");
-	top_put(t->screen, row, 38, 0, LAYOUT_LAST, LAYOUT_FAINT, "command");
+	if (!is_narrow(t)) {
+		top_put(t->screen, row, 20, 9, LAYOUT_RIGHT, LAYOUT_FAINT,
+			"threads");
+		top_put(t->screen, row, 29, 7, LAYOUT_RIGHT, LAYOUT_FAINT,
+			"fds");
+	}
+	top_put(t->screen, row, is_narrow(t) ? 22 : 38, 0, LAYOUT_LAST,
+		LAYOUT_FAINT, "command");
+}
+
+/* Threads or, if @fds, descriptors. */
+static void put_number(const struct table *t, unsigned row, unsigned column,
+		       unsigned width, enum layout_style style,
+		       const struct model_ledger_point *p, bool fds)
+{
+	uint64_t n = !p ? LEDGER_UNREAD : fds ? p->fds : p->threads;
+
+	if (n == LEDGER_UNREAD)
+		top_put(t->screen, row, column, width, LAYOUT_RIGHT, style,
+			"-");
+	else
+		top_put(t->screen, row, column, width, LAYOUT_RIGHT, style,
+			"%llu", (unsigned long long)n);
 }
 
 static void draw_process(const struct table *t, size_t i, unsigned row)
@@ -382,14 +522,12 @@ static void draw_process(const struct table *t, size_t i, unsigned row)
 	top_put(t->screen, row, 0, 9, LAYOUT_RIGHT, style, "%s%d",
 		p->is_main ? ">" : "", (int)p->pid);
 	top_put(t->screen, row, 9, 11, LAYOUT_RIGHT, style, "%s", rss);
-	top_put(t->screen, row, 20, 9, LAYOUT_RIGHT, style, "%llu",
-		r->last ? (unsigned long long)r->last->threads : 0);
-	top_put(t->screen, row, 29, 7, LAYOUT_RIGHT, style, "%llu",
-		r->last && r->last->fds != LEDGER_UNREAD
-			? (unsigned long long)r->last->fds
-			: 0);
-	top_put(t->screen, row, 38, 0, LAYOUT_LAST, style, "%s",
-		p->command[0] ? p->command : p->exe);
+	if (!is_narrow(t)) {
+		put_number(t, row, 20, 9, style, r->last, false);
+		put_number(t, row, 29, 7, style, r->last, true);
+	}
+	top_put(t->screen, row, is_narrow(t) ? 22 : 38, 0, LAYOUT_LAST, style,
+		"%s", p->command[0] ? p->command : p->exe);
 }
 
 /* All of them */
@@ -430,11 +568,13 @@ static void draw_tabs(struct top_screen *screen, const struct top_state *s,
 
 	for (unsigned i = 0; i < TOP_TABLES; i++) {
 		bool current = s->table == (enum top_table)i;
+		bool named = current || screen->columns >= NARROW_COLUMNS;
+		const char *name = named ? table_names[i] : "";
 
 		top_put(screen, row, column, 14, LAYOUT_LAST,
 			current ? LAYOUT_TITLE : LAYOUT_FAINT,
-			current ? "[%u %s]" : " %u %s ", i + 1, table_names[i]);
-		column += (unsigned)strlen(table_names[i]) + 5;
+			current ? "[%u %s]" : " %u %s ", i + 1, name);
+		column += named ? (unsigned)strlen(name) + 5 : 3;
 	}
 	top_put(screen, row, column + 1, 0, LAYOUT_LAST, LAYOUT_FAINT,
 		"kind %s  %s%s%s%s", model_kind_name(s->kind),
@@ -460,6 +600,29 @@ static void clamp(struct top_state *s, size_t count, size_t page)
 		*first = count > page ? count - page : 0;
 }
 
+/* A bit for each kind that some site weighs something of. */
+static unsigned kinds_of(const struct model *m)
+{
+	unsigned kinds = 0;
+
+	for (uint32_t i = 0; i < m->site_count; i++)
+		for (unsigned k = 0; k <= MODEL_WALL; k++)
+			if (model_site_weight(&m->sites[i],
+					      (enum model_kind)k) != 0)
+				kinds |= 1U << k;
+	return kinds;
+}
+
+void top_kinds(struct top_state *s, const struct model *m)
+{
+	s->kinds = kinds_of(m);
+	if (s->kind_chosen || !s->kinds)
+		return;
+	s->kind = report_default_kind(m);
+	for (unsigned k = 0; !(s->kinds & 1U << s->kind); k++)
+		s->kind = (enum model_kind)k;
+}
+
 static const char *nothing(const struct top_state *s, const struct top_facts *f)
 {
 	if (s->filter[0])
@@ -468,7 +631,8 @@ static const char *nothing(const struct top_state *s, const struct top_facts *f)
 		return "nothing records this process; a attaches to it";
 	if (s->table == TOP_REQUESTS)
 		return "no requests were seen";
-	return "nothing of this kind was recorded";
+	return s->kinds ? "nothing of this kind was recorded; k shows another"
+			: "nothing of this kind was recorded";
 }
 
 void top_draw_table(struct top_screen *screen, const struct top_facts *f,

@@ -13,7 +13,10 @@
 
 #define LEAST_ROWS    6u
 #define LEAST_COLUMNS 40u
-#define TALL_ROWS     30u /* then the verdict may have two lines */
+#define SHORT_ROWS    16u /* with fewer the verdict has one line */
+#define TALL_ROWS     30u /* then it may have three */
+#define HELP_INDENT   14u
+#define HELP_LINES    64u
 
 void top_put(struct top_screen *screen, unsigned row, unsigned column,
 	     unsigned width, enum layout_align align, enum layout_style style,
@@ -53,21 +56,48 @@ void top_reverse(struct top_screen *screen, unsigned row)
 			piece->reverse = true;
 }
 
+/* The server's, not what started it. */
+static const char *command_of(const struct model *m)
+{
+	const char *command = NULL;
+
+	if (!m)
+		return "";
+	if (m->main_process < m->process_count)
+		command = m->processes[m->main_process].command;
+	if (!command || !command[0])
+		command = m->command;
+	return command ? command : "";
+}
+
+static void put_pid(char text[24], const struct top_facts *f)
+{
+	const struct model *m = f->model;
+
+	text[0] = '\0';
+	if (m && m->main_process < m->process_count && !f->is_process)
+		snprintf(text, 24, "pid %d  ",
+			 (int)m->processes[m->main_process].pid);
+}
+
 static void draw_title(struct top_screen *screen, const struct top_facts *f,
 		       const struct top_state *s)
 {
-	char time[UNITS_TEXT_MAX] = "";
-	const char *command =
-		f->model && f->model->command ? f->model->command : "";
+	char time[UNITS_TEXT_MAX] = "", pid[24];
+	const char *name = f->name;
 	const char *state = s->paused ? "paused" : f->live ? "live" : "ended";
 	unsigned right = 20;
 
 	if (f->model)
 		units_format_duration(time, f->model->duration * 1e9);
-	if (screen->columns < 60)
+	if (screen->columns < NARROW_COLUMNS)
 		right = 8;
+	if (strncmp(name, "./", 2) == 0)
+		name += 2;
+	put_pid(pid, f);
 	top_put(screen, 0, 0, screen->columns - right, LAYOUT_LEFT,
-		LAYOUT_TITLE, "strandline  %s  %s", f->name, command);
+		LAYOUT_TITLE, "strandline  %s%s  %s%s",
+		f->is_process ? "pid " : "", name, pid, command_of(f->model));
 	top_put(screen, 0, screen->columns - right, right, LAYOUT_RIGHT,
 		LAYOUT_TITLE, right < 20 ? "%s" : "%s  %s",
 		right < 20 ? state : time, state);
@@ -108,7 +138,10 @@ static unsigned draw_verdict(struct top_screen *screen,
 			     const struct top_facts *f)
 {
 	unsigned width = screen->columns - 9;
-	unsigned lines = screen->rows >= TALL_ROWS ? 2 : 1;
+	unsigned lines = screen->rows >= TALL_ROWS    ? 3
+			 : screen->rows >= SHORT_ROWS ? 2
+						      : 1;
+	unsigned row = 1;
 	const char *at;
 	char line[512];
 
@@ -120,16 +153,14 @@ static unsigned draw_verdict(struct top_screen *screen,
 	}
 	top_put(screen, 1, 0, 9, LAYOUT_LAST, LAYOUT_FAINT, "verdict");
 	at = f->verdict->sentence;
-	for (unsigned i = 0; i < lines && *at; i++) {
-		bool last = i + 1 == lines;
-
-		top_put(screen, 1 + i, 9, 0, LAYOUT_LAST,
+	for (unsigned i = 1; i < lines && layout_cells(at) > width; i++) {
+		top_put(screen, row++, 9, 0, LAYOUT_LAST,
 			verdict_style(f->verdict), "%s",
-			last ? at : line_of(&at, width, line, sizeof(line)));
-		if (last)
-			break;
+			line_of(&at, width, line, sizeof(line)));
 	}
-	return 1 + lines;
+	top_put(screen, row++, 9, 0, LAYOUT_LAST, verdict_style(f->verdict),
+		"%s", at);
+	return row;
 }
 
 static void draw_last(struct top_screen *screen, const struct top_facts *f,
@@ -146,39 +177,72 @@ static void draw_last(struct top_screen *screen, const struct top_facts *f,
 			f->notice);
 	else
 		top_put(screen, row, 0, 0, LAYOUT_LAST, LAYOUT_FAINT,
-			"q quit  1-4 table  k kind  s sort  / filter  "
-			"p pause  w write  %s? help",
+			"q quit  ? help  %s1-4 table  k kind  s sort  "
+			"/ filter  p pause  w write",
 			f->can_attach ? "a attach  " : "");
 }
 
-static void draw_help(struct top_screen *screen)
-{
-	static const char *const lines[] = {
-		"1 2 3 4 Tab   sites, requests, stack of the selected site, "
-		"processes",
-		"up down       select; PgUp PgDn Home End, too",
-		"Enter right   the stack of the selected site",
-		"Esc left      back to the sites",
-		"k K           what sites weigh: live, leak, alloc, peak, "
-		"temporary,",
-		"              rss, cpu, offcpu, wall",
-		"s             sort by the next column",
-		"/             show only what contains a text",
-		"p space       pause: what is shown stands still, the "
-		"recording goes on",
-		"w             write a report of this moment into a file",
-		"a             attach: record this process from now on",
-		"Ctrl-L        draw anew",
-		"q Ctrl-C      quit; a server is left as it was",
-		"",
-		"any key leaves this page",
-	};
-	unsigned row = 2;
+struct help_line {
+	const char *keys; /* "" on lines that go on */
+	char text[128];
+};
 
-	top_put(screen, row++, 2, 0, LAYOUT_LAST, LAYOUT_TITLE, "keys");
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		top_put(screen, row++, 2, 0, LAYOUT_LAST, LAYOUT_PLAIN, "%s",
-			lines[i]);
+/* All lines of the help, wrapped at @width; how many. */
+static size_t wrap_help(struct help_line *lines, unsigned width)
+{
+	static const char *const keys[][2] = {
+		{ "1 2 3 4 Tab", "sites, requests, stack of the selected site, "
+				 "processes" },
+		{ "up down", "select; PgUp PgDn Home End, too" },
+		{ "Enter right", "the stack of the selected site" },
+		{ "Esc left", "back to the sites" },
+		{ "k K", "what sites weigh: live, leak, alloc, peak, "
+			 "temporary, rss, cpu, offcpu, wall; of these those "
+			 "that are recorded" },
+		{ "s", "sort by the next column" },
+		{ "/", "show only what contains a text" },
+		{ "p space", "pause: what is shown stands still, the recording "
+			     "goes on" },
+		{ "w", "write a report of this moment into a file" },
+		{ "a", "attach: record this process from now on" },
+		{ "Ctrl-L", "draw anew" },
+		{ "q Ctrl-C", "quit; a server is left as it was" },
+	};
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *at = keys[i][1], *name = keys[i][0];
+
+		for (; *at && count < HELP_LINES; count++, name = "") {
+			lines[count].keys = name;
+			(void)line_of(&at, width, lines[count].text,
+				      sizeof(lines[count].text));
+		}
+	}
+	return count;
+}
+
+static void draw_help(struct top_screen *screen, struct top_state *s)
+{
+	unsigned row = 2, rows = screen->rows - 4;
+	struct help_line lines[HELP_LINES];
+
+	s->help_lines = wrap_help(lines, screen->columns - 2 - HELP_INDENT);
+	if (s->help >= s->help_lines)
+		s->help = 0;
+	s->help_end = s->help + rows;
+	if (s->help_end > s->help_lines)
+		s->help_end = s->help_lines;
+	top_put(screen, 1, 2, 0, LAYOUT_LAST, LAYOUT_TITLE, "keys");
+	for (size_t i = s->help; i < s->help_end; i++, row++) {
+		top_put(screen, row, 2, HELP_INDENT, LAYOUT_LEFT, LAYOUT_TITLE,
+			"%s", lines[i].keys);
+		top_put(screen, row, 2 + HELP_INDENT, 0, LAYOUT_LAST,
+			LAYOUT_PLAIN, "%s", lines[i].text);
+	}
+	top_put(screen, screen->rows - 1, 2, 0, LAYOUT_LAST, LAYOUT_FAINT,
+		s->help_end < s->help_lines ? "any key shows the rest"
+					    : "any key leaves this page");
 }
 
 void top_draw(struct top_screen *screen, const struct top_facts *f,
@@ -193,9 +257,11 @@ void top_draw(struct top_screen *screen, const struct top_facts *f,
 			"too small: %ux%u needed", LEAST_COLUMNS, LEAST_ROWS);
 		return;
 	}
+	if (f->model)
+		top_kinds(s, f->model);
 	draw_title(screen, f, s);
 	if (s->mode == TOP_HELP) {
-		draw_help(screen);
+		draw_help(screen, s);
 		return;
 	}
 	row = draw_verdict(screen, f);

@@ -59,9 +59,13 @@ struct top_state { /* what the user chose */
 	enum top_table table;
 	enum top_mode mode;
 	enum model_kind kind;
+	bool kind_chosen;	   /* else it is what suits the recording */
+	unsigned kinds;		   /* 1 << kind: something is recorded of it */
 	unsigned sort[TOP_TABLES]; /* which order of each */
 	size_t selected[TOP_TABLES], first[TOP_TABLES];
 	size_t page; /* rows of the table, as drawn last */
+	/* Of the help: the line shown first, and after the last one shown. */
+	size_t help, help_end, help_lines;
 	bool paused;
 	bool ascii; /* the terminal has no other letters */
 	char filter[48];
@@ -71,6 +75,7 @@ struct top_facts {		   /* what there is to show; nothing is owned */
 	const struct model *model; /* NULL: nothing was read yet */
 	const struct verdict *verdict; /* NULL: none was made */
 	const char *name;	       /* of the recording or the process */
+	bool is_process;	       /* which the name is the number of */
 	bool live;		       /* it goes on */
 	bool can_attach;	       /* nothing records it, and `a` would */
 	const char *notice;	       /* a sentence, or NULL */
@@ -96,10 +101,16 @@ void top_screen_fini(struct top_screen *screen);
 /* The same as plain lines, for tests and for where there is no terminal. */
 void top_screen_text(const struct top_screen *screen, struct buf *out);
 
+/* Which of the kinds there is something of, and, until one was chosen, the
+ * kind that suits @m. */
+void top_kinds(struct top_state *s, const struct model *m);
+
 /* top_keys.c */
 enum top_action top_press(struct top_state *s, int key);
 
 /* For the files of the view. */
+
+#define NARROW_COLUMNS 64u /* with fewer, only what matters most */
 
 /* @width cells at most; 0: to the right edge. */
 __attribute__((format(printf, 7, 8))) void top_put(
@@ -112,6 +123,9 @@ void top_reverse(struct top_screen *screen, unsigned row);
 /* top_ledger.c: the upper part; the row after it. */
 unsigned top_draw_ledger(struct top_screen *screen, const struct top_facts *f,
 			 const struct top_state *s, unsigned row);
+/* Requests and errors a second of late, @of NULL: of all; false: not known. */
+bool top_rates(const struct model *m, const struct model_endpoint *of,
+	       double *requests, double *errors);
 /* top_tables.c: from @row to @end. */
 void top_draw_table(struct top_screen *screen, const struct top_facts *f,
 		    struct top_state *s, unsigned row, unsigned end);

@@ -11,7 +11,10 @@
 #define UNSEEN	  UINT64_MAX
 #define SLOPE_MAX 600 /* points a slope is fitted through: n^2 pairs */
 
-/* Live bytes of @pid at @ns: its latest image's window that covers it. */
+/*
+ * Live bytes of @pid at @ns: its latest image's window that covers it.  Probes
+ * may have looked at no blocks.
+ */
 static uint64_t live_at(const struct trace_view *v, int32_t pid, uint64_t ns)
 {
 	for (size_t i = v->image_count; i-- > 0;) {
@@ -20,7 +23,8 @@ static uint64_t live_at(const struct trace_view *v, int32_t pid, uint64_t ns)
 		double live;
 
 		if (v->images[i].header.pid != pid || ns < r->first_ns ||
-		    !r->window_count)
+		    !r->window_count ||
+		    (v->images[i].probed && r->peak.bytes <= 0))
 			continue;
 		index = (ns - r->first_ns) / r->window_ns;
 		if (index >= r->window_count)

@@ -108,6 +108,12 @@ const char *model_kind_name(enum model_kind kind)
 	return kind_names[kind];
 }
 
+bool model_sees_heap(const struct model *m)
+{
+	return !m->mode || strcmp(m->mode, "probes") != 0 ||
+	       m->live_trend.peak > 0 || m->totals.allocated.count > 0;
+}
+
 void model_levels(const struct model *m, const struct model_site *site,
 		  struct model_level *out)
 {

@@ -544,6 +544,9 @@ enum model_kind {
 /* "live" -> MODEL_LIVE; -EINVAL with the list of kinds. */
 int model_kind_parse(const char *text, enum model_kind *kind, struct err *err);
 const char *model_kind_name(enum model_kind kind);
+
+/* Probes see pages and time; of blocks they may know nothing. */
+bool model_sees_heap(const struct model *m);
 /* The weight of @site under @kind: bytes, or ns where the kind is a time. */
 double model_site_weight(const struct model_site *site, enum model_kind kind);
 

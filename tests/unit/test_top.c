@@ -115,7 +115,7 @@ Test(top, tables_are_chosen_by_number_and_by_tab)
 
 	press(&s, "2");
 	has(&s, "[2 requests]", true);
-	has(&s, "alloc/req", true);
+	has(&s, "kept/req", true);
 	press(&s, "\t\t");
 	has(&s, "[4 processes]", true);
 	has(&s, "python3 -m uvicorn", true);
@@ -125,15 +125,97 @@ Test(top, tables_are_chosen_by_number_and_by_tab)
 
 Test(top, a_kind_is_another_weight)
 {
-	struct top_state s = { .ascii = false };
+	struct top_state s = { .kind_chosen = true };
 
 	has(&s, "kind live", true);
-	press(&s, "kk");
+	press(&s, "k"); /* past leak: nothing is one */
 	cr_expect_eq(s.kind, MODEL_ALLOC);
 	has(&s, "kind alloc", true);
 	has(&s, "PyArray_NewFromDescr_int", true);
-	press(&s, "KK");
+	press(&s, "K");
 	cr_expect_eq(s.kind, MODEL_LIVE);
+}
+
+/* What programs in the kernel see: time and pages, no blocks. */
+static struct top_facts probes(void)
+{
+	struct top_facts f = rag();
+	struct model *m = (struct model *)f.model;
+
+	m->mode = "probes";
+	m->live_trend.peak = 0;
+	memset(&m->totals, 0, sizeof(m->totals));
+	for (uint32_t i = 0; i < m->site_count; i++) {
+		fixture.sites[i].live = fixture.sites[i].allocated =
+			fixture.sites[i].peak = fixture.sites[i].temporary =
+				(struct estimate) { 0 };
+		fixture.sites[i].cpu = 1e9;
+	}
+	return f;
+}
+
+Test(top, without_blocks_it_begins_with_what_was_seen)
+{
+	struct top_state s = { .ascii = false };
+	const struct top_facts f = probes();
+	char *screen = shown(&f, &s, 24, 80);
+
+	cr_expect_not_null(strstr(screen, "kind cpu"), "%s", screen);
+	cr_expect_null(strstr(screen, "blocks"), "%s", screen);
+	cr_expect_null(strstr(screen, "retained"), "%s", screen);
+	cr_expect_not_null(strstr(screen, "\n  heap  "), "%s", screen);
+	free(screen);
+}
+
+Test(top, kinds_that_nothing_is_recorded_of_are_skipped)
+{
+	struct top_state s = { .ascii = false };
+	const struct top_facts f = probes();
+
+	free(shown(&f, &s, 24, 80));
+	press(&s, "k");
+	cr_expect_eq(s.kind, MODEL_WALL);
+	press(&s, "k");
+	cr_expect_eq(s.kind, MODEL_CPU);
+}
+
+Test(top, a_narrow_table_has_names_and_routes)
+{
+	struct top_state s = { .ascii = false };
+	const struct top_facts f = rag();
+	char *screen = shown(&f, &s, 12, 40);
+
+	cr_expect_not_null(strstr(screen, "remember"), "%s", screen);
+	free(screen);
+	press(&s, "2");
+	screen = shown(&f, &s, 12, 40);
+	cr_expect_not_null(strstr(screen, "/chat"), "%s", screen);
+	cr_expect_not_null(strstr(screen, "p95"), "%s", screen);
+	free(screen);
+}
+
+Test(top, a_long_verdict_goes_on_in_the_next_line)
+{
+	struct top_state s = { .ascii = false };
+
+	has(&s, "(answers.c:41), without bound", true);
+}
+
+Test(top, help_on_a_small_terminal_has_pages)
+{
+	struct top_state s = { .mode = TOP_HELP };
+	const struct top_facts f = rag();
+	char *screen = NULL;
+	int pages = 0;
+
+	for (; s.mode == TOP_HELP && pages < 20; pages++) {
+		free(screen);
+		screen = shown(&f, &s, 10, 40);
+		press(&s, "x");
+	}
+	cr_expect_gt(pages, 1);
+	cr_expect_not_null(strstr(screen, "q Ctrl-C"), "%s", screen);
+	free(screen);
 }
 
 Test(top, sites_sort_by_blocks)

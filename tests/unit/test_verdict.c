@@ -245,6 +245,61 @@ Test(verdict, what_no_block_holds_is_retention)
 	verdict_free(v);
 }
 
+/* A recording of programs in the kernel: pages, and no blocks. */
+static struct model_site *look_at_pages_only(void)
+{
+	struct model_site *s = fixture_site(&f, in_parse);
+
+	f.model.mode = "probes";
+	f.model.live_trend.peak = 0;
+	memset(&f.model.totals, 0, sizeof(f.model.totals));
+	s->paged = true;
+	s->resident = 100 * MIB;
+	return s;
+}
+
+Test(verdict, pages_that_grow_are_not_said_to_be_the_allocator_s)
+{
+	struct verdict *v;
+
+	look_at_pages_only();
+	for (uint32_t w = 0; w < WINDOWS; w++) {
+		ledger[w].heap += (uint64_t)w << 20;
+		ledger[w].rss += (uint64_t)w << 20;
+	}
+	v = judge();
+	cr_assert_eq(v->class, FINDING_GROWTH, "%s", v->sentence);
+	cr_expect_str_eq(v->findings[0].function, "parse_prompt");
+	cr_expect(isnan(v->growth.live) && isnan(v->growth.retained));
+	cr_expect_not_null(strstr(v->sentence, "blocks were not looked at"),
+			   "%s", v->sentence);
+	verdict_free(v);
+}
+
+Test(verdict, pages_that_stand_still_rule_out_growth_of_rss_alone)
+{
+	struct verdict *v;
+
+	look_at_pages_only();
+	v = judge();
+	cr_assert_eq(v->class, FINDING_CLEAN, "%s", v->sentence);
+	cr_expect_not_null(strstr(v->sentence, "growth of RSS below"), "%s",
+			   v->sentence);
+	verdict_free(v);
+}
+
+Test(verdict, ten_seconds_of_pages_are_too_short_for_a_clean_bill)
+{
+	struct verdict *v;
+
+	look_at_pages_only();
+	f.model.window_count = 20;
+	f.model.duration = 10;
+	v = judge();
+	cr_expect_eq(v->class, FINDING_INCONCLUSIVE, "%s", v->sentence);
+	verdict_free(v);
+}
+
 Test(verdict, mappings_that_stay_are_found)
 {
 	struct verdict *v;
