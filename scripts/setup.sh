@@ -41,6 +41,7 @@ test_packages=(
 	openssl libssl-dev android-libboringssl-dev
 	protobuf-compiler prometheus python3-prometheus-client
 	libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0
+	python3-torch
 )
 
 # The peers that the bench stands beside, and the load.

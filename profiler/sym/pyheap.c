@@ -8,6 +8,7 @@
 #include "profiler/base/hash.h"
 #include "profiler/base/vec.h"
 #include "profiler/sym/pydict.h"
+#include "profiler/sym/pynative.h"
 #include "profiler/sym/pyrefs.h"
 
 #define NODES_MAX (3u << 20) /* objects that lead on; some 100 MiB */
@@ -40,6 +41,7 @@ struct pyheap {
 	struct answer *answers;
 	VEC(struct node) nodes;
 	struct hash *seen; /* object -> node */
+	struct pynative *native;
 	struct pyroutes *routes;
 	uint32_t at; /* node whose references are told */
 	bool failed;
@@ -111,20 +113,37 @@ static void refer(void *context, const struct pyref *ref)
 	add_node(h, ref, type);
 }
 
+/* A block of no type that begins at @at belongs to @node, unless to another. */
+static void take_memory(struct pyheap *h, uint64_t at, uint32_t node)
+{
+	size_t i = block_of(h, at);
+	const struct pytype *type;
+
+	if (i == h->count || h->answers[i].holder != NONE ||
+	    h->blocks[i].addr != at ||
+	    pytypes_in_block(h->types, at, h->blocks[i].size, &type))
+		return;
+	answer(h, i, node, h->nodes.at[node].type, "");
+}
+
+static void found_native(void *context, uint64_t at, uint32_t node)
+{
+	take_memory(context, at, node);
+}
+
 /* Memory of the object at hand; "": or any word that it has. */
 static void own(void *context, uint64_t at, const char *what)
 {
 	struct pyheap *h = context;
-	size_t i = block_of(h, at);
-	const struct pytype *type;
 
-	if (i == h->count || h->answers[i].holder != NONE)
+	if (what[0]) {
+		answer(h, block_of(h, at), h->at, h->nodes.at[h->at].type,
+		       what);
 		return;
-	if (!what[0] &&
-	    (h->blocks[i].addr != at ||
-	     pytypes_in_block(h->types, at, h->blocks[i].size, &type)))
-		return;
-	answer(h, i, h->at, h->nodes.at[h->at].type, what);
+	}
+	take_memory(h, at, h->at);
+	if (pynative_add(h->native, at, h->at) < 0)
+		h->failed = true;
 }
 
 static int follow(struct pyheap *h, uint64_t modules)
@@ -138,6 +157,7 @@ static int follow(struct pyheap *h, uint64_t modules)
 		pyrefs_of(&h->refs, n.object, n.type);
 		h->failed |= pyroutes_look(h->routes, n.object, n.type) < 0;
 	}
+	h->failed |= pynative_follow(h->native, found_native, h) < 0;
 	return h->failed ? -ENOMEM : 0;
 }
 
@@ -433,9 +453,12 @@ static bool prepare(struct pyheap *h, const struct remote *from,
 	h->types = h->pages ? pytypes_new(h->pages, version) : NULL;
 	h->seen = hash_new();
 	h->answers = malloc((h->count + 1) * sizeof(*h->answers));
-	if (h->types)
+	if (h->types) {
 		h->routes = pyroutes_new(h->pages, h->types, version);
-	if (!h->routes || !h->seen || !h->answers)
+		h->native =
+			pynative_new(h->pages, h->types, h->blocks, h->count);
+	}
+	if (!h->routes || !h->native || !h->seen || !h->answers)
 		return false;
 	for (size_t i = 0; i < h->count; i++)
 		h->answers[i] = (struct answer) { .holder = NONE };
@@ -455,6 +478,7 @@ static void forget_memory(struct pyheap *h)
 {
 	vec_free(&h->nodes);
 	hash_free(h->seen);
+	pynative_free(h->native);
 	free(h->answers);
 	pypages_free(h->pages);
 }

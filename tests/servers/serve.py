@@ -77,6 +77,11 @@ def rag_fastapi(port, loop="asyncio", workers=1, python=PYTHON):
             "--loop", loop, "--workers", str(workers)]
 
 
+def embed_torch(port):
+    """The command of the server that embeds by torch."""
+    return [PYTHON, str(FOLDER / "embed_torch.py"), str(port)]
+
+
 def rag_c(port, build):
     """The command of the C server, built under @build."""
     return [str(pathlib.Path(build) / "tests/servers/rag_c"),

@@ -189,3 +189,52 @@ Test(pyheap, nothing_is_found_where_nothing_can_be_read)
 	cache_of(2);
 	cr_expect_str_eq(read_group(1)->holder, "");
 }
+
+/* Blocks that lead to one another from an object, the last of @steps. */
+static uint64_t memory_of(uint64_t object, int steps)
+{
+	uint64_t at = object;
+
+	for (int i = 0; i < steps; i++) {
+		uint64_t next = rig_room(&rig, 256);
+
+		rig_put(&rig, at + 24, next);
+		at = next;
+	}
+	return at;
+}
+
+static uint64_t tensor(void)
+{
+	uint64_t type = rig_type(&rig, "torch.Tensor", 48, 1u << 14);
+	uint64_t object = rig_object(&rig, type, 48);
+
+	rig_set(&rig, globals, rig_text(&rig, "weights"), object);
+	return object;
+}
+
+Test(pyheap, memory_some_steps_away_belongs_to_the_object)
+{
+	const struct pyheap_group *g;
+
+	block(memory_of(tensor(), 4), 64, 4);
+	g = read_group(4);
+	cr_assert_not_null(g);
+	cr_expect_str_eq(g->type, "torch.Tensor memory");
+	cr_expect_str_eq(g->holder, "app.weights");
+}
+
+Test(pyheap, memory_far_away_is_nobodys)
+{
+	block(memory_of(tensor(), 5), 64, 4);
+	cr_expect_null(read_group(4));
+}
+
+Test(pyheap, memory_that_goes_round_ends)
+{
+	uint64_t object = tensor(), far = memory_of(object, 2);
+
+	rig_put(&rig, far + 8, rig_word(&rig, object + 24));
+	block(far, 64, 4);
+	cr_expect_str_eq(read_group(4)->holder, "app.weights");
+}
