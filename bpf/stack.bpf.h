@@ -9,6 +9,10 @@
  * bpf_probe_read_user(), which never faults anything in: a page that is
  * swapped out ends the stack.  Each call of the kernel costs as much as the
  * rest of a frame, so the stack is read some frames at a time (the window).
+ *
+ * Code without a rule (generated code, an assembler's) is taken to keep a frame
+ * pointer, and held to it: that must point up the stack, to a return address
+ * into code.
  */
 #ifndef STRANDLINE_BPF_STACK_BPF_H
 #define STRANDLINE_BPF_STACK_BPF_H
@@ -31,6 +35,7 @@ enum rule_kind {
 	RULE_SIGNAL,
 	RULE_ROOT,
 	RULE_GENERIC,
+	RULE_FRAME = 0x80, /* of ours: by bp; its low half says why */
 };
 enum rule_saved { RULE_BP_SAME, RULE_BP_AT_CFA, RULE_BP_AT_BP };
 
@@ -67,6 +72,7 @@ struct {
 #define STACK_WINDOW 64 /* words */
 #define STACK_BELOW  56 /* a return address, what its function has pushed */
 #define STACK_PAGE   4096
+#define STACK_LEAP   (1 << 20) /* bytes, of a frame without a rule, at most */
 
 /* What is sent with a stack, which is its last member. */
 #ifndef STACK_EVENT
@@ -142,26 +148,6 @@ static __always_inline __u64 stack_mix(__u64 hash, __u64 value)
 		at_ &((1u << (bits)) - 1);                                     \
 	})
 
-/* Have w->start and what follows be those of the range that @pc is in. */
-static __always_inline bool find_range(struct stack_work *w, __u64 pc)
-{
-	struct stack_space *space;
-	__u32 at, tgid = w->tgid;
-
-	if (pc - w->start < w->end - w->start)
-		return true;
-	space = bpf_map_lookup_elem(&spaces, &tgid);
-	if (!space)
-		return false;
-	at = STACK_SEARCH(space->start, 10, pc);
-	w->start = space->start[at];
-	w->end = space->range[at].end;
-	w->bias = space->range[at].bias;
-	w->table = space->range[at].table;
-	w->depth = space->range[at].depth;
-	return pc >= w->start && pc < w->end;
-}
-
 /* What block @number of @tree has for @key; 0 when nothing. */
 static __always_inline __u64 search_block(void *tree, __u32 number, __u32 key)
 {
@@ -172,6 +158,36 @@ static __always_inline __u64 search_block(void *tree, __u32 number, __u32 key)
 		return 0;
 	at = STACK_SEARCH(block->key, 8, key);
 	return block->key[at] <= key ? block->value[at] : 0;
+}
+
+/*
+ * The kernel verifies each function that is not static by itself and once,
+ * instead of along each path that leads to it.
+ *
+ * Have w->start and what follows be those of the range that @pc is in.  0:
+ * there is none.
+ */
+__noinline int stack_find_range(__u64 pc)
+{
+	struct stack_work *w = stack_work();
+	struct stack_space *space;
+	__u32 at, tgid;
+
+	if (!w)
+		return 0;
+	if (pc - w->start < w->end - w->start)
+		return 1;
+	tgid = w->tgid;
+	space = bpf_map_lookup_elem(&spaces, &tgid);
+	if (!space)
+		return 0;
+	at = STACK_SEARCH(space->start, 10, pc);
+	w->start = space->start[at];
+	w->end = space->range[at].end;
+	w->bias = space->range[at].bias;
+	w->table = space->range[at].table;
+	w->depth = space->range[at].depth;
+	return pc >= w->start && pc < w->end;
 }
 
 /* The packed rule for w->pc of its range; 0, RULE_NONE: there is none. */
@@ -197,13 +213,12 @@ static __always_inline __u32 cache_slot(__u64 pc)
 	return (pc ^ pc >> 10) & (STACK_CACHE - 1);
 }
 
-/*
- * The kernel verifies each function that is not static by itself and once,
- * instead of along each path that leads to it.
- *
- * The rule of pc, of which the cache knows nothing, into it and into w->rule.
- * 0: there is none, w->why says why.
- */
+static __always_inline __u64 frame_rule(enum stack_end_reason why)
+{
+	return (__u64)RULE_FRAME << 48 | why;
+}
+
+/* The rule of pc, of which the cache knows nothing, into it and w->rule. */
 __noinline int stack_find_rule(void)
 {
 	struct stack_work *w = stack_work();
@@ -211,17 +226,18 @@ __noinline int stack_find_rule(void)
 
 	if (!w)
 		return 0;
-	w->why = STACK_END_UNMAPPED;
-	if (!find_range(w, w->pc))
-		return 0;
-	w->why = STACK_END_NO_TABLE;
-	if (!w->depth)
-		return 0;
 	at = cache_slot(w->pc);
-	w->rule = search_tree(w);
+	if (!stack_find_range(w->pc))
+		w->rule = frame_rule(STACK_END_UNMAPPED);
+	else if (!w->depth)
+		w->rule = frame_rule(STACK_END_NO_TABLE);
+	else
+		w->rule = search_tree(w);
+	if (((w->rule >> 48) & 0xff) == RULE_NONE)
+		w->rule = frame_rule(STACK_END_NO_RULE);
 	w->cache[at].tag = w->pc | w->generation;
 	w->cache[at].rule = w->rule;
-	return 1;
+	return 0;
 }
 
 /*
@@ -295,6 +311,25 @@ static __always_inline int step_signal(struct stack_work *w)
 	       load(w, &w->sp, context + UCONTEXT_RSP);
 }
 
+/* To the caller, by a frame pointer: @saved and a return address lie there. */
+static __always_inline int step_frame(struct stack_work *w)
+{
+	__u64 at = w->bp, saved, ra;
+
+	w->why = (__u32)w->rule;
+	if (at & 7 || at < w->sp || at - w->sp > STACK_LEAP ||
+	    !load(w, &saved, at) || !load(w, &ra, at + 8))
+		return 0;
+	if (!ra && !saved)
+		w->why = STACK_END_ROOT;
+	if (!stack_find_range(ra - 1))
+		return 0;
+	w->bp = saved;
+	w->sp = at + 16;
+	w->pc = ra - 1;
+	return 1;
+}
+
 /* To the caller, by a rule that few frames have. */
 __noinline int stack_odd_step(void)
 {
@@ -316,6 +351,8 @@ __noinline int stack_odd_step(void)
 		return load(w, &cfa, w->bp + offset) && step_to(w, cfa);
 	if (kind == RULE_SIGNAL)
 		return step_signal(w);
+	if (kind == RULE_FRAME)
+		return step_frame(w);
 	w->why = kind == RULE_ROOT ? STACK_END_ROOT : STACK_END_NO_RULE;
 	return 0;
 }
@@ -341,8 +378,8 @@ __noinline int stack_take_frame(void)
 	w->count++;
 	if (w->cache[slot].tag == (w->pc | w->generation))
 		w->rule = w->cache[slot].rule;
-	else if (!stack_find_rule())
-		return 0;
+	else
+		stack_find_rule();
 	kind = (w->rule >> 48) & 0xff;
 	if (kind == RULE_SP)
 		return step_to(w, w->sp + (__s64)(__s32)w->rule);

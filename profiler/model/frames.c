@@ -244,12 +244,32 @@ static void python(struct frames *f, const struct trace_image *im,
 	put(f, out, &frame);
 }
 
+static const char *text_of(const struct trace_image *im,
+			   const struct wire_node *node)
+{
+	return node->value >= 1 && node->value <= im->text_count
+		       ? im->texts[node->value - 1]
+		       : NULL;
+}
+
+static void generated(struct frames *f, const struct trace_image *im,
+		      const struct wire_node *node, struct frames_node *out)
+{
+	const char *name = text_of(im, node);
+	struct model_frame frame = {
+		.function = str(f, name ? name : "[jit]"),
+		.module = str(f, "[jit]"),
+		.kind = FRAME_NATIVE,
+		.module_kind = MODULE_APPLICATION,
+	};
+
+	put(f, out, &frame);
+}
+
 static void kernel(struct frames *f, const struct trace_image *im,
 		   const struct wire_node *node, struct frames_node *out)
 {
-	const char *name = node->value >= 1 && node->value <= im->text_count
-				   ? im->texts[node->value - 1]
-				   : NULL;
+	const char *name = text_of(im, node);
 	struct model_frame frame = {
 		.function = str(f, name ? name : "[kernel]"),
 		.module = str(f, "[kernel]"),
@@ -316,6 +336,9 @@ void frames_of_node(struct frames *f, const struct trace_image *im,
 		break;
 	case NODE_KERNEL:
 		kernel(f, im, node, out);
+		break;
+	case NODE_JIT:
+		generated(f, im, node, out);
 		break;
 	default:
 		out->at[out->count++] =

@@ -19,6 +19,7 @@
 #include "profiler/base/vec.h"
 #include "profiler/probe/kernel.h"
 #include "profiler/probe/lately.h"
+#include "profiler/probe/perfmap.h"
 #include "profiler/probe/python.h"
 #include "profiler/probe/tables.h"
 #include "profiler/proc/procfs.h"
@@ -39,6 +40,9 @@ struct captured {
 	uint32_t *modules; /* of the tables -> of the file; 0: not yet */
 	size_t module_count;
 	struct hash *kernel; /* address -> text of the file */
+	struct perfmap *perfmap;
+	uint32_t
+		unnamed; /* text of generated code without a name; 0: not yet */
 	struct python *python;
 	struct hash *mixed; /* a MIXED node -> native << 32 | Python node */
 };
@@ -89,9 +93,11 @@ static void forget_stacks(struct capture *c, struct captured *p)
 	hash_free(p->kernel);
 	hash_free(p->mixed);
 	python_free(p->python);
+	perfmap_free(p->perfmap);
 	free(p->modules);
 	p->kernel = p->mixed = NULL;
 	p->python = NULL;
+	p->perfmap = NULL;
 	p->modules = NULL;
 	p->module_count = 0;
 }
@@ -257,6 +263,8 @@ void capture_refresh(struct capture *c, pid_t pid)
 		return;
 	if (p->python && c->tables)
 		python_forget(p->python, c->tables);
+	perfmap_free(p->perfmap);
+	p->perfmap = NULL;
 	refresh(c, p);
 }
 
@@ -288,12 +296,32 @@ static uint32_t module_id(struct capture *c, struct captured *p,
 	return p->modules[place];
 }
 
+/* Code that no file has: its runtime may say in a file of its own. */
+static uint32_t generated_node(struct captured *p, uint32_t parent,
+			       uint64_t address)
+{
+	struct perfmap_code *code = NULL;
+	uint32_t *text = &p->unnamed;
+
+	if (!p->perfmap)
+		p->perfmap = perfmap_new(p->pid);
+	if (p->perfmap)
+		code = perfmap_find(p->perfmap, address, now_ns());
+	if (code)
+		text = &code->text;
+	if (!*text)
+		*text = probefile_text(p->file, code ? code->name : "[jit]");
+	return probefile_node(p->file, parent, NODE_JIT, 0, *text);
+}
+
 static uint32_t user_node(struct capture *c, struct captured *p,
 			  uint32_t parent, uint64_t address)
 {
 	const struct tables_range *range = tables_find(&p->space, address);
 	uint32_t module = range ? module_id(c, p, range) : 0;
 
+	if (range && !range->module)
+		return generated_node(p, parent, address);
 	if (!module)
 		return probefile_node(p->file, parent, NODE_ABSOLUTE, 0,
 				      address);
@@ -363,6 +391,17 @@ static uint32_t mixed_node(struct captured *p, uint32_t native, uint32_t python)
 	return node;
 }
 
+/* Whether it stands in what was mapped since we looked. */
+static bool is_news(const struct captured *p, const struct stack_sample *sample)
+{
+	const struct stack_head *head = &sample->head;
+
+	if (head->end == STACK_END_UNMAPPED || head->end == STACK_END_NO_SPACE)
+		return true;
+	return head->user_count &&
+	       !tables_find(&p->space, sample->frames[head->kernel_count]);
+}
+
 uint32_t capture_stack(struct capture *c, const struct stack_sample *sample,
 		       size_t size)
 {
@@ -382,9 +421,7 @@ uint32_t capture_stack(struct capture *c, const struct stack_sample *sample,
 		c->lost[p ? CAPTURE_BAD_SAMPLE : CAPTURE_NO_PROCESS]++;
 		return 0;
 	}
-	if ((head->end == STACK_END_UNMAPPED ||
-	     head->end == STACK_END_NO_SPACE) &&
-	    now_ns() - p->refreshed_ns > REFRESH_NS)
+	if (is_news(p, sample) && now_ns() - p->refreshed_ns > REFRESH_NS)
 		refresh(c, p);
 	node = root_node(p, head->end);
 	for (size_t i = count; i-- > head->kernel_count;)

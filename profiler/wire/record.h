@@ -170,6 +170,8 @@ enum wire_node_kind {
 	NODE_BLOCKED = 8,   /* value: enum wire_blocked; a leaf of OFFCPU */
 	NODE_MIXED = 9,	    /* parent: native frames; value: the node of the
 			     * Python frames that ran in them */
+	NODE_JIT = 10,	    /* value: id of a WIRE_TEXT, what the runtime that
+			     * generated the code calls it */
 };
 
 /* What a thread waited for while it was off the CPUs. */

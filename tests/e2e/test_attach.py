@@ -215,6 +215,55 @@ def test_a_signal_handler_stands_on_what_it_interrupted(
     assert all("interrupt" in s[:s.index("on_signal")] for s in handled)
 
 
+@pytest.mark.parametrize("owner", [None, 65534])
+def test_code_made_at_run_time_has_callers_and_its_process_s_name_for_it(
+        start, attach, recording, owner):
+    if owner is not None and os.geteuid() != 0:
+        pytest.skip("giving a file away takes root")
+    target = start("jit", "Made::here (fast) 1")
+    names = pathlib.Path(f"/tmp/perf-{target.pid}.map")
+    try:
+        if owner is not None:  # nobody's word counts for nothing
+            os.chown(names, owner, owner)
+        attach(target.pid, "--duration", 2)
+    finally:
+        names.unlink()
+    name = "Made::here (fast) 1" if owner is None else "[jit]"
+    deep = f"main;generate;{name};dive_once;" + ";".join(["dive"] * 5)
+    assert share(folded(recording, "cpu"), deep + ";work") > 0.8
+    assert recording.json()["losses"]["cpu.stack_broken"] == 0
+
+
+NODE = """
+function busy(n) {
+    let x = 0;
+    for (let i = 0; i < n; i++) x += Math.sqrt(i) % 7;
+    return x;
+}
+console.log("spinning");
+for (;;) busy(100000);
+"""
+
+
+def test_node_s_functions_stand_where_it_calls_them(
+        start, attach, recording, tmp_path):
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("no node here")
+    (tmp_path / "spin.js").write_text(NODE)
+    target = start("--perf-basic-prof", "--no-logfile-per-isolate",
+                   f"--logfile={tmp_path}/v8.log", tmp_path / "spin.js",
+                   program=node)
+    try:
+        attach(target.pid, "--duration", 2)
+    finally:
+        pathlib.Path(f"/tmp/perf-{target.pid}.map").unlink(missing_ok=True)
+    stacks = folded(recording, "cpu")
+    found = sum(weight for stack, weight in stacks.items()
+                if re.search(r"^_start;.*;JS:\S*busy ", ";".join(stack)))
+    assert found > 0.5 * sum(stacks.values())
+
+
 def test_a_plugin_that_is_loaded_later_has_its_name(
         product, start, attached, recording, eventually):
     plugin = product.build / "tests/programs/probed/libprobed_late.so"

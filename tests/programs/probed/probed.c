@@ -3,6 +3,9 @@
  *
  *   spin DEPTH	    work() at the end of DEPTH calls of dive()
  *   signal	    work() in a signal's handler, interrupting dive()
+ *   jit NAME	    work() at the end of dive(), which code that is made at run
+ *		    time calls, with a frame pointer and no rules; a NAME that
+ *		    is not "-" is what /tmp/perf-PID.map says of it
  *   late PLUGIN    late_spin() of a plugin, after a line on standard input
  *   grow MIB	    at a line on standard input, write to MIB MiB of new
  *		    memory: 3/4 below keep(), 1/4 below lend(); lent memory
@@ -93,6 +96,47 @@ static void interrupt(void)
 	say("interrupted");
 	for (;;)
 		dive(5, 100000);
+}
+
+/* push %rbp; mov %rsp,%rbp; call *%rdi; pop %rbp; ret */
+static const unsigned char trampoline[] = { 0x55, 0x48, 0x89, 0xe5,
+					    0xff, 0xd7, 0x5d, 0xc3 };
+
+static void dive_once(void)
+{
+	dive(5, 100000);
+	count++; /* no tail call */
+}
+
+static void name_code(const void *code, const char *name)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)getpid());
+	file = fopen(path, "w");
+	if (!file)
+		exit(3);
+	fprintf(file, "%lx %zx %s\n", (unsigned long)code, sizeof(trampoline),
+		name);
+	fclose(file);
+}
+
+NOINLINE void generate(const char *name)
+{
+	char *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void (*call)(void (*)(void));
+
+	if (code == MAP_FAILED)
+		exit(3);
+	memcpy(code, trampoline, sizeof(trampoline));
+	if (strcmp(name, "-"))
+		name_code(code, name);
+	*(void **)&call = code;
+	say("generated");
+	for (;;)
+		call(dive_once);
 }
 
 static void late(const char *plugin)
@@ -297,6 +341,8 @@ int main(int argc, char **argv)
 		spin(how);
 	else if (!strcmp(what, "signal"))
 		interrupt();
+	else if (!strcmp(what, "jit"))
+		generate(how);
 	else if (!strcmp(what, "late"))
 		late(how);
 	else if (!strcmp(what, "grow"))
