@@ -190,6 +190,22 @@ void modules_tell_patch(const char *function, const char *path,
 			 __ATOMIC_RELEASE);
 }
 
+/* By the file's name; its functions are not even exported in all versions. */
+static bool has_greenlets(const char *path)
+{
+	static const char name[] = "greenlet.";
+	const char *base = path;
+	size_t i = 0;
+
+	for (; *path; path++)
+		if (*path == '/')
+			base = path + 1;
+	base += *base == '_';
+	while (name[i] && base[i] == name[i])
+		i++;
+	return !name[i];
+}
+
 static const struct unwind_module *known(const struct unwind_modules *old,
 					 uint64_t start, uint64_t inode)
 {
@@ -229,6 +245,7 @@ static void add(struct unwind_modules *to, const struct unwind_modules *old,
 		.entry = notes.entry,
 		.inode = line->inode,
 		.id = ++table.ids,
+		.greenlets = has_greenlets(line->path),
 	};
 	to->count++;
 	if (shim.file)

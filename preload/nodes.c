@@ -201,6 +201,22 @@ static bool unwind(struct thread_state *ts, const struct stack_regs *regs)
 	return kept && kept == stack_depth(stack);
 }
 
+/*
+ * Outside of a greenlet's first function lies what others have left there. An
+ * end in that is no fault: reports end the stack at the function.
+ */
+COLD static bool is_greenlets(struct stack *stack)
+{
+	for (unsigned i = 0; i < stack_depth(stack); i++) {
+		const struct unwind_module *m =
+			modules_find(stack_frame(stack, i).pc - 1);
+
+		if (m && m->greenlets)
+			return true;
+	}
+	return false;
+}
+
 static uint32_t find_or_intern(struct stack *stack)
 {
 	uint32_t node = node_find(stack_hash(stack));
@@ -209,7 +225,7 @@ static uint32_t find_or_intern(struct stack *stack)
 		return node;
 	if (stack_end(stack) == STACK_TRUNCATED)
 		shim_drop(DROP_STACK_TRUNCATED);
-	else if (stack_end(stack) == STACK_BROKEN)
+	else if (stack_end(stack) == STACK_BROKEN && !is_greenlets(stack))
 		shim_drop(DROP_STACK_BROKEN);
 	return intern(stack);
 }

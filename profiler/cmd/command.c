@@ -164,11 +164,28 @@ struct parse {
 	struct err *err;
 };
 
+/* Of choices among which is "yes": that is what the bare option means. */
+static bool is_switch(const struct opt *o)
+{
+	const char *choice;
+
+	for (size_t n = 0;
+	     o->type == OPT_CHOICE && (choice = o->choice(n)) != NULL; n++)
+		if (strcmp(choice, "yes") == 0)
+			return true;
+	return false;
+}
+
 static int need_value(struct parse *p, const struct opt *o, const char *inl,
 		      const char **value)
 {
 	if (inl) {
 		*value = inl;
+		return 0;
+	}
+	if (is_switch(o) &&
+	    (p->at + 1 >= p->argc || p->argv[p->at + 1][0] == '-')) {
+		*value = "yes";
 		return 0;
 	}
 	if (p->at + 1 >= p->argc)

@@ -22,7 +22,7 @@ enum opt_type {
 	OPT_COUNT,    /* uint64_t */
 	OPT_BYTES,    /* uint64_t    by units_parse_bytes */
 	OPT_DURATION, /* uint64_t    ns, by units_parse_duration */
-	OPT_CHOICE,   /* const char *, one of `choice` */
+	OPT_CHOICE,   /* const char *, one of `choice`; no value: "yes" */
 };
 
 struct opt_list {

@@ -34,6 +34,9 @@ static const struct lock_function {
 } functions[] = {
 	/* What is farther out says more: the GIL is a condition. */
 	{ "take_gil", LOCK_GIL },
+	/* They call it; a stripped interpreter has their names only. */
+	{ "PyEval_RestoreThread", LOCK_GIL },
+	{ "PyEval_AcquireThread", LOCK_GIL },
 	{ "PyThread_acquire_lock", LOCK_PYTHON },
 	{ "pthread_rwlock_", LOCK_READ_WRITE },
 	{ "pthread_cond_", LOCK_CONDITION },

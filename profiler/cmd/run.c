@@ -325,6 +325,9 @@ static int run(int argc, char **argv, struct err *err)
 					  .times = args.cpu,
 					  .for_times = "--probe cpu" },
 		    &timed);
+	if (args.record.exact && wants_objects(&args) && !args.record.quiet)
+		terminal_note("--python-objects in exact mode: Python code "
+			      "runs at about a third of its speed");
 	rc = run_command(&args, &timed, argv + arg, err);
 	return rc == -EINVAL ? -EIO : rc; /* the command line was right */
 }

@@ -74,8 +74,9 @@ static struct cpython_reader reader_of(struct python *py)
 static bool may_be_python(const char *path, bool first)
 {
 	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash : path;
 
-	return first || strstr(slash ? slash : path, "python");
+	return first || strstr(name, "python") || strstr(name, "pypy");
 }
 
 static bool find_symbols(const char *path, uint64_t bias,
@@ -119,6 +120,18 @@ static void find(struct python *py, struct tables *tables,
 	}
 }
 
+/* Where there is an interpreter, it has a thread. */
+static bool has_interpreter(const struct python *py)
+{
+	uint64_t first;
+
+	return remote_read(&py->there,
+			   py->layout.runtime +
+				   py->layout.in_runtime.interpreters,
+			   &first, sizeof(first)) == 0 &&
+	       first;
+}
+
 /* By any thread. */
 static enum cpython_verdict check_threads(struct python *py,
 					  struct cpython_thread *threads)
@@ -127,6 +140,8 @@ static enum cpython_verdict check_threads(struct python *py,
 	size_t count = cpython_threads(&py->layout, &r, threads, THREADS_MOST);
 	enum cpython_verdict verdict = CPYTHON_EARLY, one;
 
+	if (!count && has_interpreter(py))
+		return CPYTHON_ODD;
 	for (size_t i = 0; i < count && verdict != CPYTHON_OK; i++) {
 		one = cpython_check(&py->layout, &r, threads[i].state);
 		if (one != CPYTHON_EARLY)

@@ -35,6 +35,7 @@ struct unwind_module {
 	uint64_t entry;		 /* where the image begins to run; 0: nowhere */
 	uint64_t inode; /* of the file, to know it again; the owner's */
 	uint32_t id;
+	bool greenlets; /* its functions begin their stacks; the owner's */
 };
 
 struct unwind_modules {

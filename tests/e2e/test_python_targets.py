@@ -175,6 +175,7 @@ def test_greenlets_have_stacks_of_their_own(product, recording, web, mode):
                   [web, ROOT / "tests/programs/python_greenlets.py"],
                   *MODES[mode])
     assert not disagreement(recording, printed)
+    assert not any(recording.json()["losses"].values())
     for site in recording.json()["sites"]:
         names = functions(site)
         if "down" in names:  # else another's frames, or none, stood outside

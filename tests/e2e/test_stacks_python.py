@@ -128,6 +128,33 @@ def test_threads_are_named_as_in_threading(product, told):
     assert seen[process.pid]["python_name"] == "MainThread"
 
 
+HANG = """
+import re, threading, time
+def other():
+    while True: time.sleep(0.001)
+def serve():
+    print("null", flush=True)
+    re.match(r"(a+)+b", "a" * 64)
+threading.Thread(target=other, name="other", daemon=True).start()
+serve()
+"""
+
+
+@pytest.mark.parametrize("version", ["debian", "3.13"])
+def test_a_server_that_hangs_in_native_code(product, version, eventually):
+    """It keeps the lock; an interpreter without symbols tells so, too."""
+    def hangs():
+        main, other = sorted(stacks(product, process.pid).values(),
+                             key=lambda thread: thread["python_name"])
+        names = {f["function"] for f in main["stack"]}
+        return {"serve", "match"} <= names and other["waits_for"] == (
+            "Python's global interpreter lock (futex)")
+
+    with running([FOUND.get(version) or pytest.skip(f"no {version}"), "-c",
+                  HANG]) as (process, _):
+        eventually(hangs, 60)
+
+
 @pytest.mark.parametrize("version", [
     pytest.param("3.9", marks=pytest.mark.long), "3.10", "3.11", "3.12",
     "3.13", pytest.param("3.14", marks=pytest.mark.long)])

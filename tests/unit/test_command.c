@@ -8,7 +8,7 @@
 
 struct args {
 	bool quiet, follow;
-	const char *output, *mode;
+	const char *output, *mode, *objects;
 	uint64_t count, size, time;
 	struct opt_list labels;
 };
@@ -20,6 +20,13 @@ static const char *mode_choice(size_t n)
 	return modes[n];
 }
 
+static const char *objects_choice(size_t n)
+{
+	static const char *const choices[] = { "auto", "yes", "no", NULL };
+
+	return choices[n];
+}
+
 #define AT(field) offsetof(struct args, field)
 
 static const struct opt options[] = {
@@ -28,6 +35,8 @@ static const struct opt options[] = {
 	{ 'o', "output", OPT_TEXT, AT(output), "DIR", "where", NULL, false },
 	{ 'm', "mode", OPT_CHOICE, AT(mode), "MODE", "how", mode_choice,
 	  false },
+	{ 0, "objects", OPT_CHOICE, AT(objects), "WHEN", "them, too",
+	  objects_choice, false },
 	{ 'n', "count", OPT_COUNT, AT(count), "N", "how many", NULL, false },
 	{ 0, "size", OPT_BYTES, AT(size), "SIZE", "how big", NULL, false },
 	{ 0, "time", OPT_DURATION, AT(time), "TIME", "how long", NULL, false },
@@ -221,4 +230,20 @@ Test(command, a_misspelt_command_is_offered_its_name)
 	cr_assert_null(command_find("juggle", &err));
 	cr_assert_str_eq(err.text,
 			 "unknown command 'juggle'; see strandline --help");
+}
+
+Test(command, a_choice_of_yes_needs_no_value)
+{
+	cr_assert_str_eq(parse(&runner, "run --objects -- yes").args.objects,
+			 "yes");
+	cr_assert_str_eq(parse(&runner, "run --objects -q x").args.objects,
+			 "yes");
+	cr_assert_str_eq(parse(&plain, "plain --objects").args.objects, "yes");
+	cr_assert_str_eq(parse(&plain, "plain --objects no").args.objects,
+			 "no");
+}
+
+Test(command, a_choice_without_yes_needs_a_value)
+{
+	cr_assert_eq(parse(&plain, "plain --mode").arg, -EINVAL);
 }
