@@ -33,10 +33,10 @@
 #define DEFAULT_MAX_BYTES (256ULL << 20)
 #define FIRST_MEAN	  (128u << 10)
 
-uint8_t shim_filter_closed[FILTER_LINE] __attribute__((aligned(64)));
+struct filter shim_filter_closed = { .counts = { 0 } };
 
 struct shim shim = {
-	.filter = SHIM_NO_FILTER,
+	.filter = &shim_filter_closed,
 	.fd = -1,
 };
 

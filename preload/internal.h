@@ -124,36 +124,28 @@ static inline void sample_not_due(size_t size)
 }
 
 /*
- * Is this address perhaps sampled?  An array of counts and the shift that
- * makes an index of a hash, in one word, so that they change together: the
- * array is aligned to 64 and the shift stands in its low bits.
- *
- * Blocks of one page have their counts in one cache line: what a program
- * frees lies together, in few pages, so their lines stay in the cache where
- * counts strewn over the array would miss it nearly each time.
+ * Is this address perhaps sampled?  Counts of the samples that live, by 64
+ * bytes of address space over and over: what a program frees lies together, in
+ * few pages, and the counts of a page are one cache line, which stays in the
+ * cache where counts strewn over the array would miss it nearly each time.
  */
-typedef uint64_t filter_word;
+struct filter {
+	uint64_t mask; /* counts, a power of two, - 1 */
+	uint8_t counts[] __attribute__((aligned(64)));
+};
 
-#define FILTER_LINE 64u
-
-static inline uint8_t *filter_count_of(filter_word f, uint64_t addr)
+static inline uint64_t filter_index(const struct filter *f, uint64_t addr)
 {
-	uint64_t h = (addr >> 12) * 0x9e3779b97f4a7c15ULL;
-	uint64_t within = addr >> 4 ^ addr >> 10;
-
-	return (uint8_t *)(f & ~63ULL) + ((h >> (f & 63)) & ~63ULL) +
-	       (within & (FILTER_LINE - 1));
+	return addr >> 6 & f->mask;
 }
 
-/* No address is in it; the shift alone keeps lookups within one line. */
-extern uint8_t shim_filter_closed[FILTER_LINE]
-	__attribute__((visibility("hidden")));
-#define SHIM_NO_FILTER ((uint64_t)shim_filter_closed + 63)
+/* No address is in it. */
+extern struct filter shim_filter_closed __attribute__((visibility("hidden")));
 
 struct shim {
 	/* hot: read on every call */
-	filter_word filter; /* swapped by sampled.c */
-	uint32_t mode;	    /* enum slab_mode */
+	struct filter *filter; /* swapped by sampled.c */
+	uint32_t mode;	       /* enum slab_mode */
 	bool started;
 	bool on;		     /* there is a recording */
 	bool tsc;		     /* the clock is the TSC */
@@ -298,9 +290,10 @@ void sampled_clear(void);
 
 static inline bool filter_hit(const void *p)
 {
-	filter_word f = __atomic_load_n(&shim.filter, __ATOMIC_ACQUIRE);
+	const struct filter *f =
+		__atomic_load_n(&shim.filter, __ATOMIC_ACQUIRE);
 
-	return __atomic_load_n(filter_count_of(f, (uint64_t)p),
+	return __atomic_load_n(&f->counts[filter_index(f, (uint64_t)p)],
 			       __ATOMIC_RELAXED) != 0;
 }
 

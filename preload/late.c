@@ -343,7 +343,7 @@ static void release(void)
 	python_codes_forget();
 	nodes_fork_child();
 	sampled_clear();
-	shim.filter = SHIM_NO_FILTER;
+	shim.filter = &shim_filter_closed;
 	requests_fork_child();
 	spans_fork_child();
 	openers_fork_child();

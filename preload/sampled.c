@@ -16,7 +16,7 @@
  * say "perhaps" too often.  It says "no" wrongly only where a removal is
  * stalled between set and filter while all of the set is copied.
  *
- * In exact mode the filter is a line of counts that are all set.
+ * In exact mode the filter is one count, and that is set.
  */
 #include "preload/internal.h"
 #include "preload/sys.h"
@@ -36,7 +36,7 @@
 static struct {
 	uint64_t *slots[SEGMENTS]; /* 4096 * 4^k slots; set once, release */
 	uint64_t live;
-	filter_word next; /* 0: none is being prepared; release */
+	struct filter *next; /* NULL: none is being prepared; release */
 	uint64_t next_since;
 	uint32_t busy; /* sampled_maintain: one thread, the others pass by */
 } set;
@@ -74,7 +74,7 @@ static bool segment_add(int segment)
 
 /* The filters in use; `next` first, as it is emptied after it took over. */
 struct filters {
-	filter_word next, current;
+	struct filter *next, *current;
 };
 
 static struct filters filters_now(void)
@@ -86,18 +86,18 @@ static struct filters filters_now(void)
 	return f;
 }
 
-static uint64_t filter_size(filter_word f)
+static uint64_t filter_size(const struct filter *f)
 {
-	return (uint64_t)1 << (64 - (f & 63));
+	return f->mask + 1;
 }
 
-static void filter_count(filter_word f, uint64_t addr, int by)
+static void filter_count(struct filter *f, uint64_t addr, int by)
 {
 	uint8_t *at, old, new;
 
 	if (!f)
 		return;
-	at = filter_count_of(f, addr);
+	at = &f->counts[filter_index(f, addr)];
 	old = __atomic_load_n(at, __ATOMIC_RELAXED);
 	do {
 		if (old == 255 || (old == 0 && by < 0))
@@ -193,18 +193,23 @@ bool sampled_remove(uint64_t addr)
 	return false;
 }
 
-static void filter_prepare(filter_word current, uint64_t ticks)
+static struct filter *filter_new(void)
 {
-	uint8_t *counts = shim_memory(FILTER_MAX);
-
-	if (!counts)
-		return;
-	set.next_since = ticks;
-	__atomic_store_n(&set.next, (uint64_t)counts | ((current & 63) - 2),
-			 __ATOMIC_RELEASE);
+	return shim_memory(sizeof(struct filter) + FILTER_MAX);
 }
 
-static void filter_take_over(filter_word next)
+static void filter_prepare(const struct filter *current, uint64_t ticks)
+{
+	struct filter *next = filter_new();
+
+	if (!next)
+		return;
+	next->mask = filter_size(current) * 4 - 1;
+	set.next_since = ticks;
+	__atomic_store_n(&set.next, next, __ATOMIC_RELEASE);
+}
+
+static void filter_take_over(struct filter *next)
 {
 	for (int k = 0; k < SEGMENTS; k++) {
 		const uint64_t *slots =
@@ -221,7 +226,7 @@ static void filter_take_over(filter_word next)
 	}
 	/* The old array stays: a free() may be reading it. */
 	__atomic_store_n(&shim.filter, next, __ATOMIC_RELEASE);
-	__atomic_store_n(&set.next, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&set.next, NULL, __ATOMIC_RELEASE);
 }
 
 static void filter_step(uint64_t live)
@@ -255,19 +260,19 @@ void sampled_maintain(void)
 /* 4 KiB of the filter to begin with: it stays in the nearest cache. */
 void sampled_start(void)
 {
-	static uint8_t always[FILTER_LINE] __attribute__((aligned(64)));
-	static uint8_t *counts;
+	static struct filter always = { .counts = { 1 } };
+	static struct filter *first;
 
 	if (shim.mode == SLAB_MODE_EXACT) {
-		for (unsigned i = 0; i < FILTER_LINE; i++)
-			always[i] = 1;
-		shim.filter = (uint64_t)always | 63;
+		shim.filter = &always;
 		return;
 	}
-	if (!counts)
-		counts = shim_memory(FILTER_MAX);
-	if (counts)
-		shim.filter = (uint64_t)counts | (64 - 12);
+	if (!first)
+		first = filter_new();
+	if (first) {
+		first->mask = 4096 - 1;
+		shim.filter = first;
+	}
 }
 
 /* Where the samples are not ours: in a forked child; after the end. */
@@ -279,9 +284,9 @@ void sampled_clear(void)
 				    sizeof(uint64_t) << segment_bits(k),
 				    MADV_DONTNEED);
 	set.live = 0;
-	set.next = 0;
+	set.next = NULL;
 	set.busy = 0;
 	if (shim.mode == SLAB_MODE_SAMPLE)
 		for (uint64_t i = 0; i < filter_size(shim.filter); i++)
-			((uint8_t *)(shim.filter & ~63ULL))[i] = 0;
+			shim.filter->counts[i] = 0;
 }
