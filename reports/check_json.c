@@ -81,7 +81,8 @@ int check_json(const struct gate *g, const struct check_options *opt,
 	       struct buf *out)
 {
 	struct report_options report = { .verdict = g->verdict,
-					 .slow_ms = g->slow_ms };
+					 .slow_ms = g->slow_ms,
+					 .slow_limits = g->slow_limits };
 	struct emit e = { .out = out };
 	const char *caution;
 	int rc;

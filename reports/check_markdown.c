@@ -120,7 +120,9 @@ int check_markdown(const struct gate *g, const struct check_options *opt,
 	put_budgets(out, g);
 	put_baseline(out, g);
 	markdown_slow(out, g->model,
-		      &(struct report_options) { .slow_ms = g->slow_ms });
+		      &(struct report_options) { .slow_ms = g->slow_ms,
+						 .slow_limits =
+							 g->slow_limits });
 	put_footer(out, g->model);
 	return buf_status(out);
 }

@@ -154,7 +154,8 @@ static void put_baseline(const struct layout *l, const struct gate *g)
 /* They fail nothing: a budget would. */
 static void put_slow(const struct layout *l, const struct gate *g)
 {
-	const struct report_options opt = { .slow_ms = g->slow_ms };
+	const struct report_options opt = { .slow_ms = g->slow_ms,
+					    .slow_limits = g->slow_limits };
 	const struct model *m = g->model;
 	unsigned shown = 0;
 

@@ -34,6 +34,7 @@ static void put_time(struct emit *e, const char *key, const struct slow_time *t,
 }
 
 static void put_endpoint(struct emit *e, const struct model *m,
+			 const struct report_options *opt,
 			 const struct model_endpoint *p)
 {
 	struct slowness s;
@@ -44,6 +45,7 @@ static void put_endpoint(struct emit *e, const struct model *m,
 	emit_key_text(e, "method", p->method);
 	emit_key_text(e, "route", p->route);
 	emit_key_real(e, "p95_ms", p->p95_ms, 6);
+	emit_key_real(e, "limit_ms", slowness_limit_of(opt, p), 6);
 	emit_key_unsigned(e, "requests", s.requests);
 	emit_key_real(e, "took_ms", s.took_ms, 6);
 	emit_key_real(e, "queue_ms", s.queue_ms, 6);
@@ -63,7 +65,7 @@ void json_slow(struct emit *e, const struct model *m,
 	emit_open(e, '[');
 	for (uint32_t i = 0; i < m->endpoint_count; i++)
 		if (slowness_is(opt, &m->endpoints[i]))
-			put_endpoint(e, m, &m->endpoints[i]);
+			put_endpoint(e, m, opt, &m->endpoints[i]);
 	emit_close(e, ']');
 	emit_close(e, '}');
 }

@@ -9,6 +9,7 @@
 
 struct buf;
 struct checks;
+struct slow_limits;
 struct verdict;
 
 struct report_options {
@@ -25,6 +26,7 @@ struct report_options {
 	bool performance; /* md: the document handed in after a load test */
 	const struct checks *checks; /* its targets; NULL: none were given */
 	double slow_ms; /* p95 above which an endpoint is slow; 0: 1 s */
+	const struct slow_limits *slow_limits; /* of single ones; or NULL */
 };
 
 struct report_format {

@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "profiler/analysis/budget.h"
 #include "profiler/analysis/drift.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/units.h"
@@ -28,12 +29,22 @@ void slowness_put_limit(struct buf *out, const struct report_options *opt)
 		buf_printf(out, "%g ms", ms);
 	else
 		buf_printf(out, "%g s", ms / 1000);
+	if (opt->slow_limits && opt->slow_limits->list.count)
+		buf_puts(out, " or their own limit");
+}
+
+double slowness_limit_of(const struct report_options *opt,
+			 const struct model_endpoint *p)
+{
+	double own = slow_limits_of(opt->slow_limits, p);
+
+	return own > 0 ? own : slowness_limit(opt);
 }
 
 bool slowness_is(const struct report_options *opt,
 		 const struct model_endpoint *p)
 {
-	return p->p95_ms > slowness_limit(opt);
+	return p->p95_ms > slowness_limit_of(opt, p);
 }
 
 const char *slowness_state(bool waited, enum model_blocked why)
@@ -67,7 +78,7 @@ void slowness_put_time(struct buf *out, const struct slow_time *t,
 	char text[UNITS_TEXT_MAX];
 
 	for (;;) {
-		double most = whole_ms / 1000;
+		double most = whole_ms / 100;
 		int next = -1;
 
 		for (int n = 0; n <= MODEL_BLOCKED_KINDS; n++) {

@@ -12,14 +12,16 @@ struct report_options;
 
 #define SLOWNESS_MS 1000 /* of p95, where nothing else is asked for */
 
-/* What is asked for, in ms of p95. */
+/* What is asked for, in ms of p95; and of @p, which may have one of its own. */
 double slowness_limit(const struct report_options *opt);
-/* "1 s", for a heading. */
+double slowness_limit_of(const struct report_options *opt,
+			 const struct model_endpoint *p);
+/* "1 s", for a heading; "1 s, or their own limit". */
 void slowness_put_limit(struct buf *out, const struct report_options *opt);
 bool slowness_is(const struct report_options *opt,
 		 const struct model_endpoint *p);
 /* "1.2 s asleep, 3.1 ms on a CPU", the most first; what is less than a
- * thousandth of @whole_ms is left out.  "" if that is all. */
+ * hundredth of @whole_ms is left out.  "" if that is all. */
 void slowness_put_time(struct buf *out, const struct slow_time *t,
 		       double whole_ms);
 /* "asleep", "in a futex"; "on a CPU" where it did not wait. */

@@ -116,6 +116,26 @@ static bool takes(const char *pattern, const struct model_endpoint *e)
 	return found;
 }
 
+double slow_limits_of(const struct slow_limits *l,
+		      const struct model_endpoint *e)
+{
+	const struct slow_limit *limit;
+	size_t most = 0;
+	double ms = 0;
+
+	if (!l)
+		return 0;
+	vec_foreach (&l->list, limit) {
+		size_t size = strlen(limit->route);
+
+		if (size < most || !takes(limit->route, e))
+			continue;
+		most = size;
+		ms = limit->ms;
+	}
+	return ms;
+}
+
 static int check_endpoints(struct checks *out, const struct budget *b,
 			   const struct model *m)
 {

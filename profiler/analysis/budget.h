@@ -22,6 +22,7 @@
 
 struct err;
 struct model;
+struct model_endpoint;
 
 enum budget_what {
 	BUDGET_RSS,
@@ -67,10 +68,20 @@ struct budget {
 	unsigned line; /* of strandline.yml */
 };
 
+struct slow_limit {  /* p95 above which such endpoints are slow */
+	char *route; /* as of a budget */
+	double ms;
+};
+
+struct slow_limits {
+	VEC(struct slow_limit) list;
+};
+
 struct budgets {
 	VEC(struct budget) list;
 	double slow_ms; /* p95 above which an endpoint is slow; 0: not said */
-	unsigned fails; /* bit 1 << enum finding_class */
+	struct slow_limits slow_limits; /* of single routes */
+	unsigned fails;			/* bit 1 << enum finding_class */
 	bool missing_fails;
 	bool inconclusive_passes;
 	struct suppressions suppressions; /* those that stand in the file */
@@ -113,6 +124,10 @@ struct checks {
 int checks_of(struct checks *out, const struct budgets *b,
 	      const struct model *m, struct err *err);
 void checks_free(struct checks *c);
+
+/* That of @l, which may be NULL, whose route says most of @e; 0: none does. */
+double slow_limits_of(const struct slow_limits *l,
+		      const struct model_endpoint *e);
 
 const char *check_state_name(enum check_state state); /* "pass" */
 

@@ -54,6 +54,7 @@ const struct budget_kind budget_kinds[BUDGET_KINDS] = {
 /* The file as libcyaml loads it. */
 struct limits {
 	char *route; /* of an endpoint's */
+	char *slow;  /* of one of latency's */
 	char *text[BUDGET_KINDS];
 };
 
@@ -123,6 +124,8 @@ static const cyaml_schema_field_t latency_endpoint_keys[] = {
 	LIMIT("ttfb_p95_max", BUDGET_TTFB_P95),
 	LIMIT("error_rate_max", BUDGET_ERRORS),
 	LIMIT("throughput_min", BUDGET_THROUGHPUT),
+	CYAML_FIELD_STRING_PTR("slow", CYAML_FLAG_OPTIONAL, struct limits, slow,
+			       0, CYAML_UNLIMITED),
 	CYAML_FIELD_END,
 };
 
@@ -375,19 +378,47 @@ static int add_suppressions(struct budgets *b, const struct outline *o,
 }
 
 /* What is slow is listed; no budget. */
-static int take_slow(struct budgets *b, const struct outline *o,
-		     const char *text, struct err *err)
+static int parse_slow(const struct outline *o, const char *path,
+		      const char *text, double *ms, struct err *err)
 {
 	struct err why = ERR_INIT;
 
-	if (!text)
-		return 0;
-	if (parse_limit(AMOUNT_MS, text, &b->slow_ms, &why) < 0)
-		return outline_refuse(o, "latency.slow", err, "%s", why.text);
-	return b->slow_ms > 0
-		       ? 0
-		       : outline_refuse(o, "latency.slow", err,
+	if (parse_limit(AMOUNT_MS, text, ms, &why) < 0)
+		return outline_refuse(o, path, err, "%s", why.text);
+	return *ms > 0 ? 0
+		       : outline_refuse(o, path, err,
 					"nothing is faster than '%.60s'", text);
+}
+
+static int add_slow(struct budgets *b, const struct outline *o,
+		    const char *path, const struct limits *limits,
+		    struct err *err)
+{
+	struct slow_limit *limit = vec_push(&b->slow_limits.list);
+
+	if (limit)
+		limit->route = strdup(limits->route);
+	if (!limit || !limit->route)
+		return err_set(err, -ENOMEM, "out of memory");
+	return parse_slow(o, path, limits->slow, &limit->ms, err);
+}
+
+static int take_slow(struct budgets *b, const struct outline *o,
+		     const struct section *latency, struct err *err)
+{
+	char path[96];
+	int rc = 0;
+
+	if (latency->slow)
+		rc = parse_slow(o, "latency.slow", latency->slow, &b->slow_ms,
+				err);
+	for (unsigned i = 0; i < latency->endpoints_count && rc == 0; i++) {
+		if (!latency->endpoints[i].slow)
+			continue;
+		snprintf(path, sizeof(path), "latency.endpoints[%u].slow", i);
+		rc = add_slow(b, o, path, &latency->endpoints[i], err);
+	}
+	return rc;
 }
 
 static int take(struct budgets *b, const struct outline *o,
@@ -405,7 +436,7 @@ static int take(struct budgets *b, const struct outline *o,
 	for (int s = 0; rc == 0 && s < BUDGET_SECTIONS; s++)
 		rc = add_section(b, o, names[s], &f->sections[s], err);
 	if (rc == 0)
-		rc = take_slow(b, o, f->sections[BUDGET_LATENCY].slow, err);
+		rc = take_slow(b, o, &f->sections[BUDGET_LATENCY], err);
 	return rc < 0 ? rc : add_suppressions(b, o, f, err);
 }
 
@@ -446,12 +477,16 @@ void budgets_init(struct budgets *b)
 
 void budgets_fini(struct budgets *b)
 {
+	struct slow_limit *limit;
 	struct budget *budget;
 	char **name;
 
 	vec_foreach (&b->list, budget)
 		free(budget->route);
 	vec_free(&b->list);
+	vec_foreach (&b->slow_limits.list, limit)
+		free(limit->route);
+	vec_free(&b->slow_limits.list);
 	vec_foreach (&b->suppression_files, name)
 		free(*name);
 	vec_free(&b->suppression_files);

@@ -30,6 +30,7 @@ struct diff;
 struct diff_row;
 struct finding;
 struct model;
+struct slow_limits;
 struct verdict;
 
 struct gate {
@@ -39,8 +40,9 @@ struct gate {
 	const struct checks *checks;
 	const struct diff *diff; /* NULL: no baseline */
 	double tolerance;	 /* of the baseline: 0.2 is 20 % */
-	double slow_ms;	    /* p95 above which an endpoint is slow; 0: 1 s */
-	const char *config; /* the strandline.yml; NULL: none */
+	double slow_ms; /* p95 above which an endpoint is slow; 0: 1 s */
+	const struct slow_limits *slow_limits; /* of single ones; or NULL */
+	const char *config;	 /* the strandline.yml; NULL: none */
 	enum gate_status status; /* by gate_settle() */
 	size_t failing, worse;	 /* findings; rows of the diff */
 	bool inconclusive;

@@ -8,13 +8,32 @@
 
 #include "profiler/model/model.h"
 
+#define STEADY 1.5
+
 bool slowness_has(const struct model_endpoint *p, const struct model_slow *s)
 {
 	return strcmp(s->route, p->route) == 0 &&
 	       strcmp(s->method, p->method) == 0;
 }
 
-static void add_parts(struct slowness *to, const struct model_slow *s)
+/*
+ * What other threads do all the time, they do not do for a request.  Where
+ * those of an endpoint fill less than half of the recording, what is for them
+ * takes at most half of the share that it has while they last.
+ */
+static bool is_for(const struct model *m, const struct model_endpoint *p,
+		   const struct model_slow *s,
+		   const struct model_slow_part *part)
+{
+	if (part->own || part->node == MODEL_NONE ||
+	    p->took.sum_s > m->duration / 2)
+		return true;
+	return part->ms / s->took_ms > STEADY * part->steady;
+}
+
+static void add_parts(struct slowness *to, const struct model *m,
+		      const struct model_endpoint *p,
+		      const struct model_slow *s)
 {
 	for (uint32_t i = 0; i < s->part_count; i++) {
 		const struct model_slow_part *part = &s->parts[i];
@@ -24,6 +43,8 @@ static void add_parts(struct slowness *to, const struct model_slow *s)
 		/* Others that wait for what comes do nothing. */
 		if (!part->own && part->waited &&
 		    part->why == MODEL_BLOCKED_EPOLL)
+			continue;
+		if (!is_for(m, p, s, part))
 			continue;
 		if (part->waited)
 			t->blocked_ms[part->why] += part->ms;
@@ -58,7 +79,7 @@ void slowness_of(struct slowness *out, const struct model *m,
 		out->queue_ms += s->queue_ms;
 		out->handling_ms += fmax(s->ttfb_ms - s->queue_ms, 0);
 		out->writing_ms += fmax(s->took_ms - s->ttfb_ms, 0);
-		add_parts(out, s);
+		add_parts(out, m, p, s);
 	}
 	out->took_ms /= out->requests;
 	out->queue_ms /= out->requests;
@@ -70,10 +91,12 @@ void slowness_of(struct slowness *out, const struct model *m,
 			 (out->handling_ms + out->writing_ms) / 2;
 }
 
-static bool is_telling(const struct slowness *s,
+static bool is_telling(const struct model *m, const struct model_endpoint *p,
+		       const struct model_slow *of, const struct slowness *s,
 		       const struct model_slow_part *part)
 {
-	if (part->node == MODEL_NONE || part->ms < s->took_ms / 100)
+	if (!is_for(m, p, of, part) || part->node == MODEL_NONE ||
+	    part->ms < s->took_ms / 100)
 		return false;
 	return part->own ||
 	       (s->handed_on &&
@@ -93,7 +116,8 @@ size_t slowness_stacks(const struct model *m, const struct model_endpoint *p,
 	for (uint32_t k = 0; slowest && k < slowest->part_count; k++) {
 		const struct model_slow_part *part = &slowest->parts[k];
 
-		if (is_telling(s, part) && of[part->own]++ < most)
+		if (is_telling(m, p, slowest, s, part) &&
+		    of[part->own]++ < most)
 			out[count++] = part;
 	}
 	return count;

@@ -23,7 +23,8 @@ struct slowness {
 	double handling_ms; /* until the first byte of its answer */
 	double writing_ms;  /* until the last */
 	/* Probes saw what threads did: those that read and wrote it, and what
-	 * others of the process began and ended meanwhile. */
+	 * others of the process began and ended meanwhile, but for what they do
+	 * all the time. */
 	bool seen;
 	struct slow_time own, others;
 	/* Its thread waited for other events most of the time: an event loop,

@@ -246,6 +246,7 @@ static void settle(struct state *s)
 	s->gate.diff = s->diff;
 	s->gate.slow_ms = s->args->slow_ns ? (double)s->args->slow_ns / 1e6
 					   : s->budgets.slow_ms;
+	s->gate.slow_limits = s->args->slow_ns ? NULL : &s->budgets.slow_limits;
 	gate_settle(&s->gate);
 }
 

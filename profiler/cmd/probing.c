@@ -205,11 +205,16 @@ struct probes *probing_probes(const struct probing *p)
 	return p->probes;
 }
 
+/*
+ * To read its code can take longer than it takes a server to answer: what it
+ * does meanwhile waits in the rings.
+ */
 static int look_at(struct probing *p, pid_t pid, struct err *err)
 {
-	int rc = p->options.lazy ? 0 : capture_add(p->capture, pid, err);
+	int rc = probes_target(p->probes, pid, 0, err);
 
-	return rc == 0 ? probes_target(p->probes, pid, 0, err) : rc;
+	return rc == 0 && !p->options.lazy ? capture_add(p->capture, pid, err)
+					   : rc;
 }
 
 bool probing_has(const struct probing *p, pid_t pid)

@@ -104,7 +104,8 @@ static int kind_of(const struct model *m, const char *name,
 }
 
 static int write_report(const struct model *m, const struct verdict *verdict,
-			const struct checks *checks, double slow_ms,
+			const struct checks *checks,
+			const struct budgets *budgets,
 			const struct report_args *args, struct err *err)
 {
 	const struct report_format *format = report_format_find(args->format);
@@ -120,7 +121,7 @@ static int write_report(const struct model *m, const struct verdict *verdict,
 		.by_kind = args->kind != NULL,
 		.endpoints = args->endpoints,
 		.course = args->course,
-		.slow_ms = slow_ms,
+		.slow_ms = (double)args->slow_ns / 1e6,
 		.checks = checks,
 	};
 	const char *missing = format->missing ? format->missing() : NULL;
@@ -129,6 +130,10 @@ static int write_report(const struct model *m, const struct verdict *verdict,
 
 	if (missing)
 		return err_set(err, -ENOTSUP, "%s", missing);
+	if (budgets && !args->slow_ns) {
+		opt.slow_ms = budgets->slow_ms;
+		opt.slow_limits = &budgets->slow_limits;
+	}
 	if (args->kind) {
 		rc = kind_of(m, args->kind, &opt.kind, err);
 		if (rc < 0)
@@ -153,11 +158,10 @@ static int hold_and_write(const struct model *m, const struct verdict *verdict,
 	struct buf text = BUF_INIT;
 	struct budgets budgets;
 	struct checks checks = { 0 };
-	double slow_ms = (double)args->slow_ns / 1e6;
 	int rc;
 
 	if (!args->config)
-		return write_report(m, verdict, NULL, slow_ms, args, err);
+		return write_report(m, verdict, NULL, NULL, args, err);
 	budgets_init(&budgets);
 	rc = buf_read_file(&text, args->config, err);
 	if (rc == 0)
@@ -166,9 +170,7 @@ static int hold_and_write(const struct model *m, const struct verdict *verdict,
 	if (rc == 0)
 		rc = checks_of(&checks, &budgets, m, err);
 	if (rc == 0)
-		rc = write_report(m, verdict, &checks,
-				  slow_ms > 0 ? slow_ms : budgets.slow_ms, args,
-				  err);
+		rc = write_report(m, verdict, &checks, &budgets, args, err);
 	checks_free(&checks);
 	budgets_fini(&budgets);
 	buf_free(&text);

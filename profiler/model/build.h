@@ -46,6 +46,8 @@ int build_handlers(struct model *m, const struct trace_view *v);
 int build_answers(const struct model *m, const struct trace_view *v,
 		  const bool *below, struct model_handler *h);
 int build_slow(struct model *m, const struct trace_view *v);
+/* steady.c: of the @part_count slow_parts. */
+int build_steady(struct model *m, size_t part_count);
 /* latencies.c: what @h holds, in buckets; the model's to free. */
 struct histo;
 int build_latency(struct model_latency *to, const struct histo *h);

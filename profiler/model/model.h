@@ -270,6 +270,9 @@ struct model_slow_part {
 	enum model_blocked why; /* where it waited */
 	double ms;
 	uint64_t count; /* of samples, or waits */
+	/* Of the whole recording, how much threads are in that state where it
+	 * was: 0.5 is half of the time of one. */
+	double steady;
 };
 
 /* One of the slowest requests of its endpoint, and where its time went. */

@@ -209,6 +209,15 @@ static int keep(struct entries *e)
 	return 0;
 }
 
+static size_t part_count(const struct trace_view *v)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < v->image_count; i++)
+		count += v->images[i].slow_part_count;
+	return count;
+}
+
 int build_slow(struct model *m, const struct trace_view *v)
 {
 	struct entries e = { .m = m, .v = v };
@@ -225,6 +234,8 @@ int build_slow(struct model *m, const struct trace_view *v)
 	cut(&e);
 	if (rc == 0)
 		rc = give_parts(&e);
+	if (rc == 0)
+		rc = build_steady(m, part_count(v));
 	if (rc == 0)
 		rc = keep(&e);
 	vec_free(&e.at);

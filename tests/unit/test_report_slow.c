@@ -117,6 +117,40 @@ Test(report_slow, other_threads_are_told_where_the_own_one_waits_for_events)
 	buf_free(&out);
 }
 
+/* Asleep for 0.9 of all the time, and for 0.625 of the request. */
+Test(report_slow, what_other_threads_do_all_the_time_is_not_told)
+{
+	struct report_options opt = { .columns = 160, .slow_ms = 10 };
+	struct model m = slow_model();
+	struct buf out;
+
+	parts[0].why = MODEL_BLOCKED_EPOLL;
+	parts[1].steady = 0.9;
+	endpoints[0].took.sum_s = 20;
+	out = golden_report("text", &m, &opt);
+	cr_expect_null(strstr(out.bytes, "asleep"));
+	buf_free(&out);
+	parts[1].steady = 0.3;
+	out = golden_report("text", &m, &opt);
+	cr_expect_not_null(strstr(out.bytes, "150 ms asleep"));
+	buf_free(&out);
+}
+
+/* There are such requests most of the time: it may well be for them. */
+Test(report_slow, what_goes_on_beside_requests_all_the_time_is_told)
+{
+	struct report_options opt = { .columns = 160, .slow_ms = 10 };
+	struct model m = slow_model();
+	struct buf out;
+
+	parts[0].why = MODEL_BLOCKED_EPOLL;
+	parts[1].steady = 0.9;
+	endpoints[0].took.sum_s = 40;
+	out = golden_report("text", &m, &opt);
+	cr_expect_not_null(strstr(out.bytes, "150 ms asleep"));
+	buf_free(&out);
+}
+
 static json_t *parsed(struct buf *out)
 {
 	json_t *root;
@@ -210,4 +244,63 @@ Test(report_slow, the_threshold_stands_in_strandline_yml)
 	cr_expect_lt(parse(&b, "latency:\n  slow: 500\n", &err), 0);
 	cr_expect_not_null(strstr(err.text, "t.yml:2"), "%s", err.text);
 	budgets_fini(&b);
+}
+
+/* Above 10 ms but for searches, and above 60 s of all that is below /api. */
+static const char by_route[] = "latency:\n"
+			       "  slow: 10ms\n"
+			       "  endpoints:\n"
+			       "    - route: /api/v1/retrieval/*\n"
+			       "      slow: 20ms\n"
+			       "    - route: /api/*\n"
+			       "      slow: 60s\n";
+
+Test(report_slow, a_route_can_have_a_threshold_of_its_own)
+{
+	struct err err = ERR_INIT;
+	struct budgets b;
+	const struct model_endpoint search = {
+		.method = "GET", .route = "/api/v1/retrieval/search"
+	};
+	const struct model_endpoint chat = { .method = "POST",
+					     .route = "/api/v1/chat" };
+	const struct model_endpoint health = { .method = "GET",
+					       .route = "/health" };
+
+	cr_assert_eq(parse(&b, by_route, &err), 0, "%s", err.text);
+	cr_expect_eq(slow_limits_of(&b.slow_limits, &search), 20,
+		     "what says most of it");
+	cr_expect_eq(slow_limits_of(&b.slow_limits, &chat), 60000);
+	cr_expect_eq(slow_limits_of(&b.slow_limits, &health), 0);
+	cr_expect_eq(slow_limits_of(NULL, &health), 0);
+	cr_expect_eq(b.list.count, 0);
+	budgets_fini(&b);
+	cr_expect_lt(parse(&b,
+			   "latency:\n  endpoints:\n    - route: /x\n"
+			   "      slow: 0ms\n",
+			   &err),
+		     0);
+	cr_expect_not_null(strstr(err.text, "t.yml:4"), "%s", err.text);
+	budgets_fini(&b);
+}
+
+Test(report_slow, endpoints_below_a_threshold_of_their_own_are_not_slow)
+{
+	struct slow_limit own = { .route = "/api/v1/retrieval/search",
+				  .ms = 20 };
+	const struct slow_limits limits = { .list = { &own, 1, 1 } };
+	struct model m = slow_model();
+	struct report_options opt = { .columns = 160,
+				      .slow_ms = 10,
+				      .slow_limits = &limits };
+	struct buf out = golden_report("text", &m, &opt);
+
+	cr_expect_null(strstr(out.bytes, "in a futex"), "%s", out.bytes);
+	buf_free(&out);
+	own.ms = 5;
+	opt.slow_ms = 1000;
+	out = golden_report("text", &m, &opt);
+	cr_expect_not_null(strstr(out.bytes, "1 s or their own limit"), "%s",
+			   out.bytes);
+	buf_free(&out);
 }
