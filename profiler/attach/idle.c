@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "profiler/attach/inject_settings.h"
 #include "profiler/attach/loader.h"
 #include "profiler/attach/tracee.h"
+#include "profiler/attach/turn.h"
 #include "profiler/base/err.h"
 #include "profiler/wire/late.h"
 
@@ -65,7 +67,14 @@ static int find(struct idle *i, struct err *err)
 	return 0;
 }
 
-static int idle_open(struct idle *i, pid_t pid, struct err *err)
+static bool has_ended(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return pidfd >= 0 && poll(&p, 1, 0) != 0;
+}
+
+static int idle_open(struct idle *i, pid_t pid, int process, struct err *err)
 {
 	char path[64];
 	int rc;
@@ -78,7 +87,10 @@ static int idle_open(struct idle *i, pid_t pid, struct err *err)
 	i->mem = open(path, O_RDWR | O_CLOEXEC);
 	if (i->mem < 0)
 		return err_errno(err, "cannot open %s", path);
-	rc = get(i);
+	/* What was found and opened is who is meant, if that one lives now. */
+	rc = has_ended(process)
+		     ? err_set(err, -ESRCH, "process %d has ended", (int)pid)
+		     : get(i);
 	if (rc == 0 && i->control.state == LATE_NOT_IDLE)
 		rc = err_set(err, -ENOTSUP,
 			     "process %d records already, since its start",
@@ -90,6 +102,16 @@ static void idle_close(struct idle *i)
 {
 	if (i->mem >= 0)
 		close(i->mem);
+}
+
+/* To write wishes, with what others have wished for before. */
+static int open_in_turn(struct idle *i, pid_t pid, int process, struct err *err)
+{
+	int rc = idle_open(i, pid, process, err);
+
+	if (rc == 0)
+		rc = turn_take(i->mem, pid, process, err);
+	return rc < 0 ? rc : get(i);
 }
 
 /* The wish last: it is what is looked at. */
@@ -123,10 +145,10 @@ static int await(struct idle *i, uint64_t patience_ns)
 	return -ESRCH;
 }
 
-int idle_check(pid_t pid, struct err *err)
+int idle_check(pid_t pid, int process, struct err *err)
 {
 	struct idle i;
-	int rc = idle_open(&i, pid, err);
+	int rc = idle_open(&i, pid, process, err);
 
 	idle_close(&i);
 	return rc;
@@ -136,7 +158,7 @@ int idle_attach(pid_t pid, const struct inject_settings *settings,
 		uint64_t patience_ns, struct err *err)
 {
 	struct idle i;
-	int rc = idle_open(&i, pid, err);
+	int rc = open_in_turn(&i, pid, settings->process, err);
 
 	if (rc == 0 && i.control.state == LATE_RECORDING)
 		rc = err_set(err, -EALREADY,
@@ -154,10 +176,10 @@ int idle_attach(pid_t pid, const struct inject_settings *settings,
 	return rc;
 }
 
-int idle_detach(pid_t pid, uint64_t patience_ns, struct err *err)
+int idle_detach(pid_t pid, int process, uint64_t patience_ns, struct err *err)
 {
 	struct idle i;
-	int rc = idle_open(&i, pid, err);
+	int rc = open_in_turn(&i, pid, process, err);
 
 	if (rc == 0)
 		rc = ask(&i, LATE_DETACH);

@@ -14,8 +14,11 @@
 struct err;
 struct inject_settings;
 
-/* 0 if @pid is such a process; -ENOTSUP and others with a sentence. */
-int idle_check(pid_t pid, struct err *err);
+/*
+ * 0 if @pid is such a process; -ENOTSUP and others with a sentence.  @process
+ * is a pidfd of who is meant, here and below; -1: whoever has the number.
+ */
+int idle_check(pid_t pid, int process, struct err *err);
 /*
  * Have it record; `slabs` and `quota` of @settings are not used, it opens its
  * files by their names.  0; -EALREADY: it does already; -ETIMEDOUT, without a
@@ -23,6 +26,6 @@ int idle_check(pid_t pid, struct err *err);
  */
 int idle_attach(pid_t pid, const struct inject_settings *settings,
 		uint64_t patience_ns, struct err *err);
-int idle_detach(pid_t pid, uint64_t patience_ns, struct err *err);
+int idle_detach(pid_t pid, int process, uint64_t patience_ns, struct err *err);
 
 #endif

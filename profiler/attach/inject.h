@@ -22,7 +22,7 @@ struct inject_settings {
 	const char *dir;  /* where children can make files; "": nowhere */
 	const char *file; /* the process's own, by the same view */
 	int slabs, quota; /* descriptors of it and of the recording's quota */
-	int process;	  /* pidfd of who is meant; 0: whoever has the number */
+	int process;	  /* pidfd of who is meant */
 	bool exact, follow, http, patch, python, python_objects;
 	uint64_t mean_bytes; /* 0: auto */
 	uint64_t max_bytes;
@@ -53,8 +53,11 @@ int inject_image(struct buf *image, const char *path, struct err *err);
 int inject_attach(pid_t pid, const struct buf *image,
 		  const struct inject_settings *settings,
 		  struct inject_result *result, struct err *err);
-/* Everything back; 0 also where it was not recording. */
-int inject_detach(pid_t pid, const struct buf *image,
+/*
+ * Everything back; 0 also where it was not recording.  @process is a pidfd of
+ * who is meant; -1: whoever has the number.
+ */
+int inject_detach(pid_t pid, int process, const struct buf *image,
 		  struct inject_result *result, struct err *err);
 
 /* -ENOTSUP: the recorder that was preloaded is not of @image's build. */
@@ -72,7 +75,7 @@ struct inject_plan {
 };
 
 /* What would be done, or why not; nothing is stopped or changed. */
-int inject_check(pid_t pid, const struct buf *image, struct inject_plan *plan,
-		 struct err *err);
+int inject_check(pid_t pid, int process, const struct buf *image,
+		 struct inject_plan *plan, struct err *err);
 
 #endif

@@ -19,7 +19,7 @@
 #include "profiler/proc/remote.h"
 
 #define NO_NUMBER      (-1)
-#define TRACED_LOOKS   50
+#define TRACED_LOOKS   200
 #define TRACED_STEP_NS 10000000L
 
 static long number_of(const char *status, const char *key)
@@ -29,14 +29,18 @@ static long number_of(const char *status, const char *key)
 	return at ? strtol(at + strlen(key), NULL, 10) : NO_NUMBER;
 }
 
-static int check_state(int dir, int pid, struct err *err)
+static char state_of(const char *status)
 {
-	struct procfs_stat stat;
-	char exe[8];
+	const char *at = strstr(status, "\nState:\t");
 
-	if (procfs_stat(dir, &stat) < 0)
-		return err_set(err, -ESRCH, "process %d has ended", pid);
-	if (stat.state == 'Z' || stat.state == 'X')
+	return at ? at[strlen("\nState:\t")] : 'X';
+}
+
+static int check_state(int dir, const char *status, int pid, struct err *err)
+{
+	char state = state_of(status), exe[8];
+
+	if (state == 'Z' || state == 'X')
 		return err_set(err, -ESRCH,
 			       "process %d has ended; its parent has not taken "
 			       "note yet (a zombie)",
@@ -44,10 +48,10 @@ static int check_state(int dir, int pid, struct err *err)
 	if (procfs_link(dir, "exe", exe, sizeof(exe)) == -ENOENT)
 		return err_set(err, -ENOTSUP,
 			       "process %d is a thread of the kernel", pid);
-	if (stat.state == 'T' || stat.state == 't')
+	if (state == 'T')
 		return err_set(err, -EBUSY,
-			       "process %d is stopped (by a signal or a "
-			       "debugger); continue it first",
+			       "process %d is stopped (by a signal); continue "
+			       "it first",
 			       pid);
 	return 0;
 }
@@ -161,7 +165,7 @@ int inject_check_process(pid_t pid, struct err *err)
 	else if (read_status(dir, &status) < 0)
 		rc = err_set(err, -ESRCH, "process %d has ended", (int)pid);
 	else
-		rc = check_state(dir, (int)pid, err);
+		rc = check_state(dir, status.bytes, (int)pid, err);
 	if (rc == 0)
 		rc = check_status(status.bytes, (int)pid, err);
 	if (rc == 0)

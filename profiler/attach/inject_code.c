@@ -77,6 +77,11 @@ __asm__(".pushsection .rodata\n"
 	"	movq	inject_code_with(%rip), %rbx\n"
 	"	cmpq	%rbx, %rax\n"
 	"	jne	3f\n"
+	"	movl	$28, %eax\n" /* madvise, for children: do not fork */
+	"	movq	%rbx, %rdi\n"
+	"	movl	$0x80000, %esi\n"
+	"	movl	$10, %edx\n"
+	"	syscall\n"
 	"	leaq	0x7ffc0(%rbx), %rsp\n"
 	"	cld\n"
 	"	movl	$-1, %eax\n"
@@ -239,6 +244,11 @@ size_t inject_code_size(void)
 size_t inject_code_worker(void)
 {
 	return offset_of(inject_code_at_worker);
+}
+
+bool inject_code_is_at(const uint8_t *bytes)
+{
+	return memcmp(bytes, inject_code_begin, INJECT_CODE_MARK) == 0;
 }
 
 void inject_code_write(uint8_t *to, const struct inject_code *with)

@@ -10,6 +10,7 @@
 #ifndef STRANDLINE_ATTACH_INJECT_CODE_H
 #define STRANDLINE_ATTACH_INJECT_CODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/user.h>
@@ -28,6 +29,9 @@ struct inject_code {
 size_t inject_code_size(void);
 /* Copy the code to @to, inject_code_size() bytes; it begins there. */
 void inject_code_write(uint8_t *to, const struct inject_code *with);
+/* Does it begin at these INJECT_CODE_MARK bytes? */
+#define INJECT_CODE_MARK 8
+bool inject_code_is_at(const uint8_t *bytes);
 /* For `start`: load the recorder.  Offset in the code. */
 size_t inject_code_worker(void);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "profiler/attach/inject_code.h"
 #include "profiler/attach/module.h"
 #include "profiler/base/buf.h"
 #include "profiler/base/err.h"
@@ -126,6 +127,23 @@ static void take_recorder(struct loader *l, const struct module *m, bool sent)
 		l->recorders[l->recorder_count++] = l->recorder;
 }
 
+/* One file, which is its loader, too; it is called all of these. */
+static bool is_musl(const char *name)
+{
+	return strcmp(name, "libc.so") == 0 || begins(name, "libc.musl") ||
+	       begins(name, "ld-musl");
+}
+
+/* By a tool that was killed amid its work: who knows who is in it still. */
+static bool is_taken(const struct loader *l, uint64_t gap)
+{
+	struct remote memory = remote_process(l->pid);
+	uint8_t bytes[INJECT_CODE_MARK];
+
+	return remote_read(&memory, gap, bytes, sizeof(bytes)) == 0 &&
+	       inject_code_is_at(bytes);
+}
+
 static void take_image(struct found *f, const struct image *im)
 {
 	struct remote memory = remote_process(f->l->pid);
@@ -150,8 +168,7 @@ static void take_image(struct found *f, const struct image *im)
 	} else if (begins(name, "ld-linux")) {
 		take_loader(l, &m);
 		f->loader = unsafe = true;
-	} else if (begins(name, "libc.musl") || begins(name, "ld-musl") ||
-		   strstr(im->path, "/ld-musl")) {
+	} else if (is_musl(name) || is_musl(base_name(im->path))) {
 		f->musl = true;
 	}
 	if (module_symbol(&m, LATE_SYMBOL)) {
@@ -162,6 +179,8 @@ static void take_image(struct found *f, const struct image *im)
 	}
 	if (!l->gap) {
 		l->gap = module_gap(&m, f->gap_size);
+		if (is_taken(l, l->gap))
+			l->gap = 0;
 		snprintf(l->gap_in, sizeof(l->gap_in), "%.63s",
 			 base_name(im->path));
 	}

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -62,7 +63,10 @@ struct session {
 	int signals;		     /* signalfd */
 	const struct slab_file *file;
 	char path[PATH_MAX]; /* of it */
-	pid_t guarded[MOST_PIDS];
+	struct guarded {
+		pid_t pid;
+		int pidfd;
+	} guarded[MOST_PIDS];
 	size_t guarded_count;
 	uint64_t stop_ns;
 	bool over;
@@ -88,7 +92,8 @@ static int check(const struct attach_options *opt, struct inject_plan *plan,
 			       "name its PID, or use --with bpf for a cgroup");
 	rc = recorder_read(&image, err);
 	if (rc == 0)
-		rc = inject_check(opt->process->pid, &image, plan, err);
+		rc = inject_check(opt->process->pid, opt->process->pidfd,
+				  &image, plan, err);
 	buf_free(&image);
 	return rc;
 }
@@ -259,13 +264,30 @@ static void write_pause(struct session *s, const char *name, uint64_t ns)
 		(void)writer_option(s->writer, now_ns(), name, text);
 }
 
+static bool has_ended(const struct guarded *g)
+{
+	struct pollfd p = { .fd = g->pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) != 0;
+}
+
 static void guard_process(struct session *s, pid_t pid)
 {
-	for (size_t i = 0; i < s->guarded_count; i++)
-		if (s->guarded[i] == pid)
-			return;
-	if (s->guarded_count < MOST_PIDS)
-		s->guarded[s->guarded_count++] = pid;
+	struct guarded *g = s->guarded, *end = g + s->guarded_count;
+	int pidfd;
+
+	while (g < end && g->pid != pid)
+		g++;
+	if (g == s->guarded + MOST_PIDS || (g < end && !has_ended(g)))
+		return;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return;
+	if (g < end)
+		close(g->pidfd); /* the number is another's now */
+	else
+		s->guarded_count++;
+	*g = (struct guarded) { pid, pidfd };
 	guard_watch(s->guard, pid);
 }
 
@@ -432,22 +454,22 @@ static void step(struct session *s)
 		s->over = true;
 }
 
-static void leave_one(struct session *s, pid_t pid)
+static void leave_one(struct session *s, const struct guarded *g)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 	struct inject_result result;
 	struct err err = ERR_INIT;
 	int rc = -EBUSY;
 
-	for (int i = 0; i < TRIES && rc == -EBUSY; i++) {
+	for (int i = 0; i < TRIES && rc == -EBUSY && !has_ended(g); i++) {
 		if (i)
 			nanosleep(&pause, NULL);
 		err = (struct err)ERR_INIT;
-		rc = inject_detach(pid, &s->image, &result, &err);
+		rc = inject_detach(g->pid, g->pidfd, &s->image, &result, &err);
 	}
 	if (rc == 0)
 		note_pause(s, &result);
-	if (rc < 0 && rc != -ESRCH)
+	if (rc < 0 && rc != -ESRCH && !has_ended(g))
 		terminal_note("%s", err.text);
 }
 
@@ -488,7 +510,7 @@ static void look_back(struct session *s)
 static void leave(struct session *s)
 {
 	for (size_t i = 0; i < s->guarded_count; i++)
-		leave_one(s, s->guarded[i]);
+		leave_one(s, &s->guarded[i]);
 	write_pause(s, "pause_ns", s->pause_ns);
 	write_pause(s, "still_ns", s->still_ns);
 }
@@ -496,6 +518,8 @@ static void leave(struct session *s)
 static void close_session(struct session *s)
 {
 	guard_stop(s->guard);
+	for (size_t i = 0; i < s->guarded_count; i++)
+		close(s->guarded[i].pidfd);
 	reach_stop(s->reach);
 	keeper_stop(s->keeper);
 	targets_close(s->targets);
@@ -547,7 +571,7 @@ static int idle_possible(const struct attach_options *opt, struct err *err)
 
 	if (!opt->process)
 		return err_set(err, -ENOTSUP, "a cgroup is attached to by bpf");
-	rc = idle_check(opt->process->pid, err);
+	rc = idle_check(opt->process->pid, opt->process->pidfd, err);
 	if (rc == 0)
 		rc = recorder_read(&image, err);
 	if (rc == 0)

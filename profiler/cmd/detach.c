@@ -27,7 +27,8 @@ static int run(int argc, char **argv, struct err *err)
 		return rc;
 	rc = recorder_read(&image, err);
 	if (rc == 0)
-		rc = inject_detach(process.pid, &image, &result, err);
+		rc = inject_detach(process.pid, process.pidfd, &image, &result,
+				   err);
 	buf_free(&image);
 	admitted_close(&process);
 	return rc;

@@ -349,17 +349,35 @@ static void copy_python(void *ctx, const struct threads *threads)
 	pyframes_copy(&s->python);
 }
 
-int dump_take(struct dump *d, pid_t pid, enum dump_view view, struct err *err)
+/*
+ * @dir was opened first, and is of that process for ever.  What one left that
+ * has ended meanwhile can be shown, but not with what another has there.
+ */
+static int check_number(int dir, pid_t pid, struct err *err)
+{
+	struct procfs_stat stat;
+	int now;
+
+	if (dir < 0 || procfs_stat(dir, &stat) == 0)
+		return 0;
+	now = procfs_open("/proc", pid);
+	if (now < 0)
+		return 0;
+	close(now);
+	return err_set(err, -ESRCH,
+		       "process %d has ended; its number is another's now",
+		       (int)pid);
+}
+
+static int take(struct dump *d, pid_t pid, enum dump_view view, struct err *err)
 {
 	struct threads_options opt = {
 		.patience_ns = PATIENCE_NS,
 		.while_stopped = copy_python,
 	};
 	struct dump_source *s;
-	int rc;
+	int rc = open_source(d, err);
 
-	*d = (struct dump) { 0 };
-	rc = open_source(d, err);
 	opt.ctx = s = d->source;
 	if (rc == 0 && view != DUMP_NATIVE)
 		find_python(s, pid);
@@ -374,6 +392,19 @@ int dump_take(struct dump *d, pid_t pid, enum dump_view view, struct err *err)
 		read_command(d);
 		rc = name_all(d, err);
 	}
+	return rc;
+}
+
+int dump_take(struct dump *d, pid_t pid, enum dump_view view, struct err *err)
+{
+	int dir = procfs_open("/proc", pid), rc;
+
+	*d = (struct dump) { 0 };
+	rc = take(d, pid, view, err);
+	if (rc == 0)
+		rc = check_number(dir, pid, err);
+	if (dir >= 0)
+		close(dir);
 	if (rc < 0)
 		dump_fini(d);
 	return rc;

@@ -44,7 +44,7 @@ static void release(const struct watched *w, const struct buf *image)
 
 	for (int i = 0; i < TRIES && !has_ended(w); i++) {
 		struct err err = ERR_INIT;
-		int rc = inject_detach(w->pid, image, &result, &err);
+		int rc = inject_detach(w->pid, w->pidfd, image, &result, &err);
 
 		if (rc != -EBUSY)
 			return;

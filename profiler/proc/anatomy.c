@@ -80,7 +80,9 @@ static void take_file(struct anatomy *a, const char *path, bool *has_loader)
 
 	if (begins(file, "ld-linux") || begins(file, "ld-2."))
 		*has_loader = true;
-	if (begins(file, "ld-musl") || strstr(path, "-linux-musl/libc.so")) {
+	/* musl's file has several names; glibc's libc.so is no library. */
+	if (begins(file, "ld-musl") || begins(file, "libc.musl") ||
+	    strcmp(file, "libc.so") == 0) {
 		*has_loader = true;
 		a->libc = ANATOMY_MUSL;
 	}
