@@ -2,9 +2,9 @@
  * offcpu: what threads wait for, and for how long.
  *
  * A server switches ten thousand times a second, so a stack may not be taken
- * each time.  A thread that leaves its CPU with the same pc, sp and bp as the
- * last time stands in the same place, as a rule: its stack is looked at again
- * after a tenth of a second only.  Times are added up in the kernel.
+ * each time.  A thread that leaves its CPU with the same pc, sp and bp as one
+ * of the last times stands in the same place, as a rule: its stack is looked at
+ * again after a tenth of a second only.  Times are added up in the kernel.
  */
 #include "bpf/stack.bpf.h"
 
@@ -42,6 +42,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define TASK_RUNNING  0
 #define S_IFMT	      0170000
 #define S_IFSOCK      0140000
+
+static const struct offcpu_thread no_thread;
 
 /* Somebody wants to know when; written before load. */
 const volatile bool tells_waits;
@@ -165,7 +167,7 @@ static __always_inline void send_stack(struct stack_sample *out)
 		bpf_map_update_elem(&sent, &id, &yes, BPF_ANY);
 }
 
-static void look(struct offcpu_thread *thread, struct task_struct *task,
+static void look(struct offcpu_look *seen, struct task_struct *task,
 		 const struct pt_regs *regs, __u64 now)
 {
 	struct stack_work *w = stack_work();
@@ -181,27 +183,49 @@ static void look(struct offcpu_thread *thread, struct task_struct *task,
 		count(OFFCPU_CUT);
 	else if (out->head.end != STACK_END_ROOT)
 		count(OFFCPU_BROKEN);
-	thread->place.stack = out->head.id;
-	thread->place.pid = task->tgid;
-	thread->pc = regs->rip;
-	thread->sp = regs->rsp;
-	thread->bp = regs->rbp;
-	thread->looked_ns = now;
-	thread->blocked_why = why_blocked(task, regs);
+	seen->pc = regs->rip;
+	seen->sp = regs->rsp;
+	seen->bp = regs->rbp;
+	seen->looked_ns = now;
+	seen->stack = out->head.id;
+	seen->blocked_why = why_blocked(task, regs);
 	count(OFFCPU_STACKS);
 	count_many(OFFCPU_NS, bpf_ktime_get_ns() - now);
+}
+
+/* Where the thread stands by what was looked at lately; or look. */
+static struct offcpu_look *where(struct offcpu_thread *thread,
+				 struct task_struct *task, __u64 now)
+{
+	const struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u64 pc = regs->rip, sp = regs->rsp, bp = regs->rbp;
+	struct offcpu_look *seen;
+
+#pragma unroll
+	for (int i = 0; i < OFFCPU_LOOKS; i++) {
+		seen = &thread->looks[i];
+		if (seen->pc != pc || seen->sp != sp || seen->bp != bp)
+			continue;
+		if (now - seen->looked_ns > LOOK_AGAIN_NS)
+			look(seen, task, regs, now);
+		return seen;
+	}
+	seen = &thread->looks[thread->turn++ % OFFCPU_LOOKS];
+	look(seen, task, regs, now);
+	return seen;
 }
 
 static __always_inline void switch_out(struct task_struct *prev,
 				       unsigned int state, __u64 now)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(prev);
-	struct offcpu_thread fresh = {}, *thread;
+	struct offcpu_thread *thread;
+	const struct offcpu_look *at;
 	__u32 tid = prev->pid;
 
 	thread = bpf_map_lookup_elem(&waiting, &tid);
 	if (!thread) {
-		if (bpf_map_update_elem(&waiting, &tid, &fresh, BPF_ANY) < 0) {
+		if (bpf_map_update_elem(&waiting, &tid, &no_thread, BPF_ANY) <
+		    0) {
 			count(OFFCPU_THREADS_FULL);
 			return;
 		}
@@ -209,11 +233,13 @@ static __always_inline void switch_out(struct task_struct *prev,
 		if (!thread)
 			return;
 	}
-	if (thread->pc != regs->rip || thread->sp != regs->rsp ||
-	    thread->bp != regs->rbp || now - thread->looked_ns > LOOK_AGAIN_NS)
-		look(thread, prev, regs, now);
-	thread->place.why =
-		state == TASK_RUNNING ? OFFCPU_RUNNABLE : thread->blocked_why;
+	at = where(thread, prev, now);
+	thread->place = (struct offcpu_place) {
+		.stack = at->stack,
+		.pid = prev->tgid,
+		.why = state == TASK_RUNNING ? OFFCPU_RUNNABLE
+					     : at->blocked_why,
+	};
 	thread->since_ns = now;
 }
 

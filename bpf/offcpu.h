@@ -54,17 +54,26 @@ _Static_assert(sizeof(struct offcpu_wait) == 48, "shared with user space");
 #define OFFCPU_TOLD_LEAST_NS 100000ULL
 #define OFFCPU_TOLD_LATE_NS  10000000ULL /* after the first of them */
 
+/* A stack that was taken: at what, and when. */
+struct offcpu_look {
+	__u64 pc, sp, bp;
+	__u64 looked_ns;
+	__u64 stack;
+	__u32 blocked_why; /* of a wait there; it may have been preempted */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct offcpu_look) == 48, "shared with user space");
+
+#define OFFCPU_LOOKS 4 /* that are remembered of a thread */
+
 struct offcpu_thread {
 	struct offcpu_place place; /* where it waits, or waited last */
 	__u64 since_ns;		   /* CLOCK_MONOTONIC; 0: it runs */
-	/* What its stack was taken at, and when. */
-	__u64 pc, sp, bp;
-	__u64 looked_ns;
-	__u32 blocked_why; /* of a wait there; it may have been preempted */
-	__u32 pad;
+	__u64 turn;		   /* whose place the next look takes */
+	struct offcpu_look looks[OFFCPU_LOOKS];
 	struct offcpu_wait untold;
 };
-_Static_assert(sizeof(struct offcpu_thread) == 112, "shared with user space");
+_Static_assert(sizeof(struct offcpu_thread) == 272, "shared with user space");
 
 #define OFFCPU_THREADS_MOST 65536
 #define OFFCPU_PLACES_MOST  65536

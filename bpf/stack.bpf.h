@@ -311,21 +311,47 @@ static __always_inline int step_signal(struct stack_work *w)
 	       load(w, &w->sp, context + UCONTEXT_RSP);
 }
 
-/* To the caller, by a frame pointer: @saved and a return address lie there. */
+/*
+ * The innermost frame may not have its frame pointer yet, or no more; its next
+ * instruction tells.  0: the return address lies at sp; 1: one word further,
+ * behind the caller's frame pointer; 2: it goes by its own.
+ */
+static __always_inline __u32 words_pushed(const struct stack_work *w)
+{
+	__u32 code;
+
+	if (w->count != 1 ||
+	    bpf_probe_read_user(&code, sizeof(code), (void *)w->pc))
+		return 2;
+	if ((code & 0xff) == 0x55 || (code & 0xff) == 0xc3 ||
+	    code == 0xfa1e0ff3) /* push %rbp, ret, endbr64 */
+		return 0;
+	code &= 0xffffff; /* mov %rsp,%rbp, in both ways to say so */
+	return code == 0xe58948 || code == 0xec8b48 ? 1 : 2;
+}
+
+/* To the caller, by a frame pointer: the caller's and a return address. */
 static __always_inline int step_frame(struct stack_work *w)
 {
-	__u64 at = w->bp, saved, ra;
+	__u32 pushed = words_pushed(w);
+	__u64 at = pushed == 2 ? w->bp : w->sp, saved = w->bp, ra;
 
 	w->why = (__u32)w->rule;
-	if (at & 7 || at < w->sp || at - w->sp > STACK_LEAP ||
-	    !load(w, &saved, at) || !load(w, &ra, at + 8))
+	if (at & 7 || at < w->sp || at - w->sp > STACK_LEAP)
+		return 0;
+	if (pushed) {
+		if (!load(w, &saved, at))
+			return 0;
+		at += 8;
+	}
+	if (!load(w, &ra, at))
 		return 0;
 	if (!ra && !saved)
 		w->why = STACK_END_ROOT;
 	if (!stack_find_range(ra - 1))
 		return 0;
 	w->bp = saved;
-	w->sp = at + 16;
+	w->sp = at + 8;
 	w->pc = ra - 1;
 	return 1;
 }
