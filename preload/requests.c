@@ -164,6 +164,7 @@ void requests_account(void)
 			 counted(TRACK_NOT_HTTP) + counted(TRACK_HTTP2) +
 				 counted(TRACK_CLIENT) + sealed,
 			 __ATOMIC_RELAXED);
+	__atomic_store_n(&s->http2, counted(TRACK_HTTP2), __ATOMIC_RELAXED);
 	__atomic_store_n(&s->drops[DROP_TRACK_FULL],
 			 counted(TRACK_BUSY) + counted(TRACK_TABLE_FULL) +
 				 counted(TRACK_PIPELINE_FULL),

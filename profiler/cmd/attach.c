@@ -93,6 +93,24 @@ static int parse_budget(const char *text, double *percent, struct err *err)
 		       text, HEAP_BUDGET_MAX);
 }
 
+/* Of the way that was asked for: it is not possible, but another one is. */
+static void name_another(const struct attach_way *asked,
+			 const struct attach_options *opt, int rc,
+			 struct err *err)
+{
+	const struct err why = *err;
+
+	for (size_t i = 0; i < WAY_COUNT; i++) {
+		struct err unused = ERR_INIT;
+
+		if (ways[i] == asked || ways[i]->possible(opt, &unused) < 0)
+			continue;
+		err_set(err, rc, "%s; --with %s is possible", why.text,
+			ways[i]->name);
+		return;
+	}
+}
+
 /* The one that was asked for, or the first that is possible. */
 static int choose_way(const char *name, const struct attach_options *opt,
 		      const struct attach_way **way, struct err *err)
@@ -113,6 +131,8 @@ static int choose_way(const char *name, const struct attach_options *opt,
 	}
 	if (rc < 0 && (name || !err->text[0]))
 		*err = why;
+	if (name && (rc == -EPERM || rc == -ENOTSUP))
+		name_another(*way, opt, rc, err);
 	return rc;
 }
 

@@ -76,6 +76,7 @@ void ledger_line(struct wire_ledger *line, const struct usage *u,
 	line->slabs = u->slabs;
 	line->swap = u->swap;
 	line->pss = u->pss;
+	line->rings = u->rings;
 	line->cgroup_usage = u->cgroup_usage;
 	line->cgroup_limit = u->cgroup_limit;
 	if (page)

@@ -262,7 +262,12 @@ static int open_probes(struct session *s, const struct session_options *opt,
 	}
 	probing_close(s->probing);
 	s->probing = NULL;
-	return opt->probing_optional ? 0 : err_set(err, rc, "%s", why.text);
+	if (opt->probing_optional)
+		return 0;
+	return err_set(err, rc, "%s%s", why.text,
+		       rc == -EPERM && opt->probing->http
+			       ? "; or --http-by shim, which needs neither"
+			       : "");
 }
 
 static void work_on_probes(struct session *s)

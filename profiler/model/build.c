@@ -305,6 +305,8 @@ static int build_all(struct model *m, const struct trace_view *v,
 	if (rc == 0)
 		rc = build_problems(m, v);
 	if (rc == 0)
+		rc = build_unseen(m, v);
+	if (rc == 0)
 		rc = build_cost(m, v);
 	return rc;
 }

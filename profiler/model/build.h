@@ -82,6 +82,9 @@ int build_problems(struct model *m, const struct trace_view *v);
 /* Add a sentence to @m's problems, once.  0 or -ENOMEM. */
 int build_problem(struct model *m, const char *sentence);
 
+/* unseen.c: what may be requests and cannot be followed. */
+int build_unseen(struct model *m, const struct trace_view *v);
+
 /* modules.c: the files of the processes. */
 int build_modules(struct model *m, const struct trace_view *v);
 

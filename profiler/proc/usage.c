@@ -303,13 +303,14 @@ int usage_read_parts(struct usage_source *s, struct usage *u)
 		return rc;
 	parts.rss = parts.swap = parts.pss = 0;
 	parts.heap = parts.anonymous = parts.file = 0;
-	parts.stacks = parts.slabs = 0;
+	parts.stacks = parts.slabs = parts.rings = 0;
 	c = maps_begin(s->text.bytes, s->text.len);
 	while (smaps_next(&c, &e, &sizes)) {
 		*part_of(s, &e, &parts) += sizes.rss;
 		parts.rss += sizes.rss;
 		parts.pss += sizes.pss;
 		parts.swap += sizes.swap;
+		parts.rings += maps_path_is(&e, "anon_inode:[io_uring]");
 	}
 	*u = parts;
 	if (u->threads > THREADS_CHEAP)

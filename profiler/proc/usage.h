@@ -42,6 +42,7 @@ struct usage { /* bytes unless said */
 	uint64_t swap;
 
 	uint64_t heap, anonymous, file, stacks, slabs, pss;
+	uint64_t rings; /* how many mappings are io_uring's */
 
 	uint64_t cgroup_usage;
 	uint64_t cgroup_limit; /* the tightest above it; UNSEEN: none */

@@ -597,7 +597,8 @@ struct wire_ledger {
 	/* What CPython cuts small objects from, and what of it they use. */
 	uint64_t python_arenas, python_used;
 	uint64_t max_fds;  /* the limit that it runs into; WIRE_UNSEEN: none */
-	uint64_t spare[3]; /* WIRE_UNSEEN */
+	uint64_t rings;	   /* from smaps: how many mappings are io_uring's */
+	uint64_t spare[2]; /* WIRE_UNSEEN */
 };
 _Static_assert(sizeof(struct wire_ledger) % 8 == 0, "record alignment");
 

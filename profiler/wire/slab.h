@@ -104,7 +104,8 @@ struct slab_stats {
 	uint64_t connections;	/* taken by the server, or seen to serve */
 	uint64_t foreign;	/* of them, those that do not speak HTTP/1 */
 	uint64_t sealed;	/* of those: TLS that nobody saw decrypted */
-	uint64_t pad[4];
+	uint64_t http2;		/* of those: HTTP/2 in the clear */
+	uint64_t pad[3];
 };
 
 /*

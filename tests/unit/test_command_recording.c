@@ -241,7 +241,7 @@ Test(ledger_of, a_process_has_its_own_and_the_allocators_figures)
 	cr_assert_eq(line.allocator_resident, 500);
 	cr_assert_gt(line.profiler_rss, 0);
 	cr_assert_neq(line.profiler_cpu_ns, WIRE_UNSEEN);
-	cr_assert_eq(line.spare[2], WIRE_UNSEEN);
+	cr_assert_eq(line.spare[1], WIRE_UNSEEN);
 }
 
 Test(ledger_of, glibc_has_no_figures_of_its_allocator)

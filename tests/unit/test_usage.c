@@ -137,6 +137,24 @@ Test(usage, a_missing_process_is_said_to_be_missing)
 	cr_assert_str_eq(err.text, "there is no process 4711");
 }
 
+Test(usage, mappings_of_io_uring_are_counted)
+{
+	static const char ring[] =
+		"7000000-7001000 rw-s 00000000 00:0e 1059  "
+		"anon_inode:[io_uring]\n"
+		"Rss:       4 kB\nPss:       4 kB\n"
+		"7100000-7101000 rw-s 10000000 00:0e 1059  "
+		"anon_inode:[io_uring]\n"
+		"Rss:       4 kB\nPss:       4 kB\n"
+		"8000000-8001000 rw-p 00000000 fe:00 7  /x/io_uring\n"
+		"Rss:       4 kB\nPss:       4 kB\n";
+
+	cr_assert_eq(read_all().rings, 0);
+	proc_put("42/smaps", ring);
+	cr_assert_eq(read_all().rings, 2);
+	cr_assert_eq(read_all().file, 12 * KIB);
+}
+
 Test(usage, parts_that_may_not_be_read_leave_the_rest)
 {
 	char path[128];
