@@ -13,11 +13,14 @@ static void say(const char *name, const struct asked_way *way)
 						   : "memory is";
 
 	terminal_note("handler %s: its %s taken from the stacks that it is "
-		      "on%s%s, and its percentiles are those of the requests "
-		      "that it answers; single calls are timed by %s",
+		      "on%s%s%s; single calls are timed by %s",
 		      named_shown(name), what,
 		      way->times ? "" : ", its time on a CPU with ",
 		      way->times ? "" : way->for_times,
+		      way->requests ? ", and its percentiles are those of the "
+				      "requests that it answers"
+				    : ", those of the requests that it answers "
+				      "with run or attach --with inject",
 		      named_python(name)
 			      ? "@span(\"NAME\") of strandline.py above it"
 			      : "a span of strandline.h in the source");

@@ -17,6 +17,7 @@ struct asked_way {
 	bool probes;	       /* native ones can be timed */
 	bool heap;	       /* stacks have what was allocated */
 	bool times;	       /* stacks have times */
+	bool requests;	       /* which of them it answers can be told */
 	const char *for_times; /* what would give them */
 };
 

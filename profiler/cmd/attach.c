@@ -170,6 +170,7 @@ static void split_handlers(struct attach_options *opt,
 		.probes = probes,
 		.heap = !probes || opt->heap,
 		.times = probes,
+		.requests = !probes,
 		.for_times = "attach --with bpf",
 	};
 
@@ -272,7 +273,9 @@ const struct command cmd_attach = {
 		"before is unknown, and never called a leak. At the end what "
 		"Python's blocks are and which functions answered is read "
 		"from its memory, and every call leads to where it led "
-		"before. An allocator that is "
+		"before. Both can look at one server at the same time, each "
+		"into a recording of its own: bpf for when bytes came, and "
+		"inject for memory. An allocator that is "
 		"linked into the program (jemalloc in Rust, tcmalloc) is "
 		"followed by a jump at the entry of each of its functions; "
 		"for that all threads are stopped for a moment, and again "

@@ -323,6 +323,7 @@ static int run(int argc, char **argv, struct err *err)
 		    &(struct asked_way) { .probes = true,
 					  .heap = true,
 					  .times = args.cpu,
+					  .requests = true,
 					  .for_times = "--probe cpu" },
 		    &timed);
 	if (args.record.exact && wants_objects(&args) && !args.record.quiet)

@@ -261,6 +261,7 @@ def test_handlers_are_timed_by_their_names(product, recording, tmp_path):
             attached.communicate()
     asked = {r["name"]: r["count"] for r in seen["requests"]}
     assert "handler app.search:" in said[0] and "strandline.py" in said[0]
+    assert "with run or attach --with inject" in said[0]
     assert "serve_search" in said[1] and "us a call" in said[1]
     assert "nonesuch: no function of that name" in said[3]
     found = {s["name"]: s for s in recording.json()["spans"]}
