@@ -35,20 +35,21 @@ static __always_inline __u64 wake(__u64 now)
 }
 
 /* In user mode the tick's own registers; else those at the kernel's door. */
-static void take_stack(struct bpf_perf_event_data *ctx, struct stack_work *w)
+static void take_stack(struct bpf_perf_event_data *ctx, struct stack_work *w,
+		       __u64 now)
 {
-	struct pt_regs *regs = user_regs();
-	__u64 pc = regs->rip, sp = regs->rsp, bp = regs->rbp;
+	__u64 pc = ctx->regs.rip, sp = ctx->regs.rsp, bp = ctx->regs.rbp;
 
 	w->event.sample.head.kernel_count = 0;
-	if (ctx->regs.cs & 3) {
-		pc = ctx->regs.rip;
-		sp = ctx->regs.rsp;
-		bp = ctx->regs.rbp;
-	} else {
+	if (!(ctx->regs.cs & 3)) {
+		const struct pt_regs *regs = user_regs();
+
+		pc = regs->rip;
+		sp = regs->rsp;
+		bp = regs->rbp;
 		kernel_stack(ctx, &w->event.sample);
 	}
-	user_stack(w, pc, sp, bp);
+	user_stack(w, pc, sp, bp, now);
 }
 
 SEC("perf_event")
@@ -65,7 +66,7 @@ int cpu_tick(struct bpf_perf_event_data *ctx)
 		return 0;
 	out = &w->event.sample;
 	since = bpf_ktime_get_ns();
-	take_stack(ctx, w);
+	take_stack(ctx, w, since);
 	count_many(CPU_NS, bpf_ktime_get_ns() - since);
 	count_many(CPU_FRAMES, out->head.user_count);
 	if (out->head.end == STACK_END_CUT)

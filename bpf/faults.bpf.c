@@ -196,7 +196,7 @@ static void send_taken(const struct thread *thread, const struct pt_regs *regs,
 	out->pages = (__u32)pages;
 	out->address = thread->address;
 	out->sample.head.kernel_count = 0;
-	user_stack(w, regs->rip, regs->rsp, regs->rbp);
+	user_stack(w, regs->rip, regs->rsp, regs->rbp, since);
 	count_many(FAULTS_NS, bpf_ktime_get_ns() - since);
 	count(FAULTS_STACKS);
 	if (out->sample.head.end == STACK_END_CUT)

@@ -295,7 +295,7 @@ static __always_inline void send_born(struct stack_work *w,
 	event->size = call->size;
 	event->mean = call->mean;
 	event->sample.head.kernel_count = 0;
-	user_stack(w, regs->rip - 1, regs->rsp, regs->rbp);
+	user_stack(w, regs->rip - 1, regs->rsp, regs->rbp, since);
 	count_many(HEAP_NS, bpf_ktime_get_ns() - since);
 	if (event->sample.head.end == STACK_END_CUT)
 		count(HEAP_CUT);

@@ -177,7 +177,7 @@ static void look(struct offcpu_look *seen, struct task_struct *task,
 		return;
 	out = &w->event.sample;
 	out->head.kernel_count = 0;
-	user_stack(w, regs->rip, regs->rsp, regs->rbp);
+	user_stack(w, regs->rip, regs->rsp, regs->rbp, now);
 	send_stack(out);
 	if (out->head.end == STACK_END_CUT)
 		count(OFFCPU_CUT);

@@ -444,10 +444,10 @@ static __always_inline void kernel_stack(void *ctx, struct stack_sample *out)
 
 /*
  * The current thread's user stack from @pc, @sp and @bp, behind the kernel
- * frames that are in the sample already.
+ * frames that are in the sample already, as of @now.
  */
 static __always_inline void user_stack(struct stack_work *w, __u64 pc, __u64 sp,
-				       __u64 bp)
+				       __u64 bp, __u64 now)
 {
 	struct stack_head *head = &w->event.sample.head;
 	__u64 id = bpf_get_current_pid_tgid();
@@ -464,7 +464,7 @@ static __always_inline void user_stack(struct stack_work *w, __u64 pc, __u64 sp,
 	w->count = 0;
 	head->pid = tgid;
 	head->tid = (__u32)id;
-	head->at_ns = bpf_ktime_get_ns();
+	head->at_ns = now;
 	stack_walk();
 	if (!space && w->why == STACK_END_UNMAPPED)
 		w->why = STACK_END_NO_SPACE;
