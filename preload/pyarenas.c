@@ -73,6 +73,27 @@ static bool forget(uint64_t at)
 	return false;
 }
 
+/*
+ * How many there are is told at once: whoever has taken them may rest now, and
+ * nobody come by for the next look.  What share is used is as it was found;
+ * until then, all.
+ */
+static void tell_count(uint64_t count)
+{
+	struct slab_python *to = shim.file ? &shim.file->python : NULL;
+	uint64_t bytes = count * arenas.size, used, was;
+
+	if (!to)
+		return;
+	was = __atomic_load_n(&to->arena_bytes, __ATOMIC_RELAXED);
+	used = __atomic_load_n(&to->arena_used, __ATOMIC_RELAXED);
+	used = was ? (uint64_t)((double)used / (double)was * (double)bytes)
+		   : bytes;
+	__atomic_store_n(&to->arena_bytes, bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->arenas, count, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->arena_used, used, __ATOMIC_RELAXED);
+}
+
 /* Of another size are the pieces of the stack of frames (3.11 and later). */
 static void *arena_alloc(void *context, size_t size)
 {
@@ -85,7 +106,7 @@ static void *arena_alloc(void *context, size_t size)
 	self.arena = false;
 	if (!p)
 		return p;
-	__atomic_fetch_add(&arenas.count, 1, __ATOMIC_RELAXED);
+	tell_count(__atomic_add_fetch(&arenas.count, 1, __ATOMIC_RELAXED));
 	note((uint64_t)p);
 	return p;
 }
@@ -93,7 +114,8 @@ static void *arena_alloc(void *context, size_t size)
 static void arena_free(void *context, void *p, size_t size)
 {
 	if (size == arenas.size && forget((uint64_t)p))
-		__atomic_fetch_sub(&arenas.count, 1, __ATOMIC_RELAXED);
+		tell_count(
+			__atomic_sub_fetch(&arenas.count, 1, __ATOMIC_RELAXED));
 	arenas.former.free(context, p, size);
 }
 

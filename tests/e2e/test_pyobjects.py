@@ -8,6 +8,7 @@ lives.
 
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -273,6 +274,27 @@ def test_arenas_are_in_the_ledger(recording, product, tmp_path):
     assert last["python_arenas"] % (1 << 20) == 0
     assert 0.5 < last["python_used"] / last["python_arenas"] <= 1
     assert "of it Python arenas" in recording.text()
+
+
+GROWN = """
+import sys, time
+kept = [str(n) for n in range(600000)]
+time.sleep(2)
+if len(sys.argv) > 1:
+    sys._debugmallocstats()
+"""
+
+
+def test_arenas_of_who_rests_are_all_told(recording, product):
+    """It takes them between two looks, and then nothing that calls for one."""
+    told = subprocess.run(["/usr/bin/python3", "-c", GROWN, "tell"],
+                          check=True, capture_output=True, text=True).stderr
+    arenas = int(re.search(r"arenas allocated current += +(\d+)", told)[1])
+    subprocess.run([*product.under(recording.path, "--interval", "100"),
+                    "/usr/bin/python3", "-c", GROWN], check=True,
+                   capture_output=True)
+    most = max(p["python_arenas"] or 0 for p in recording.json()["ledger"])
+    assert abs(most / (1 << 20) - arenas) <= 3
 
 
 def test_objects_can_be_left_out(recording, product, tmp_path):
