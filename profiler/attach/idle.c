@@ -186,5 +186,10 @@ int idle_detach(pid_t pid, int process, uint64_t patience_ns, struct err *err)
 	if (rc == 0)
 		rc = await(&i, patience_ns);
 	idle_close(&i);
+	if (rc == -ETIMEDOUT)
+		err_set(err, rc,
+			"process %d allocates nothing now; its recorder is "
+			"switched off when it does",
+			(int)pid);
 	return rc;
 }

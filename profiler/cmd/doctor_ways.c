@@ -151,7 +151,19 @@ static void judge_bpf(struct doctor *d, const struct anatomy *a)
 		   "growth of memory by stack, requests, time on and off the "
 		   "CPUs; nothing changes in the process");
 	if (a)
-		doctor_mend(d, "strandline attach %d", (int)a->pid);
+		doctor_mend(d, "strandline attach %d%s", (int)a->pid,
+			    a->shim ? " --with bpf" : "");
+}
+
+/* The first choice where a recorder was preloaded, or left by an attach. */
+static void judge_idle(struct doctor *d, const struct anatomy *a)
+{
+	if (!a->shim || a->recording)
+		return;
+	doctor_add(d, WAYS, "attach --with idle", DOCTOR_WORKS,
+		   "everything is seen, from then on, by the recorder that is "
+		   "in it");
+	doctor_mend(d, "strandline attach %d", (int)a->pid);
 }
 
 static void judge_stacks(struct doctor *d, const struct anatomy *a)
@@ -183,10 +195,11 @@ static void judge_reach(struct doctor *d, const struct anatomy *a)
 		doctor_mend(d, "strandline check --reach %d", (int)a->pid);
 	} else {
 		doctor_add(d, WAYS, "check --reach", DOCTOR_FAILS,
-			   a->recording
-				   ? "this user may not stop the process"
-				   : "the recorder is not in, so its blocks "
-				     "are not known");
+			   a->recording ? "this user may not stop the process"
+			   : a->shim ? "the recorder is dormant, so its blocks "
+				       "are not known"
+				     : "the recorder is not in, so its blocks "
+				       "are not known");
 	}
 }
 
@@ -196,6 +209,7 @@ void doctor_ways(struct doctor *d, const struct anatomy *a)
 	judge_bpf(d, a);
 	if (!a)
 		return;
+	judge_idle(d, a);
 	judge_inject(d, a);
 	judge_stacks(d, a);
 	judge_reach(d, a);

@@ -140,8 +140,8 @@ static void attach(struct top *t)
 		snprintf(t->notice, sizeof(t->notice), "attaching ...");
 }
 
-/* The recorder has a recording now, or has ended. */
-static void look_after_recorder(struct top *t)
+/* The recorder has a recording now, which may be @empty, or has ended. */
+static void look_after_recorder(struct top *t, bool empty)
 {
 	struct err why = ERR_INIT;
 
@@ -158,7 +158,12 @@ static void look_after_recorder(struct top *t)
 	top_source_follow(t->source, top_recorder_dir(t->recorder));
 	t->of_process = false;
 	snprintf(t->name, sizeof(t->name), "%s", top_recorder_dir(t->recorder));
-	t->notice[0] = '\0';
+	if (empty)
+		snprintf(t->notice, sizeof(t->notice),
+			 "attached; the server has done nothing since that "
+			 "could be recorded");
+	else
+		t->notice[0] = '\0';
 }
 
 static void take_reading(struct top *t)
@@ -167,7 +172,7 @@ static void take_reading(struct top *t)
 
 	if (!top_source_take(t->source, &r))
 		return;
-	look_after_recorder(t);
+	look_after_recorder(t, r.problem[0] != '\0');
 	if (r.problem[0] && !t->recorder)
 		snprintf(t->notice, sizeof(t->notice), "%.250s", r.problem);
 	if (t->state.paused || !r.model) {

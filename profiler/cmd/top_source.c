@@ -104,8 +104,15 @@ static int read_any(struct top_source *s, struct top_reading *r,
 	pthread_mutex_lock(&s->lock);
 	snprintf(dir, sizeof(dir), "%s", s->dir);
 	pthread_mutex_unlock(&s->lock);
-	if (dir[0])
-		return read_recording(dir, s->pid, r, err);
+	if (dir[0]) {
+		rc = read_recording(dir, s->pid, r, err);
+		if (rc == 0 || !s->process)
+			return rc;
+		/* Nothing was recorded yet: a server that idles does not
+		 * allocate. */
+		snprintf(r->problem, sizeof(r->problem), "%s", err->text);
+		*err = (struct err)ERR_INIT;
+	}
 	rc = top_process_read(s->process, &r->model, err);
 	r->live = rc == 0;
 	return rc;

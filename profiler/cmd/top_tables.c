@@ -134,7 +134,7 @@ static unsigned site_column(const struct table *t)
 {
 	static const struct site_group none;
 
-	return is_narrow(t) || !counted(&none, t->s->kind) ? 20 : 31;
+	return is_narrow(t) || !counted(&none, t->s->kind) ? 21 : 31;
 }
 
 static void site_heads(const struct table *t, unsigned row)
@@ -143,9 +143,9 @@ static void site_heads(const struct table *t, unsigned row)
 
 	top_put(t->screen, row, 0, 11, LAYOUT_RIGHT, LAYOUT_FAINT, "%s",
 		model_kind_name(t->s->kind));
-	top_put(t->screen, row, 11, 7, LAYOUT_RIGHT, LAYOUT_FAINT, "share");
-	if (column > 20)
-		top_put(t->screen, row, 18, 11, LAYOUT_RIGHT, LAYOUT_FAINT,
+	top_put(t->screen, row, 11, 8, LAYOUT_RIGHT, LAYOUT_FAINT, "share");
+	if (column > 21)
+		top_put(t->screen, row, 19, 10, LAYOUT_RIGHT, LAYOUT_FAINT,
 			"blocks");
 	top_put(t->screen, row, column, 0, LAYOUT_LAST, LAYOUT_FAINT,
 		"function");
@@ -179,10 +179,10 @@ static void draw_site(const struct table *t, size_t i, unsigned row)
 
 	top_put(t->screen, row, 0, 11, LAYOUT_RIGHT, LAYOUT_PLAIN, "%s",
 		name_amount(amount, t->s->kind, g->weight));
-	top_put(t->screen, row, 11, 7, LAYOUT_RIGHT, LAYOUT_PLAIN, "%.1f %%",
+	top_put(t->screen, row, 11, 8, LAYOUT_RIGHT, LAYOUT_PLAIN, "%.1f %%",
 		t->total > 0 ? 100 * g->weight / t->total : 0);
 	if (blocks && !is_narrow(t))
-		top_put(t->screen, row, 18, 11, LAYOUT_RIGHT, LAYOUT_PLAIN,
+		top_put(t->screen, row, 19, 10, LAYOUT_RIGHT, LAYOUT_PLAIN,
 			"%s",
 			units_format_count(count,
 					   (uint64_t)(blocks->count + 0.5)));

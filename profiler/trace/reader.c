@@ -212,9 +212,9 @@ static int check_not_empty(const struct trace *t, struct err *err)
 	if (t->problems.count)
 		return err_set(err, -EBADMSG, "%s", t->problems.at[0]);
 	return err_set(err, -EBADMSG,
-		       "%s: the recording holds no process: the shim was not "
-		       "loaded (a static program?), or the directory is not a "
-		       "recording",
+		       "%s: the recording holds no process: the server did "
+		       "nothing meanwhile, the shim was not loaded (a static "
+		       "program?), or the directory is not a recording",
 		       t->path);
 }
 

@@ -62,9 +62,9 @@ struct late_settings {
 
 /*
  * Of a recorder that was preloaded and waits (STRANDLINE=idle): a tool writes
- * what it wants, and `wanted` last; the next thread that looks (after each MiB
- * that it allocates, or once a second while it records) does it and sets
- * `answered` to that.
+ * what it wants, and `wanted` last; the next thread that looks (after each
+ * 128 KiB that it allocates, or once a second while it records) does it and
+ * sets `answered` to that.
  */
 struct late_control {
 	uint32_t state;	   /* enum late_state */

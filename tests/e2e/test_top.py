@@ -248,6 +248,63 @@ def test_a_attaches_and_leaves(product, terminal):
         process.wait()
 
 
+def test_a_preloaded_server_that_idles_is_shown_while_it_idles(
+        product, terminal):
+    """It records when it allocates, and until then there is its ledger."""
+    port = serve.free_port()
+    env = {**os.environ, "LD_PRELOAD": product.shim, "STRANDLINE": "idle"}
+    with serve.running(serve.rag_c(port, product.build), port,
+                       env=env) as server:
+        terminal.run(product.tool, "top", "--attach", server.pid, **UTF8)
+        # By now, or it has not allocated since.
+        terminal.shows(f"top-{server.pid}-1.strand")
+        assert re.search(r"RSS \d+\.\d MiB", terminal.screen())
+        product.load(port, "-c", 2, "-n", 2000, "-m", "search")
+        terminal.shows("   lost ")
+        terminal.press("q")
+        terminal.shows("ended with 0")
+
+
+def test_stopped_and_continued_it_draws_on(product, terminal):
+    process = subprocess.Popen(["sleep", "600"])
+    try:
+        terminal.tmux("new-session", "-d", "-s", "t", "-x", 80, "-y", 24,
+                      "-c", terminal.folder,
+                      "env LC_ALL=C.UTF-8 PS1=ready: sh -i")
+        terminal.shows("ready:")
+        terminal.press(f"{product.tool} top {process.pid}", "Enter")
+        terminal.shows("? help")
+        terminal.press("C-z")
+        terminal.shows("Stopped")
+        terminal.press("fg", "Enter")
+        terminal.shows("? help")
+        terminal.press("q")
+        terminal.shows("ready:")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_an_attach_ends_with_its_terminal(product, terminal, eventually):
+    process = subprocess.Popen(["sleep", "600"])
+    try:
+        terminal.run(product.tool, "top", "--attach", process.pid, **UTF8)
+        terminal.shows(f"top-{process.pid}-1.strand")
+        tools = [pid for pid in descendants(int(terminal.tmux(
+            "display-message", "-p", "-t", "t", "#{pane_pid}")))
+            if os.readlink(f"/proc/{pid}/exe").endswith("/strandline")]
+        assert len(tools) >= 2, "top, and what it attaches by"
+        terminal.tmux("kill-session", "-t", "t")
+        eventually(lambda: not any(
+            pathlib.Path(f"/proc/{pid}").exists() for pid in tools), 60)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+    report = product("report", next(terminal.folder.glob("*.strand")))
+    assert "resident (RSS)" in report
+
+
 def test_a_signal_ends_it_and_gives_the_terminal_back(product, terminal,
                                                       ended):
     terminal.run(product.tool, "top", ended, **UTF8)
