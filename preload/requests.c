@@ -174,7 +174,7 @@ void requests_account(void)
 /* The child serves on what it inherited; its file knows no routes yet. */
 void requests_fork_child(void)
 {
-	if (!requests.fds)
+	if (!requests.fds || !requests.track)
 		return;
 	track_fork_child(requests.track);
 	requests.plain = 0;

@@ -455,6 +455,8 @@ bool track_awaits(struct track *t)
  */
 void track_fork_child(struct track *t)
 {
+	if (!t->buckets)
+		return; /* another thread was just setting it up */
 	for (uint64_t slot = 0; slot < (t->mask + 1) * WAYS; slot++) {
 		struct shared *s = &t->connections[slot];
 		uint64_t key = key_at(t, slot);
