@@ -482,6 +482,83 @@ def test_one_that_does_nothing_is_entered_and_left(
             assert released(target.pid)
 
 
+# Threads and children that come and go, all of which allocate.
+RESTLESS = """
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void *work(void *seed)
+{
+	for (size_t n = 1; n < 200; n++) {
+		char *at = malloc(n * 37 + (size_t)seed);
+
+		at[0] = at[n] = 1;
+		free(at);
+	}
+	return NULL;
+}
+
+static void *start_threads(void *arg)
+{
+	pthread_t threads[8];
+
+	for (;;) {
+		for (size_t i = 0; i < 8; i++)
+			if (pthread_create(&threads[i], NULL, work, (void *)i))
+				abort();
+		for (size_t i = 0; i < 8; i++)
+			pthread_join(threads[i], arg);
+	}
+	return NULL;
+}
+
+static void *start_children(void *arg)
+{
+	for (int status;;) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			work(NULL);
+			_exit(7);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) != pid ||
+		    !WIFEXITED(status) || WEXITSTATUS(status) != 7)
+			abort();
+	}
+	return arg;
+}
+
+int main(void)
+{
+	pthread_t threads[2];
+
+	pthread_create(&threads[0], NULL, start_threads, NULL);
+	pthread_create(&threads[1], NULL, start_children, NULL);
+	puts("ready");
+	fflush(stdout);
+	pthread_join(threads[0], NULL);
+	return 0;
+}
+"""
+
+
+@pytest.mark.long
+def test_one_that_starts_threads_and_children(product, tmp_path, exports,
+                                              eventually):
+    source, program = tmp_path / "r.c", tmp_path / "r"
+    source.write_text(RESTLESS)
+    subprocess.run(["cc", "-O1", "-pthread", "-o", program, source],
+                   check=True)
+    with sleeping(str(program)) as target:
+        slots = Slots(target.pid, exports)
+        for number in range(CYCLES):
+            cycle(product, slots, tmp_path, number, eventually, 0.05)
+        assert target.poll() is None
+
+
 WORK = """
 import time
 kept = []
