@@ -10,6 +10,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,9 +30,9 @@
 #define SMALL_WRITE    65536u /* not above it: handed over at once */
 #define TID_BITS       22     /* PID_MAX_LIMIT */
 #define SWEEP_NS       1000000000ULL
-#define LOOK_SOON      100000000ULL  /* while a server starts */
-#define SOON	       100	     /* looks */
 #define LOOK_NS	       2000000000ULL /* for libraries that were mapped */
+#define LOOK_SOON      100000000ULL  /* while a server starts, if it grows */
+#define SOON	       100	     /* looks */
 #define ANSWER_IDLE_NS 2000000000ULL
 
 enum own_counter { /* behind those of the program and of the tracker */
@@ -53,7 +54,9 @@ struct http_probe {
 	struct tls *tls;
 	struct hash *readers; /* connection -> who read its last request */
 	uint64_t tax_ns;      /* on every system call of the host */
-	uint64_t swept_ns, looked_ns, looks;
+	struct hash
+		*sizes; /* process -> of its mappings, when last looked at */
+	uint64_t swept_ns, looked_ns, glanced_ns, glances;
 	uint64_t own[OWN_NCOUNTERS];
 };
 
@@ -241,6 +244,7 @@ static void http_close(void *self)
 		return;
 	tls_free(p->tls);
 	hash_free(p->readers);
+	hash_free(p->sizes);
 	ring_close(p->ring);
 	http_bpf__destroy(p->bpf);
 	if (p->memory)
@@ -302,8 +306,9 @@ static int http_open(void **self, struct probes *set, const void *options,
 		return err_set(err, -ENOMEM, "out of memory");
 	p->options = *(const struct http_probe_options *)options;
 	p->readers = hash_new();
-	rc = p->readers ? make_tracker(p, err)
-			: err_set(err, -ENOMEM, "out of memory");
+	p->sizes = hash_new();
+	rc = p->readers && p->sizes ? make_tracker(p, err)
+				    : err_set(err, -ENOMEM, "out of memory");
 	if (rc == 0)
 		rc = load(p, set, err);
 	if (rc < 0)
@@ -313,17 +318,42 @@ static int http_open(void **self, struct probes *set, const void *options,
 	return rc;
 }
 
-static void look_for_tls(struct http_probe *p)
+/* Its mappings take more or less than when they were last looked at. */
+static bool mappings_changed(struct http_probe *p, uint32_t pid)
+{
+	char path[32];
+	unsigned long pages = 0;
+	uint64_t *known = hash_find(p->sizes, pid);
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/statm", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (fscanf(f, "%lu", &pages) != 1)
+		pages = 0;
+	fclose(f);
+	if (known && *known == pages)
+		return false;
+	hash_set(p->sizes, pid, pages); /* without memory: looked at again */
+	return true;
+}
+
+/* Reading all mappings of a server takes a millisecond. */
+static void look_for_tls(struct http_probe *p, bool at_all)
 {
 	int map = bpf_map__fd(p->bpf->maps.targets);
 	uint32_t pid, *last = NULL;
 
 	while (bpf_map_get_next_key(map, last, &pid) == 0) {
-		tls_look(p->tls, (pid_t)pid);
+		if (mappings_changed(p, pid) || at_all)
+			tls_look(p->tls, (pid_t)pid);
 		last = &pid;
 	}
-	p->looks += last != NULL;
-	p->looked_ns = now_ns();
+	p->glances += last != NULL;
+	p->glanced_ns = now_ns();
+	if (at_all)
+		p->looked_ns = p->glanced_ns;
 }
 
 static int http_attach(void *self, struct err *err)
@@ -337,7 +367,7 @@ static int http_attach(void *self, struct err *err)
 			       strerror(-rc));
 	tax = price_syscall_ns() - before;
 	p->tax_ns = tax > 0 ? (uint64_t)(tax + 0.5) : 0;
-	look_for_tls(p);
+	look_for_tls(p, true);
 	return 0;
 }
 
@@ -351,8 +381,10 @@ static int http_drain(void *self)
 		p->swept_ns = now;
 		track_sweep(p->track, now, ANSWER_IDLE_NS);
 	}
-	if (now - p->looked_ns >= (p->looks < SOON ? LOOK_SOON : LOOK_NS))
-		look_for_tls(p);
+	if (now - p->looked_ns >= LOOK_NS)
+		look_for_tls(p, true);
+	else if (p->glances < SOON && now - p->glanced_ns >= LOOK_SOON)
+		look_for_tls(p, false);
 	return rc < 0 ? rc : 0;
 }
 
