@@ -16,8 +16,8 @@
 #include <stdbool.h>
 
 /*
- * What a thread allocates between two looks whether it may record again: some
- * 20 ns each, and a server with few requests must not wait for minutes.
+ * What a thread allocates between two looks whether it may record again: a
+ * server with few requests must not wait for minutes.
  */
 #define LATE_CREDIT ((int64_t)1 << 17)
 

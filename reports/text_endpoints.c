@@ -181,23 +181,26 @@ static void put_endpoint(const struct layout *l, const struct model *m,
 	buf_putc(l->out, '\n');
 }
 
-/* "12,000 answered on 8 connections, timed by the kernel; 2 more did not ..."
- */
+static const char *timed_by(const struct model *m)
+{
+	if (m->requests_by_kernel)
+		return m->requests_by_shim ? ", timed in part by the kernel"
+					   : ", timed by the kernel";
+	return m->requests_by_shim ? ", timed in the server" : "";
+}
+
+/* "12,000 answered on 8 connections, timed by the kernel; 2 not HTTP/1" */
 static void describe(char *out, size_t size, const struct model *m)
 {
 	char requests[UNITS_TEXT_MAX], count[UNITS_TEXT_MAX];
-	const char *by = !m->requests_by_kernel ? ""
-			 : m->requests_by_shim ? ", timed in part by the kernel"
-					       : ", timed by the kernel";
-	int used;
+	uint64_t spoke = m->connections - m->foreign;
+	int used = snprintf(out, size, "%s answered on %s connection%s%s",
+			    units_format_count(requests, m->requests),
+			    units_format_count(count, spoke),
+			    spoke == 1 ? "" : "s", timed_by(m));
 
-	used = snprintf(out, size, "%s answered on %s connections%s",
-			units_format_count(requests, m->requests),
-			units_format_count(count, m->connections - m->foreign),
-			by);
 	if (m->foreign && used > 0 && (size_t)used < size)
-		snprintf(out + used, size - (size_t)used,
-			 "; %s more did not speak HTTP/1",
+		snprintf(out + used, size - (size_t)used, "; %s not HTTP/1",
 			 units_format_count(count, m->foreign));
 }
 

@@ -356,6 +356,15 @@ static int judge_mappings(struct judging *j)
 	return rc;
 }
 
+/*
+ * What was kept comes to three sampling means before a sample of it is as good
+ * as sure (e^-3 is missed): no growth below that is ruled out.
+ */
+static double least_seen(const struct judging *j)
+{
+	return 3 * j->m->mean_bytes / j->axis.x_total;
+}
+
 /* All places together: what grows must be among those found. */
 static int judge_total(struct judging *j)
 {
@@ -367,6 +376,8 @@ static int judge_total(struct judging *j)
 	if (rc < 0)
 		return rc;
 	j->out->bound = t.class == TREND_FILLS ? t.late.value : t.slope.high;
+	if (!is_exact(j->m) && j->out->bound < least_seen(j))
+		j->out->bound = least_seen(j);
 	rc = refine_moved(j, &t);
 	if (rc < 0)
 		return rc;

@@ -292,11 +292,18 @@ export function request_section(profile) {
 	return h("div", { class: "requests" },
 		h("p", { class: "soft" }, `${count(traffic.requests)} answered ` +
 			`on ${count(traffic.connections)} connections` +
+			(timedBy[traffic.timed_by] || "") +
 			(traffic.foreign ? `; ${count(traffic.foreign)} ` +
 			 "connections did not speak HTTP/1" : "") +
 			errors(rows) + "."),
 		table.element);
 }
+
+const timedBy = {
+	kernel: ", timed by the kernel",
+	shim: ", timed in the server",
+	both: ", timed in part by the kernel",
+};
 
 function errors(rows) {
 	const all = rows.reduce((sum, row) => sum + row.count, 0);

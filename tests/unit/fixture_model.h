@@ -367,6 +367,7 @@ static inline const struct model *fixture_rag(struct fixture *f, bool backwards)
 	m->endpoints = endpoints;
 	m->endpoint_count = 2;
 	m->requests = 940;
+	m->requests_by_shim = true;
 	m->connections = 9;
 	m->foreign = 1;
 	m->processes = processes;

@@ -118,6 +118,25 @@ Test(verdict, what_fills_and_stops_is_clean)
 	verdict_free(v);
 }
 
+static double stands(uint32_t w)
+{
+	(void)w;
+	return 1.5e6;
+}
+
+/* Three means in 5,900 requests. */
+Test(verdict, growth_that_no_sample_would_show_is_not_ruled_out)
+{
+	struct verdict *v;
+
+	site(0, in_cache, stands);
+	f.model.mean_bytes = 512 * 1024;
+	v = judge();
+	cr_expect_str_eq(v->sentence, "clean: 5,900 requests, growth below 300 "
+				      "bytes per request");
+	verdict_free(v);
+}
+
 /* Sawtooths of many threads, in step at first: the least of their sum rises
  * until they are not. */
 static double falls_out_of_step(uint32_t w)

@@ -78,7 +78,7 @@ static void spin(const char *depth)
 {
 	say("spinning");
 	for (;;)
-		dive(atoi(depth), 100000);
+		dive(atoi(depth), 1000000);
 }
 
 static void on_signal(int number)
