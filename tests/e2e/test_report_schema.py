@@ -50,7 +50,8 @@ def test_an_unknown_key_is_refused_everywhere():
         assert not VALIDATOR.is_valid(changed), original.keys()
 
 
-OPTIONAL = ("inlined", "phases")  # phases: where there are marks
+# phases: where there are marks; timed_by: where there are requests.
+OPTIONAL = ("inlined", "phases", "timed_by")
 
 
 def test_a_missing_key_is_refused_everywhere():
