@@ -83,6 +83,8 @@ static struct connection *connection(void)
 	if (!c)
 		return NULL;
 	sqlite3_busy_timeout(c->database, 10000);
+	/* KiB: full soon, so that what grows for long is a fault. */
+	sqlite3_exec(c->database, "PRAGMA cache_size = -64", NULL, NULL, NULL);
 	for (size_t i = 0; i < ASKS; i++) {
 		if (sqlite3_prepare_v3(c->database, statements[i], -1,
 				       SQLITE_PREPARE_PERSISTENT, &c->ask[i],
@@ -128,7 +130,8 @@ bool words_open(const struct corpus *corpus)
 	c = connection();
 	if (!c)
 		return false;
-	sqlite3_exec(c->database, "BEGIN", NULL, NULL, NULL);
+	sqlite3_exec(c->database, "PRAGMA cache_size = -8192; BEGIN", NULL,
+		     NULL, NULL);
 	for (size_t i = 0; ok && i < corpus->count; i++)
 		ok = add(c, corpus->passages[i].title,
 			 corpus->passages[i].text) > 0;
